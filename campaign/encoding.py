@@ -1,0 +1,74 @@
+"""Batches of campaigns as the float32 matrix that a forest is fitted on and scores."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from campaign.reading import Batch
+from campaign.schema import BY_NAME, Column, features_of
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Ordinal codes for categories, in the order of `categories`, UNKNOWN for any other; numbers as they are."""
+
+    feature_set: str
+    categories: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def fit(cls, feature_set: str, seen: Mapping[str, Iterable[str]]) -> "Encoder":
+        """An encoder for the categories seen in training rows, in the schema's order, then by name."""
+        categories = {}
+        for column in features_of(feature_set):
+            if column.is_category:
+                unlisted = sorted(set(seen[column.name]) - set(column.categories))
+                categories[column.name] = (*(c for c in column.categories if c in seen[column.name]), *unlisted)
+        return cls(feature_set, categories)
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        return features_of(self.feature_set)
+
+    def encode(self, batch: Batch) -> NDArray[np.float32]:
+        """Rows × features, C-contiguous; rows that were found bad included, with whatever they hold."""
+        matrix = np.empty((len(batch), len(self.features)), np.float32)
+        # A bad row's number may be past float32; it becomes infinite here and is dropped with its row.
+        with np.errstate(over="ignore"):
+            for at, column in enumerate(self.features):
+                if column.is_category:
+                    matrix[:, at] = self.codes(column.name, batch.categories[column.name])
+                else:
+                    matrix[:, at] = batch.numbers[column.name]
+        return matrix
+
+    def codes(self, name: str, values: pa.DictionaryArray) -> NDArray[np.float32]:
+        """One code a row. Values are matched without regard to case."""
+        known = {value.casefold(): code for code, value in enumerate(self.categories[name])}
+        codes = np.array([known.get(str(value).casefold(), UNKNOWN) for value in values.dictionary.to_pylist()], np.float32)
+        codes = np.append(codes, np.float32(UNKNOWN))
+        indices = values.indices
+        if indices.null_count:
+            indices = pc.fill_null(indices.cast(pa.int64()), len(codes) - 1)
+        return np.asarray(codes[indices.to_numpy(zero_copy_only=False)])
+
+    def unknown(self, matrix: NDArray[np.float32]) -> dict[str, int]:
+        """Rows of a matrix with a category that training never saw, per feature."""
+        return {
+            column.name: int((matrix[:, at] == UNKNOWN).sum())
+            for at, column in enumerate(self.features)
+            if BY_NAME[column.name].is_category
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        return {"feature_set": self.feature_set, "categories": {k: list(v) for k, v in self.categories.items()}}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Encoder":
+        return cls(stored["feature_set"], {name: tuple(values) for name, values in stored["categories"].items()})

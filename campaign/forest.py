@@ -1,0 +1,291 @@
+"""A fitted scikit-learn forest as flat arrays, and the fast way to score with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from campaign.errors import ModelMismatch
+
+FORMAT = 1
+DTYPES = {"feature": "i2", "threshold": "f4", "left": "i4", "shares": "f8"}  # per node
+DTYPES |= {"roots": "i4", "heights": "i4", "depths": "f4"}  # per tree
+BLOCK = 4096  # rows for which a tree stays in the processor's cache
+THREAD_ROWS = 8192  # fewer rows than these are scored before another thread has started
+MAX_FEATURES, MAX_NODES = 1 << 10, 1 << 22  # what a packed node has bits for; the nodes are those of one tree
+JUST_OVER_HALF = float(np.nextafter(0.5, 1.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """The nodes of all trees, each tree from its root downwards; a right child stands next to its left sibling.
+
+    The arrays become read-only. ValueError if a row could leave its tree or walk for ever.
+    """
+
+    feature: NDArray[np.int16]  # -1 at leaves
+    threshold: NDArray[np.float32]  # a row goes left if x <= threshold
+    left: NDArray[np.int32]  # index of the left child
+    shares: NDArray[np.float64]  # [nodes, 2]: of class 0 and class 1 in a leaf
+    roots: NDArray[np.int32]  # [trees]
+    heights: NDArray[np.int32]  # [trees]: comparisons on the way to the deepest leaf
+    depths: NDArray[np.float32]  # [trees]: comparisons for a training row, on average
+    n_features: int
+
+    def __post_init__(self) -> None:
+        for name, dtype in DTYPES.items():
+            array = np.ascontiguousarray(getattr(self, name)).view()
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+            if array.dtype != dtype or array.ndim != 1 + (name == "shares"):
+                raise ValueError(f"{name} is a {array.ndim}-dimensional array of {array.dtype}")
+        nodes, trees = self.feature.size, self.roots.size
+        if self.threshold.size != nodes or self.left.size != nodes or self.shares.shape != (nodes, 2):
+            raise ValueError("arrays of nodes differ in length")
+        if not 0 < trees == self.heights.size == self.depths.size:
+            raise ValueError("there is no tree, or arrays of trees differ in length")
+        if self.roots[0] != 0 or self._sizes.min() < 1 or self._sizes.max() > MAX_NODES:
+            raise ValueError(f"a tree has not between 1 and {MAX_NODES:,} nodes")
+        if not 0 < self.n_features <= MAX_FEATURES or self.feature.min() < -1 or self.feature.max() >= self.n_features:
+            raise ValueError(f"a feature is out of range, or there are more than {MAX_FEATURES:,}")
+        inner = np.flatnonzero(self.feature >= 0)
+        last = np.repeat(self.roots + self._sizes - 1, self._sizes)[inner]
+        if np.any(self.left[inner] <= inner) or np.any(self.left[inner] >= last):
+            raise ValueError("a node's children do not follow it within its tree")
+        if np.any(self.heights < 0) or np.any(self.heights >= self._sizes):
+            raise ValueError("a tree is higher than it has nodes")
+        if not np.all(np.abs(self.shares - 0.5) < 0.5 + 1e-6):
+            raise ValueError("a share is not between 0 and 1")
+
+    @classmethod
+    def from_sklearn(cls, model: Any) -> Forest:
+        """ValueError if the classes are not 0 and 1."""
+        if list(model.classes_) != [0, 1]:
+            raise ValueError(f"the forest tells the classes {list(model.classes_)} apart, not 0 and 1")
+        return cls.from_trees([estimator.tree_ for estimator in model.estimators_])
+
+    @classmethod
+    def from_trees(cls, trees: Sequence[Any]) -> Forest:
+        """From `tree_` objects whose `value` holds class shares, class counts or votes, [nodes, 1, 2]."""
+        if not trees:
+            raise ValueError("a forest has at least one tree")
+        sizes = [tree.node_count for tree in trees]
+        roots = np.cumsum([0, *sizes[:-1]])
+        parts = [_by_level(tree) for tree in trees]
+        arrays: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        arrays |= {"roots": roots, "left": arrays["left"] + np.repeat(roots, sizes)}
+        n_features = int(trees[0].n_features)
+        return cls(n_features=n_features, **{name: arrays[name].astype(DTYPES[name]) for name in DTYPES})
+
+    @property
+    def value(self) -> NDArray[np.float64]:
+        """[nodes]: share of class 1 in a leaf."""
+        return self.shares[:, 1]
+
+    @property
+    def mean_depth(self) -> float:
+        """Comparisons per tree for a training row, on average."""
+        return self.cost(self.roots.size) / self.roots.size
+
+    def cost(self, k: int) -> float:
+        """Comparisons in the first `k` trees for a training row, on average."""
+        return float(self.depths[:k].sum(dtype=np.float64))
+
+    def predict(self, X: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
+        """Probability of class 1 for each row of X [rows, features]; above 0.5 exactly where scikit-learn says 1.
+
+        ValueError if X has another number of features. A row with NaN gets the probability of some leaf.
+        """
+        return self._walk(X, np.array([self.roots.size]), _NO_LEAVES, threads)[0]
+
+    def predict_prefixes(self, X: NDArray[np.float32], sizes: Sequence[int], threads: int = 1) -> NDArray[np.float64]:
+        """[sizes, rows]: what the first k trees alone predict, for each k of the ascending `sizes`, in one pass."""
+        ks = np.array(sizes, dtype=np.int64)
+        if ks.ndim != 1 or not ks.size or ks[0] < 1 or ks[-1] > self.roots.size or (ks[1:] <= ks[:-1]).any():
+            raise ValueError(f"sizes do not ascend within 1 to {self.roots.size}: {list(sizes)}")
+        return self._walk(X, ks, _NO_LEAVES, threads)
+
+    def leaves(self, X: NDArray[np.float32], threads: int = 1) -> NDArray[np.int32]:
+        """[rows, trees]: index of the node in which each row ends."""
+        leaves = np.empty((len(X), self.roots.size), dtype=np.int32)
+        self._walk(X, np.array([self.roots.size]), leaves, threads)
+        return leaves
+
+    def with_leaf_shares(self, X: NDArray[np.float32], y: ArrayLike) -> Forest:
+        """The same trees with the shares of y (0 or 1) among the rows of X that reach a leaf; others keep theirs."""
+        label = np.asarray(y).astype(bool)
+        if label.shape != (len(X),):
+            raise ValueError(f"{len(X)} rows have labels of shape {label.shape}")
+        counts = np.zeros(self.shares.shape, dtype=np.int64)
+        for start in range(0, len(X), BLOCK):  # all rows × trees at once could fill the memory
+            leaves, ones = self.leaves(X[start : start + BLOCK]), label[start : start + BLOCK]
+            counts[:, 0] += np.bincount(leaves[~ones].ravel(), minlength=len(counts))
+            counts[:, 1] += np.bincount(leaves[ones].ravel(), minlength=len(counts))
+        rows = counts.sum(axis=1, keepdims=True)
+        return replace(self, shares=np.where(rows > 0, counts / np.maximum(rows, 1), self.shares))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an .npz archive; the same forest leaves the same bytes."""
+        with Path(path).open("wb") as file:
+            arrays: dict[str, Any] = {name: getattr(self, name) for name in DTYPES}
+            np.savez_compressed(file, format=FORMAT, n_features=self.n_features, **arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Forest:
+        """OSError if the file cannot be opened, ModelMismatch if it is not what `save` wrote."""
+        with Path(path).open("rb") as file:
+            try:
+                archive = np.load(file, allow_pickle=False)
+                if archive["format"] != FORMAT:
+                    raise ValueError(f"its format is {archive['format']}, not {FORMAT}")
+                return cls(n_features=int(archive["n_features"]), **{name: archive[name] for name in DTYPES})
+            except Exception as error:  # a damaged archive raises nearly anything
+                cause = f"{path}: this is no forest to score with ({error})."
+                raise ModelMismatch(cause, "Train and register a model with this version of the project.") from error
+
+    @cached_property
+    def _sizes(self) -> NDArray[np.int64]:
+        return np.diff(self.roots, append=self.feature.size).astype(np.int64)
+
+    @cached_property
+    def _nodes(self) -> NDArray[np.uint64]:
+        """Eight bytes a node, so that a step reads memory once: left child within its tree, feature, threshold's key.
+
+        A key is a float32 as an unsigned integer of the same order: integers compare without a detour. No key exceeds
+        a leaf's and its left child is itself, so a row that has arrived may go on walking.
+        """
+        leaf = self.feature < 0
+        left = np.where(leaf, np.arange(leaf.size), self.left) - np.repeat(self.roots, self._sizes)
+        bits = (self.threshold + np.float32(0)).view(np.uint32)  # + 0: -0.0 and 0.0 are the same number
+        key = np.where(leaf, ~np.uint32(0), np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)))
+        feature = np.maximum(self.feature, 0)
+        return left.astype(np.uint64) << np.uint64(42) | feature.astype(np.uint64) << np.uint64(32) | key
+
+    def _walk(
+        self, X: NDArray[np.float32], sizes: NDArray[np.int64], leaves: NDArray[np.int32], threads: int
+    ) -> NDArray[np.float64]:
+        X = np.ascontiguousarray(X, dtype=np.float32)
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            raise ValueError(f"the forest has {self.n_features} features, X has the shape {X.shape}")
+        rows = X.reshape(-1)
+        rows.setflags(write=False)  # whatever X was: one type, one compiled kernel
+        out = np.empty((sizes.size, len(X)))
+        model = (self._nodes, self.roots, self.heights, self.shares)
+        walk = partial(_compiled(), rows, X.shape[1], *model, sizes, out, leaves)
+        parts = min(threads, len(X) // THREAD_ROWS)
+        if parts <= 1:
+            walk(0, len(X))
+        else:
+            cuts = [len(X) * part // parts for part in range(parts + 1)]
+            with ThreadPoolExecutor(parts) as pool:
+                list(pool.map(walk, cuts[:-1], cuts[1:]))
+        return out
+
+
+_NO_LEAVES = np.empty((0, 0), dtype=np.int32)
+
+
+def _by_level(tree: Any) -> dict[str, NDArray[Any]]:
+    """One tree's arrays, level by level: siblings side by side, and the busiest nodes in the same cache lines."""
+    if tree.value.shape[1:] != (1, 2):
+        raise ValueError(f"a leaf has the shape {tree.value.shape[1:]}, not that of one answer with two classes")
+    levels = [np.zeros(1, dtype=np.int64)]
+    while (inner := levels[-1][tree.children_left[levels[-1]] >= 0]).size:
+        levels.append(np.column_stack([tree.children_left[inner], tree.children_right[inner]]).ravel())
+    order = np.concatenate(levels)
+    leaf = tree.children_left[order] < 0
+    values = tree.value[order, 0]
+    totals = values.sum(axis=1, keepdims=True)
+    exact = tree.threshold[order]
+    nearest = exact.astype(np.float32)
+    depth = np.repeat(np.arange(len(levels)), [level.size for level in levels])
+    return {
+        "feature": np.where(leaf, -1, tree.feature[order]),
+        # Rounded up, a float32 between the two thresholds would turn left where scikit-learn turns right.
+        "threshold": np.where(nearest > exact, np.nextafter(nearest, np.float32(-np.inf)), nearest),
+        "left": np.where(leaf, 0, np.argsort(order)[tree.children_left[order]]),
+        # Shares stay what they are to the last bit, as ties depend on it.
+        "shares": np.where(leaf[:, None], np.where(np.isclose(totals, 1), values, values / totals), 0),
+        "heights": np.array([len(levels) - 1]),
+        "depths": np.average(depth, weights=leaf * tree.weighted_n_node_samples[order], keepdims=True),
+    }
+
+
+@lru_cache(maxsize=1)
+def _compiled() -> Callable[..., None]:
+    """The kernel; its machine code is kept in NUMBA_CACHE_DIR, else in CAMPAIGN_HOME/cache/numba."""
+    import numba
+
+    config: Any = numba.config
+    theirs = config.CACHE_DIR
+    config.CACHE_DIR = theirs or str(Path(os.environ.get("CAMPAIGN_HOME", ".campaign")).absolute() / "cache" / "numba")
+    try:
+        return numba.njit(nogil=True, cache=True)(_walk_trees)  # settles the folder, compiles nothing yet
+    except RuntimeError:  # no folder can be written
+        return numba.njit(nogil=True)(_walk_trees)
+    finally:
+        config.CACHE_DIR = theirs
+
+
+def _walk_trees(
+    rows: Any, width: int, nodes: Any, roots: Any, heights: Any, shares: Any, sizes: Any, out: Any, leaves: Any,
+    start: int, stop: int,
+) -> None:  # fmt: skip
+    """Fill `out` [sizes, rows] and, unless it is empty, `leaves` [rows, trees] for the rows from start to stop."""
+    block = min(BLOCK, stop - start)
+    keys = np.empty(block * width, np.uint32)
+    ends = np.empty(block, np.int64)
+    totals = np.empty((block, 2))
+
+    def child(tree: Any, row: Any, at: Any) -> Any:
+        node = tree[at]
+        key = keys[np.uint64(row * width) + (node >> np.uint64(32) & np.uint64(MAX_FEATURES - 1))]
+        return (node >> np.uint64(42)) + np.uint64(key > np.uint32(node))  # no branch that could be guessed wrong
+
+    def children(tree: Any, row: Any, at: Any) -> Any:
+        a, b, c, d = at
+        return child(tree, row, a), child(tree, row + 1, b), child(tree, row + 2, c), child(tree, row + 3, d)
+
+    for first in range(start, stop, BLOCK):
+        count = min(BLOCK, stop - first)
+        for i in range(count * width):
+            bits = np.float32(rows[first * width + i] + np.float32(0)).view(np.uint32)
+            keys[i] = ~bits if bits >> np.uint32(31) else bits | np.uint32(1 << 31)
+        totals[:] = 0
+        size = 0
+        for t in range(sizes[-1]):
+            tree, root = nodes[roots[t] :], np.uint64(0)
+            for row in range(0, count - 15, 16):  # 16 rows in step: one waits for its memory while others walk
+                a = b = c = d = (root, root, root, root)
+                for _ in range(heights[t]):
+                    a, b = children(tree, row, a), children(tree, row + 4, b)
+                    c, d = children(tree, row + 8, c), children(tree, row + 12, d)
+                for i in range(4):
+                    ends[row + i], ends[row + 4 + i], ends[row + 8 + i], ends[row + 12 + i] = a[i], b[i], c[i], d[i]
+            for row in range(count - count % 16, count):
+                at = root
+                for _ in range(heights[t]):
+                    at = child(tree, row, at)
+                ends[row] = at
+            for row in range(count):
+                leaf = roots[t] + ends[row]
+                totals[row, 0] += shares[leaf, 0]
+                totals[row, 1] += shares[leaf, 1]
+                if leaves.size:
+                    leaves[first + row, t] = leaf
+            if t + 1 == sizes[size]:
+                for row in range(count):
+                    failure, success = totals[row, 0] / sizes[size], totals[row, 1] / sizes[size]
+                    # Rounding errors must not decide a tie: scikit-learn compares the two, its users one with a half.
+                    if (success > 0.5) != (success > failure):
+                        success = JUST_OVER_HALF if success > failure else 0.5
+                    out[size, first + row] = success
+                size += 1

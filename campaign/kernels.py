@@ -1,0 +1,23 @@
+"""Compile a plain loop once, and keep what the compiler made."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@cache
+def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as machine code without the GIL, kept in NUMBA_CACHE_DIR or else in CAMPAIGN_HOME/cache/numba."""
+    import numba
+
+    theirs = numba.config.CACHE_DIR
+    ours = Path(os.environ.get("CAMPAIGN_HOME", ".campaign"), "cache", "numba").absolute()
+    numba.config.CACHE_DIR = theirs or str(ours)
+    try:
+        return numba.njit(nogil=True, cache=True)(loop)
+    except RuntimeError:  # no folder can be written to
+        return numba.njit(nogil=True)(loop)
+    finally:
+        numba.config.CACHE_DIR = theirs

@@ -1,0 +1,62 @@
+"""A model in service: an encoder and a flat forest, in a folder without pickle."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campaign.encoding import Encoder
+from campaign.errors import ModelMismatch
+from campaign.forest import Forest
+from campaign.reading import Batch
+
+FORMAT = 1
+DESCRIPTION, FOREST = "model.json", "forest.npz"
+
+
+@dataclass(frozen=True)
+class ScoringModel:
+    """`about` holds what the model card says of it: metrics, the data it learnt from, when."""
+
+    name: str
+    version: str
+    encoder: Encoder
+    forest: Forest
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def score(self, batch: Batch, threads: int = 1) -> tuple[NDArray[np.float64], dict[str, int]]:
+        """Probability of success of each row, and the rows with a category that training never saw, per feature."""
+        matrix = self.encoder.encode(batch)
+        return self.forest.predict(matrix, threads=threads), self.encoder.unknown(matrix)
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write the two files of the model; gives their paths."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.forest.save(folder / FOREST)
+        features = [column.name for column in self.encoder.features]
+        stored = {"format": FORMAT, "name": self.name, "features": features, "encoder": self.encoder.to_json()}
+        (folder / DESCRIPTION).write_text(json.dumps(stored | {"about": dict(self.about)}, indent=1))
+        return [folder / DESCRIPTION, folder / FOREST]
+
+    @classmethod
+    def load(cls, folder: Path, version: str) -> "ScoringModel":
+        """Raises `ModelMismatch` for a model of another schema or format."""
+        try:
+            stored = json.loads((folder / DESCRIPTION).read_text())
+            encoder = Encoder.from_json(stored["encoder"])
+            fits = stored["format"] == FORMAT and stored["features"] == [column.name for column in encoder.features]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelMismatch(
+                f"Version {version} in {folder} has no readable {DESCRIPTION} ({error!r}).",
+                "Register it again with `campaign train`, or roll back with `campaign champion set`.",
+            ) from error
+        if not fits:
+            raise ModelMismatch(
+                f"Version {version} of {stored['name']} was registered under another schema ({stored['features']}).",
+                "Train again with this version of the project, or roll back with `campaign champion set`.",
+            )
+        return cls(stored["name"], version, encoder, Forest.load(folder / FOREST), stored["about"])

@@ -1,0 +1,290 @@
+"""Campaigns out of files: Parquet or CSV in, checked batches out.
+
+A file that cannot be read as campaigns is refused whole, by name. A row that physics rules out is kept apart with its
+reasons. What the world does differently from the published data (ranges, categories) passes, for the drift report to see.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from campaign.errors import BadInput
+from campaign.identity import SeenIds, id_of_values
+from campaign.schema import ID, LABEL, Column, match_header
+from campaign.store import filesystem_of
+
+BATCH_ROWS = 1 << 17
+TRUE, FALSE = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
+NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
+
+
+@dataclass
+class Batch:
+    """Consecutive rows of one file, checked.
+
+    `numbers` are float64 with NaN where missing or unreadable; `categories` dictionary arrays, null where missing;
+    `label` float64 (0, 1, NaN). `reasons` names each bad row, by its place in the batch, and what is wrong with it.
+    """
+
+    source: str
+    first_row: int
+    raw: pa.RecordBatch
+    ids: pa.Array
+    numbers: dict[str, NDArray[np.float64]]
+    categories: dict[str, pa.DictionaryArray]
+    label: NDArray[np.float64] | None
+    reasons: dict[int, list[str]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        good = np.ones(len(self), bool)
+        good[list(self.reasons)] = False
+        return good
+
+    def missing(self) -> dict[str, int]:
+        """Missing or unreadable values per feature."""
+        counts = {name: int(np.isnan(values).sum()) for name, values in self.numbers.items()}
+        return counts | {name: values.null_count for name, values in self.categories.items()}
+
+    def rejected(self) -> pa.Table:
+        """The bad rows as they came, as text, with where they stood (`row` counts from 1) and why they are out."""
+        at = sorted(self.reasons)
+        rows = self.raw.take(pa.array(at, pa.int64()))
+        columns = {name: _as_text(rows.column(name)) for name in self.raw.schema.names}
+        columns["source"] = pa.array([self.source] * len(at), pa.string())
+        columns["row"] = pa.array([self.first_row + i + 1 for i in at], pa.int64())
+        columns["reasons"] = pa.array(["; ".join(self.reasons[i]) for i in at], pa.string())
+        return pa.table(columns)
+
+
+def read_campaigns(
+    uri: str, features: Sequence[Column], seen: SeenIds | None = None, label: bool = False, batch_rows: int = BATCH_ROWS
+) -> Iterator[Batch]:
+    """Stream the campaigns of one file. Only the columns that are asked for are read; others, the label included, are
+    ignored.
+
+    `seen` spans what may not hold an id twice: the files of a day, or a data set; without it ids are not compared. Raises
+    `BadInput` naming the file.
+    """
+    wanted = [column.name for column in features] + ([LABEL] if label else [])
+    source = uri if "://" in uri and not uri.startswith("file://") else PurePath(uri.removeprefix("file://")).name
+    if "day=" in uri:
+        source = uri[uri.rindex("/", 0, uri.index("day=") - 1) + 1 :]
+    first_row = 0
+    for raw in _raw_batches(uri, source, wanted, [c.name for c in features if c.is_category], batch_rows):
+        yield _checked(raw, source, first_row, features, label, seen)
+        first_row += len(raw)
+    if first_row == 0:
+        raise BadInput(f"{source}: it holds no rows.", "Write it again with its rows, or remove it.")
+
+
+def count_ignored(uri: str, features: Sequence[Column]) -> int:
+    """How many columns of a Parquet file are neither the id nor a feature."""
+    filesystem, path = filesystem_of(uri)
+    known = {ID.casefold(), *(column.name.casefold() for column in features)}
+    names = pq.read_schema(path, filesystem=filesystem).names
+    return sum(name.strip().casefold() not in known for name in names)
+
+
+def _raw_batches(
+    uri: str, source: str, wanted: list[str], categories: list[str], batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Batches with the wanted columns under their own names, and the id where the file has one."""
+    filesystem, path = filesystem_of(uri)
+    info = filesystem.get_file_info(path)
+    if info.type != pafs.FileType.File:
+        raise BadInput(f"{uri}: there is no such file.", "Check the path.")
+    if info.size == 0:
+        raise BadInput(f"{source}: the file is empty.", "Write it again.")
+    is_csv = path.lower().endswith((".csv", ".csv.gz"))
+    try:
+        yield from (_csv if is_csv else _parquet)(filesystem, path, source, wanted, categories, batch_rows)
+    except pa.ArrowInvalid as error:
+        kind = "CSV" if is_csv else "Parquet"
+        raise BadInput(
+            f"{source}: it is damaged or truncated and cannot be read as {kind} ({str(error).splitlines()[0]}).",
+            "Copy or write it again.",
+        ) from error
+
+
+def _parquet(
+    filesystem: pafs.FileSystem, path: str, source: str, wanted: list[str], categories: list[str], batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    with filesystem.open_input_file(path) as file:
+        start = file.read(64)
+        if start[:4] != b"PAR1":
+            raise BadInput(
+                f"{source}: it is not a Parquet file (it begins with {_excerpt(start)}).",
+                "Write it as Parquet, or give it a name that ends in .csv if it is CSV.",
+            )
+        names = pq.ParquetFile(file).schema_arrow.names
+        at = _locate(names, wanted, source)
+        parquet = pq.ParquetFile(file, read_dictionary=[at[name] for name in categories], pre_buffer=True)
+        for batch in parquet.iter_batches(batch_rows, columns=list(at.values())):
+            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+            yield pa.RecordBatch.from_arrays([columns[found] for found in at.values()], list(at))
+
+
+def _csv(
+    filesystem: pafs.FileSystem, path: str, source: str, wanted: list[str], categories: list[str], batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    with filesystem.open_input_stream(path, compression="detect") as peek:
+        header = peek.read(1 << 16).split(b"\n", 1)[0].decode("utf-8-sig", "replace").strip()
+    names = next(iter(__import__("csv").reader([header])), [])
+    at = _locate(names, wanted, source)
+    convert = pacsv.ConvertOptions(
+        # Types are found row by row: guessed from the first block, one word in a later one would cost the file.
+        column_types={found: pa.string() for found in at.values()},
+        include_columns=list(at.values()),
+        null_values=NULLS,
+        strings_can_be_null=True,
+    )
+    with filesystem.open_input_stream(path, compression="detect") as stream:
+        for batch in pacsv.open_csv(stream, convert_options=convert, read_options=pacsv.ReadOptions(block_size=1 << 24)):
+            columns = [batch.column(found) for found in at.values()]
+            yield pa.RecordBatch.from_arrays(columns, list(at))
+
+
+def _locate(names: list[str], wanted: list[str], source: str) -> dict[str, str]:
+    at = match_header(names, wanted, source)
+    if any(name.strip().casefold() == ID.casefold() for name in names):
+        at = match_header(names, [ID], source) | at
+    return at
+
+
+def _checked(
+    raw: pa.RecordBatch, source: str, first_row: int, features: Sequence[Column], label: bool, seen: SeenIds | None
+) -> Batch:
+    numbers, categories = {}, {}
+    bad: dict[int, list[str]] = {}
+
+    def reject(rows: NDArray[np.bool_], reason: str) -> None:
+        for row in np.flatnonzero(rows):
+            bad.setdefault(int(row), []).append(reason)
+
+    for column in features:
+        values = raw.column(column.name)
+        if column.is_category:
+            texts = _categories(values, column, source)
+            categories[column.name] = texts
+            if texts.null_count:
+                reject(np.asarray(texts.is_null()), f"{column.name} is missing")
+        else:
+            parsed = _numbers(values, column.name, source)
+            numbers[column.name] = parsed
+            # One comparison finds NaN, infinity and what physics rules out; which of them it was is asked of few rows.
+            fine = (parsed > 0 if column.positive else parsed >= 0) & (parsed <= np.finfo(np.float32).max)
+            if not fine.all():
+                _explain(values, parsed, ~fine, column, reject)
+    labels = _labels(raw.column(LABEL), source) if label else None
+    if labels is not None:
+        reject(np.isnan(labels), f"{LABEL} is missing or neither 0 nor 1")
+    ids = _ids(raw, [column.name for column in features])
+    if seen is not None:
+        reject(seen.repeats(ids), f"{ID} was there before")
+    return Batch(source, first_row, raw, ids, numbers, categories, labels, bad)
+
+
+def _explain(
+    values: pa.Array, parsed: NDArray[np.float64], wrong: NDArray[np.bool_], column: Column, reject: Any
+) -> None:
+    absent = np.isnan(parsed)
+    unreadable = absent & ~np.asarray(pc.is_null(values, nan_is_null=pa.types.is_floating(values.type)))
+    reject(wrong & absent & ~unreadable, f"{column.name} is missing")
+    reject(wrong & unreadable, f"{column.name} is not a number")
+    reject(wrong & ~absent & (np.abs(parsed) > np.finfo(np.float32).max), f"{column.name} is not finite")
+    in_reach = wrong & ~absent & (np.abs(parsed) <= np.finfo(np.float32).max)
+    reject(in_reach, f"{column.name} is {'not more than 0' if column.positive else 'negative'}")
+
+
+def _numbers(values: pa.Array, name: str, source: str) -> NDArray[np.float64]:
+    kind = values.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+    if pa.types.is_null(kind):
+        return np.full(len(values), np.nan)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+        texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
+        try:
+            return np.asarray(texts.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        except pa.ArrowInvalid:
+            parsed = np.array([_number(text) for text in texts.to_pylist()])
+        if np.isnan(parsed).all():
+            raise BadInput(
+                f"{source}: column {name} holds text such as {texts.drop_null()[0].as_py()!r}, not numbers.",
+                "Write it as numbers, or rename the columns if two were exchanged.",
+            )
+        return parsed
+    raise BadInput(f"{source}: column {name} has the type {kind}, not a number's.", "Write it as numbers.")
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text) if text is not None else np.nan
+    except ValueError:
+        return np.nan
+
+
+def _categories(values: pa.Array, column: Column, source: str) -> pa.DictionaryArray:
+    kind = values.type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        raise BadInput(f"{source}: column {column.name} has the type {kind}, not text.", "Write it as text.")
+    if pa.types.is_boolean(kind) and set(column.categories) == {"No", "Yes"}:
+        values = pc.if_else(values, "Yes", "No")
+    if not pa.types.is_dictionary(values.type):
+        values = values.cast(pa.string()).dictionary_encode()
+    spelled = {known.casefold(): known for known in column.categories}
+    texts = [str(text).strip() if text is not None else "" for text in values.dictionary.to_pylist()]
+    if all(texts):
+        names = pa.array([spelled.get(text.casefold(), text) for text in texts], pa.string())
+        return pa.DictionaryArray.from_arrays(values.indices, names, safe=False)
+    blank = pa.array([not text for text in texts])
+    indices = pc.if_else(pc.fill_null(blank.take(values.indices), True), pa.scalar(None, values.indices.type), values.indices)
+    names = pa.array([spelled.get(text.casefold(), text) for text in texts], pa.string())
+    return pa.DictionaryArray.from_arrays(indices, names, safe=False)
+
+
+def _labels(values: pa.Array, source: str) -> NDArray[np.float64]:
+    """0, 1, or NaN for what is neither. Raises `BadInput` when there is no label at all."""
+    texts = (values.dictionary_encode() if not pa.types.is_dictionary(values.type) else values)
+    meaning = [
+        1.0 if text in TRUE else 0.0 if text in FALSE else np.nan
+        for text in (str(value).strip().casefold() for value in texts.dictionary.to_pylist())
+    ]
+    at = pc.fill_null(texts.indices.cast(pa.int64()), len(meaning)).to_numpy(zero_copy_only=False)
+    labels = np.array([*meaning, np.nan])[at]
+    if len(labels) and np.isnan(labels).all():
+        raise BadInput(f"{source}: column {LABEL} holds neither 0 nor 1.", "Write 1 for success and 0 for failure.")
+    return labels
+
+
+def _ids(raw: pa.RecordBatch, names: list[str]) -> pa.Array:
+    if ID not in raw.schema.names:
+        return pa.array([id_of_values(row.values()) for row in raw.select(names).to_pylist()], pa.string())
+    ids = raw.column(ID).cast(pa.string())
+    if ids.null_count:
+        rows = raw.select(names).filter(ids.is_null()).to_pylist()
+        ids = pc.replace_with_mask(ids, ids.is_null(), pa.array([id_of_values(row.values()) for row in rows], pa.string()))
+    return ids
+
+
+def _as_text(values: pa.Array) -> pa.Array:
+    if pa.types.is_nested(values.type):
+        return pa.array([str(value) for value in values.to_pylist()], pa.string())
+    return values.cast(pa.string())
+
+
+def _excerpt(data: bytes) -> str:
+    return repr(data.split(b"\n")[0][:24].decode("utf-8", "replace"))

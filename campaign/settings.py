@@ -1,0 +1,60 @@
+"""Every setting, said once. Each default runs on one machine with no server; the same names configure the stack."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def under_home(template: str) -> Callable[[dict[str, Any]], str]:
+    return lambda values: template.format(home=values["home"].absolute())
+
+
+class Settings(BaseSettings):
+    """Read from the environment: `CAMPAIGN_…`, or the name that the ecosystem already has."""
+
+    model_config = SettingsConfigDict(env_prefix="CAMPAIGN_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path(".campaign"), description="Folder of everything that the embedded mode keeps")
+    store: str = Field(
+        default_factory=under_home("file://{home}/store"), description="Object store: `file:///…` or `s3://bucket/prefix`"
+    )
+    dataset: str = Field(
+        default_factory=lambda values: f"{values['store'].rstrip('/')}/base/campaigns.parquet",
+        description="Training data to begin with: Parquet or CSV at a path, `http(s)://`, `s3://` or `kaggle://`",
+    )
+    model: str = Field("campaign-success", description="Registered model that scores and is monitored")
+    metrics_url: str = Field(
+        default_factory=under_home("sqlite:///{home}/metrics.db"), description="SQLAlchemy URL of the metrics database"
+    )
+    optuna_url: str = Field(
+        default_factory=under_home("sqlite:///{home}/optuna.db"), description="SQLAlchemy URL of the search's studies"
+    )
+    lookback_days: int = Field(35, ge=1, description="How far back scoring and monitoring look for new or changed days")
+
+    mlflow_tracking_uri: str = Field(
+        default_factory=under_home("sqlite:///{home}/mlflow.db"),
+        validation_alias=AliasChoices("MLFLOW_TRACKING_URI", "mlflow_tracking_uri"),
+        description="MLflow's tracking server and registry",
+    )
+    aws_endpoint_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("AWS_ENDPOINT_URL", "aws_endpoint_url"),
+        description="S3 endpoint, if it is not Amazon's; keys come from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`",
+    )
+
+    column_drift_threshold: float = Field(0.1, gt=0, description="Distance from which one column counts as drifted")
+    prediction_drift_threshold: float = Field(0.1, gt=0, description="Prediction drift from which a day is drifted")
+    drifted_share_threshold: float = Field(0.15, gt=0, description="Share of drifted columns from which a day is drifted")
+    drift_min_rows: int = Field(1_000, ge=1, description="Rows below which drift is not computed")
+    decay_margin: float = Field(0.02, ge=0, description="Realised ROC-AUC this far below the test's means decay")
+    decay_min_outcomes: int = Field(500, ge=2, description="Outcomes below which decay is not judged")
+    gate_margin: float = Field(0.001, ge=0, description="ROC-AUC that a cheaper challenger may lose and still be promoted")
+    reference_rows: int = Field(50_000, ge=1, description="Most test rows kept as the reference of a model")
+    sweep_grace_hours: float = Field(24, ge=0, description="Age at which superseded and half-written parts are deleted")
+
+    @property
+    def cache(self) -> Path:
+        return self.home.absolute() / "cache"

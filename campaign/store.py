@@ -1,0 +1,171 @@
+"""One URI in, files and S3 alike out; what is published is whole or not there."""
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pyarrow.fs as pafs
+
+from campaign.errors import BadInput, StoreError
+from campaign.settings import Settings
+
+REMEDY = "Check CAMPAIGN_STORE, free space and permissions (for S3: AWS_ENDPOINT_URL and the keys), then run again."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One object: its path below the store's root, bytes and time of change (UTC)."""
+
+    path: str
+    size: int
+    changed: datetime
+
+
+@dataclass(frozen=True)
+class Published:
+    uri: str
+    sha256: str
+
+
+class HashingSink:
+    """A writable file that knows the sha256 of what went through it."""
+
+    def __init__(self, sink: Any) -> None:
+        self._sink = sink
+        self._digest = hashlib.sha256()
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        self._digest.update(data)
+        self._sink.write(data)
+        return memoryview(data).nbytes
+
+    def flush(self) -> None:
+        self._sink.flush()
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
+def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
+    """The file system of a path, `file://` or `s3://` URI, and the path within it. Opens no connection."""
+    parts = urlsplit(uri)
+    if parts.scheme == "s3":
+        endpoint = urlsplit(Settings().aws_endpoint_url or "")
+        options: dict[str, Any] = {"region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")}
+        if endpoint.netloc:
+            options |= {"endpoint_override": endpoint.netloc, "scheme": endpoint.scheme}
+            options["region"] = options["region"] or "us-east-1"
+        # Without bounds a store that is away is waited for by the minute.
+        return pafs.S3FileSystem(connect_timeout=5, request_timeout=60, **options), parts.netloc + parts.path
+    if parts.scheme == "file":
+        return pafs.LocalFileSystem(), unquote(parts.path)
+    if parts.scheme:
+        raise BadInput(f"{uri}: a store cannot be at {parts.scheme}://.", "Give a path, file:///… or s3://bucket/prefix.")
+    return pafs.LocalFileSystem(), str(Path(uri).absolute())
+
+
+class Store:
+    """Objects by relative path below one URI."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri.rstrip("/")
+        self._fs, root = filesystem_of(self.uri)
+        self._root = root.rstrip("/")
+        self._local = isinstance(self._fs, pafs.LocalFileSystem)
+
+    def at(self, path: str) -> str:
+        """The URI of an object."""
+        return f"{self.uri}/{path}"
+
+    def path_of(self, uri: str) -> str:
+        """The inverse of `at`."""
+        return uri.removeprefix(f"{self.uri}/")
+
+    def entries(self, folder: str, hidden: bool = False) -> list[Entry]:
+        """All objects below a folder, sorted by path; hidden ones (being written, or left by a kill) on request."""
+        selector = pafs.FileSelector(f"{self._root}/{folder}".rstrip("/"), recursive=True, allow_not_found=True)
+        with self._errors("list", folder):
+            found = self._fs.get_file_info(selector)
+        entries = [
+            Entry(info.path[len(self._root) + 1 :], info.size, info.mtime)
+            for info in found
+            if info.type == pafs.FileType.File and (hidden or not info.base_name.startswith("."))
+        ]
+        return sorted(entries, key=lambda entry: entry.path)
+
+    def days(self, folder: str) -> list[date]:
+        """The days that a folder has objects for, oldest first."""
+        names = {entry.path[len(folder) + 1 :].split("/")[0] for entry in self.entries(folder)}
+        days = []
+        for name in names:
+            with suppress(ValueError):
+                days.append(date.fromisoformat(name.removeprefix("day=")))
+        return sorted(days)
+
+    def exists(self, path: str) -> bool:
+        with self._errors("look for", path):
+            return bool(self._fs.get_file_info(f"{self._root}/{path}").type == pafs.FileType.File)
+
+    def read(self, path: str) -> bytes:
+        """Raises `FileNotFoundError` when it is not there."""
+        with self._errors("read", path), self._fs.open_input_stream(f"{self._root}/{path}") as stream:
+            return bytes(stream.read())
+
+    def delete(self, path: str) -> None:
+        with self._errors("delete", path), suppress(FileNotFoundError):
+            self._fs.delete_file(f"{self._root}/{path}")
+
+    def publish(self, path: str, data: bytes) -> Published:
+        """Put an object in place, whole."""
+        with self.writing(path) as sink:
+            sink.write(data)
+        return Published(self.at(path), sink.sha256)
+
+    @contextmanager
+    def writing(self, path: str) -> Iterator[HashingSink]:
+        """Stream an object that appears under its name when the block ends, and not at all when it raises."""
+        target = f"{self._root}/{path}"
+        folder, _, name = target.rpartition("/")
+        # A local file is renamed into place. An S3 upload is invisible until it is completed, but Arrow completes it even
+        # on an error, so a stream that failed is deleted again; nobody reads it meanwhile, for no manifest lists it.
+        partial = f"{folder}/.{name}.{uuid.uuid4().hex[:8]}" if self._local else target
+        with self._errors("write", path):
+            try:
+                if self._local:
+                    self._fs.create_dir(folder)
+                with self._fs.open_output_stream(partial) as stream:
+                    sink = HashingSink(stream)
+                    yield sink
+                    sink.closed = True
+                if self._local:
+                    Path(partial).replace(target)
+            except BaseException:
+                with suppress(Exception):
+                    self._fs.delete_file(partial)
+                raise
+
+    def sweep(self, folder: str, keep: set[str], older_than: timedelta) -> int:
+        """Delete objects of a folder that are not kept and have not changed for some time; how many went."""
+        before = datetime.now(UTC) - older_than
+        stale = [entry for entry in self.entries(folder, hidden=True) if entry.path not in keep and entry.changed < before]
+        for entry in stale:
+            self.delete(entry.path)
+        return len(stale)
+
+    @contextmanager
+    def _errors(self, verb: str, path: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise StoreError(f"Cannot {verb} {self.at(path)}: {error}.", REMEDY) from error

@@ -1,0 +1,24 @@
+"""Score each day's campaigns with the champion."""
+
+from datetime import date
+
+from prefect import flow
+
+from tasks.days import results
+from tasks.score import ScoredDay, find_champion_to_score_with, find_days, score_day
+
+
+@flow(name="batch-scoring")
+def batch_scoring(day: date | None = None, from_day: date | None = None, to_day: date | None = None) -> list[ScoredDay]:
+    """Score the days whose campaigns are new or changed, or those that are named.
+
+    Args:
+        day: one day, scored again by today's champion if another version did it.
+        from_day: first day of a span, likewise.
+        to_day: last day of the span.
+    """
+    days = find_days(day, from_day, to_day)
+    if not days:
+        return []
+    champion = find_champion_to_score_with()
+    return results([score_day(one, champion, return_state=True) for one in days])

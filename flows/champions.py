@@ -1,0 +1,50 @@
+"""The versions of a model and the line of its champions, as tables."""
+
+import json
+import shutil
+from pathlib import Path
+
+from rich.table import Table
+from sqlalchemy import select
+
+from tasks.metrics_db import champions, database
+from tasks.registry import champion_of, files_of, find_champion, versions
+
+
+def versions_table(model: str) -> Table:
+    """Every registered version, the newest first."""
+    table = Table(title=f"Versions of {model}", title_justify="left")
+    for name in ("version", "role", "test ROC-AUC", "labelled days", "registered", "verdict"):
+        table.add_column(name, justify="right" if name in ("version", "test ROC-AUC", "labelled days") else "left")
+    reigning = find_champion(model)
+    for version in versions(model):
+        is_champion = reigning is not None and version.number == reigning.number
+        role = "champion" if is_champion else "was champion" if version.promoted_at else "challenger"
+        table.add_row(
+            version.number,
+            f"[bold green]{role}[/]" if is_champion else role,
+            version.tags.get("test_roc_auc", "")[:7],
+            str(len(json.loads(version.tags.get("days", "{}")))),
+            f"{version.created:%Y-%m-%d %H:%M}",
+            version.tags.get("verdict", "").partition(": ")[2],
+        )
+    return table
+
+
+def history_table() -> Table:
+    """Who gave way to whom, when and why."""
+    table = Table("since (UTC)", "version", "after", "reason", title="Champions", title_justify="left")
+    with database().connect() as connection:
+        for row in connection.execute(select(champions).order_by(champions.c.changed_at)):
+            table.add_row(f"{row.changed_at:%Y-%m-%d %H:%M:%S}", row.version, row.previous or "-", row.reason)
+    return table
+
+
+def export_champion(model: str, folder: Path) -> str:
+    """Write the champion's own files into a folder; gives its version."""
+    version = champion_of(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files_of(version).iterdir():
+        shutil.copyfile(file, folder / file.name)
+    (folder / "version.txt").write_text(version.number + "\n")
+    return version.number

@@ -1,0 +1,169 @@
+"""The command line: `campaign demo | traffic | train | score | monitor | champion`, thin over the flows.
+
+Heavy imports stand inside the commands, so that `--help` answers at once.
+"""
+
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from campaign.errors import CampaignError
+from flows.environment import prepare, speak_plainly
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
+    "Predict whether a crowdfunding campaign will succeed, watch how well, and retrain when the world moves."
+))  # fmt: skip
+champion_app = typer.Typer(help="List versions and champions; roll back; export.", invoke_without_command=True)
+app.add_typer(champion_app, name="champion")
+
+DAY = ["%Y-%m-%d"]
+Day = Annotated[datetime | None, typer.Option("--day", formats=DAY, help="One day, by name.")]
+From = Annotated[datetime | None, typer.Option("--from", formats=DAY, help="First day of a span.")]
+To = Annotated[datetime | None, typer.Option("--to", formats=DAY, help="Last day of a span.")]
+
+
+def main() -> None:
+    """Run the command line. What a user can mend ends in two sentences and exit code 1."""
+    prepare()
+    try:
+        app()
+    except CampaignError as error:
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        console.print(f"[bold red]{type(error).__name__}[/] ", end="")
+        console.print(error.cause, markup=False, highlight=False)
+        console.print(error.remedy, markup=False, highlight=False)
+        sys.exit(1)
+
+
+@app.command()
+def demo(
+    rows: Annotated[int, typer.Option(help="Campaigns to train on to begin with.")] = 40_000,
+    day_rows: Annotated[int, typer.Option(help="Campaigns a day.")] = 5_000,
+    trials: Annotated[int, typer.Option(help="Trials of each search.")] = 12,
+) -> None:
+    """Play the whole loop on a made-up world: train, score, drift, decay, retrain, do better."""
+    import os
+
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+    from flows.demo import play
+
+    speak_plainly()
+    play(rows, day_rows, trials)
+
+
+@app.command()
+def traffic(
+    day: Day = None,
+    rows: Annotated[int, typer.Option(help="Campaigns a day.")] = 10_000,
+    drift: Annotated[float, typer.Option(help="Factor on goals and amounts.")] = 1.0,
+    campaigns: Annotated[bool, typer.Option(help="Drop the day's campaigns.")] = True,
+    outcomes: Annotated[bool, typer.Option(help="Drop the day's outcomes.")] = False,
+) -> None:
+    """Drop a day of made-up campaigns, or their outcomes, into the store."""
+    from flows.traffic import traffic as flow
+
+    speak_plainly()
+    for uri in flow(_date(day), rows, drift, campaigns, outcomes):
+        typer.echo(uri)
+
+
+@app.command()
+def train(
+    data: Annotated[str | None, typer.Argument(help="Parquet or CSV: a path, http(s)://, s3:// or kaggle://.")] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Trials that the study shall have.")] = 30,
+    feature_set: Annotated[str, typer.Option(help="published (all twelve) or launch (known at launch).")] = "published",
+    seed: Annotated[int, typer.Option(help="Seed of the search and the fit.")] = 1,
+) -> None:
+    """Search, fit and register a forest; it becomes champion if it earns that."""
+    from campaign.schema import features_of
+    from flows.training import training as flow
+
+    features_of(feature_set)
+    speak_plainly()
+    verdict = flow(data, trials, feature_set, seed)  # type: ignore[arg-type]
+    role = "champion" if verdict.promoted else "challenger"
+    typer.echo(f"Version {verdict.version} is {role}: {verdict.reason}.")
+
+
+@app.command()
+def score(day: Day = None, from_day: From = None, to_day: To = None) -> None:
+    """Score the days whose campaigns are new or changed, or those that are named."""
+    from flows.batch_scoring import batch_scoring as flow
+
+    speak_plainly()
+    days = flow(_date(day), _date(from_day), _date(to_day))
+    for one in days:
+        kept = " (unchanged)" if one.reused else ""
+        typer.echo(f"{one.day}: {one.rows.read} rows, {one.rows.quarantined} quarantined, version {one.model_version}{kept}")
+    if not days:
+        typer.echo("No day is new or changed.")
+    typer.echo(f"Total successful campaigns: {sum(one.successful for one in days)}")
+    typer.echo(f"Total unsuccessful campaigns: {sum(one.unsuccessful for one in days)}")
+
+
+@app.command()
+def monitor(day: Day = None, from_day: From = None, to_day: To = None) -> None:
+    """Monitor the days whose predictions or outcomes are new or changed, or those that are named."""
+    from flows.monitoring import monitoring as flow
+
+    speak_plainly()
+    found = flow(_date(day), _date(from_day), _date(to_day))
+    for one in found.days:
+        drift = "-" if one.prediction_drift is None else f"{one.prediction_drift:.3f}"
+        auc = "-" if one.roc_auc is None else f"{one.roc_auc:.4f}"
+        columns = ", ".join(one.drifted_columns) or "none"
+        typer.echo(f"{one.day}: prediction drift {drift}, drifted columns {columns}, ROC-AUC {auc}")
+    if not found.days:
+        typer.echo("No day is new or changed.")
+    typer.echo(f"Retraining: {found.call.status}")
+    for reason in found.call.reasons:
+        typer.echo(f"  {reason}")
+
+
+@champion_app.callback(invoke_without_command=True)
+def champion(
+    context: typer.Context, model: Annotated[str | None, typer.Option(help="Registered model, if not CAMPAIGN_MODEL.")] = None
+) -> None:
+    """List the versions with their metrics, and who was champion when and why."""
+    from campaign.settings import Settings
+
+    context.obj = model or Settings().model
+    if context.invoked_subcommand is None:
+        from rich.console import Console
+
+        from flows.champions import history_table, versions_table
+
+        console = Console()
+        console.print(versions_table(context.obj))
+        console.print(history_table())
+
+
+@champion_app.command("set")
+def set_champion(
+    context: typer.Context,
+    version: Annotated[str, typer.Argument(help="The version that shall score from now on.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "set by hand",
+) -> None:
+    """Make a version champion, for example to roll back."""
+    from tasks.registry import load, make_champion, version_of
+
+    load(version_of(context.obj, version))
+    make_champion(context.obj, version, reason)
+    typer.echo(f"Version {version} of {context.obj} is champion.")
+
+
+@champion_app.command()
+def export(context: typer.Context, folder: Annotated[Path, typer.Argument(help="Folder to write to.")]) -> None:
+    """Write the champion as files that score without MLflow: model.json, forest.npz, reference.parquet."""
+    from flows.champions import export_champion
+
+    typer.echo(f"Version {export_champion(context.obj, folder)} of {context.obj} is in {folder}.")
+
+
+def _date(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None

@@ -1,0 +1,188 @@
+"""The whole loop on a made-up world, for a newcomer to watch."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import select
+
+from campaign.reading import read_campaigns
+from campaign.settings import Settings
+from campaign.store import Store
+from flows.batch_scoring import batch_scoring
+from flows.monitoring import Monitoring, monitoring
+from flows.traffic import traffic
+from flows.training import training
+from tasks.call import CALLED
+from tasks.drop import drop_base
+from tasks.manifest import read_manifest
+from tasks.metrics import roc_auc
+from tasks.metrics_db import database, metrics
+from tasks.registry import find_champion, load, version_of
+from tasks.validate import read_outcomes
+
+DAYS, DRIFTED_DAYS, DRIFT = 7, 2, 3.0
+
+console = Console(highlight=False)
+
+
+@contextmanager
+def step(what: str) -> Iterator[list[str]]:
+    """Show what is going on, then how it ended and how long it took."""
+    said: list[str] = []
+    started = time.monotonic()
+    with console.status(f"{what} …"):
+        yield said
+    console.print(f"[green]✓[/] {what} [dim]{time.monotonic() - started:.0f} s[/]")
+    for line in said:
+        console.print(f"    {line}")
+
+
+@dataclass(frozen=True)
+class World:
+    """The days of the demo: seven, the last two drifted, and an eighth that no model has seen."""
+
+    days: list[date]
+    rows: int
+
+    def drift(self, day: date) -> float:
+        return DRIFT if day in self.days[DAYS - DRIFTED_DAYS :] else 1.0
+
+    @property
+    def unseen(self) -> date:
+        return self.days[DAYS]
+
+
+def play(rows: int, day_rows: int, trials: int) -> None:
+    """Train, score, monitor, retrain; say what an earlier run left to be reused."""
+    store = Store(Settings().store)
+    began = time.monotonic()
+    there = store.days("incoming")
+    today = date.today()
+    days = there[: DAYS + 1] if len(there) > DAYS else [today - timedelta(days=DAYS + 1 - n) for n in range(DAYS + 1)]
+    world = World(days, day_rows)
+    first, last = days[0], days[DAYS - 1]
+
+    with step(f"A world: {rows:,} campaigns to learn from, and {DAYS} days of {day_rows:,}, goals × {DRIFT:g} on the last {DRIFTED_DAYS}") as said:
+        if store.exists("base/campaigns.parquet"):
+            said.append("reused: base/campaigns.parquet")
+        else:
+            drop_base(store, rows)
+        missing = [day for day in days[:DAYS] if day not in there]
+        for day in missing:
+            traffic(day, day_rows, world.drift(day))
+        if len(missing) < DAYS:
+            said.append(f"reused: {DAYS - len(missing)} days of campaigns")
+    with step("Train and register the first champion") as said:
+        champion = find_champion(Settings().model)
+        if champion is None:
+            verdict = training(trials=trials)
+            said.append(f"version {verdict.version} is champion: {verdict.reason}")
+        else:
+            said.append(f"reused: version {champion.number} is champion")
+    with step(f"Score {DAYS} days") as said:
+        scored = batch_scoring(from_day=first, to_day=last) if not _all_scored(store, days[:DAYS]) else []
+        said.append(f"{sum(one.successful for one in scored):,} campaigns will succeed, {sum(one.unsuccessful for one in scored):,} will not" if scored else "reused: all are scored")
+    with step("Monitor them, before any outcome is known") as said:
+        said += _told(monitoring())
+    with step("Outcomes arrive") as said:
+        late = [day for day in days[:DAYS] if day not in store.days("outcomes")]
+        for day in late:
+            traffic(day, day_rows, world.drift(day), campaigns=False, outcomes=True)
+        said.append(f"of {len(late)} days" if late else "reused: they are there")
+    with step("Monitor again, with outcomes") as said:
+        found = monitoring()
+        said += _told(found)
+    if found.call.status == CALLED:
+        with step("Retrain, because monitoring called for it") as said:
+            verdict = training(trials=trials, reasons=found.call.reasons)
+            role = "champion" if verdict.promoted else "challenger"
+            said.append(f"version {verdict.version} is {role}: {verdict.reason}")
+    with step(f"Score and monitor {world.unseen}, a drifted day that no model has seen") as said:
+        if world.unseen not in there:
+            traffic(world.unseen, day_rows, DRIFT, outcomes=True)
+        else:
+            said.append("reused: its campaigns and outcomes")
+        if not _all_scored(store, [world.unseen]):
+            batch_scoring(day=world.unseen)
+        monitoring(day=world.unseen)
+    console.print()
+    console.print(days_table(store, world.days))
+    _compare(store, world.unseen)
+    _where_to_look(store)
+    console.print(f"[dim]{time.monotonic() - began:.0f} s in all.[/]")
+
+
+def _all_scored(store: Store, days: list[date]) -> bool:
+    return all(read_manifest(store, day) is not None for day in days)
+
+
+def _told(found: Monitoring) -> list[str]:
+    drifted = [one.day for one in found.days if one.drifted]
+    looked = f"{len(found.days)} days looked at, drifted: {', '.join(drifted) or 'none'}" if found.days else "reused: nothing changed"
+    shown = [f"  {reason}" for reason in found.call.reasons]
+    return [looked, f"retraining: {found.call.status}", *shown]
+
+
+def days_table(store: Store, days: list[date]) -> Table:
+    """What the metrics database says of each day."""
+    table = Table(title="The days", title_justify="left")
+    for name in ("day", "rows", "quarantined", "drifted columns", "prediction drift", "ROC-AUC", "champion"):
+        table.add_column(name, justify="left" if name in ("day", "drifted columns") else "right")
+    with database().connect() as connection:
+        for day in days:
+            rows = connection.execute(select(metrics).where(metrics.c.day == day)).all()
+            manifest = read_manifest(store, day)
+            if not rows or manifest is None:
+                continue
+            value = {row.metric: row for row in rows if not row.column_name}
+            columns = [row.column_name for row in rows if row.metric == "column_drift" and row.status == "drifted"]
+            is_drifted = value["day_drifted"].status == "drifted"
+            shown = [value[name].value if name in value else None for name in ("prediction_drift", "realised_roc_auc")]
+            drift, auc = ("-" if one is None else f"{one:.4f}" for one in shown)
+            table.add_row(
+                str(day), f"{manifest.rows.read:,}", str(manifest.rows.quarantined), ", ".join(columns) or "none",
+                drift, auc, manifest.model_version, style="yellow" if is_drifted else None,
+            )  # fmt: skip
+    return table
+
+
+def _compare(store: Store, day: date) -> None:
+    """How the first and the present champion do on the same campaigns."""
+    name = Settings().model
+    outcomes = read_outcomes((store.at(f"outcomes/day={day}/outcomes.parquet"),)).to_pandas().set_index("CampaignID")
+    present = find_champion(name)
+    assert present is not None
+    aucs = {}
+    for version in dict.fromkeys(["1", present.number]):
+        model = load(version_of(name, version))
+        labels, said = [], []
+        for batch in read_campaigns(store.at(f"incoming/day={day}/campaigns.parquet"), model.encoder.features):
+            known = batch.good & np.isin(batch.ids.to_numpy(zero_copy_only=False), outcomes.index)
+            labels.append(outcomes.loc[batch.ids.to_pandas()[known], "IsSuccessful"].to_numpy())
+            said.append(model.score(batch)[0][known])
+        aucs[version] = roc_auc(np.concatenate(labels), np.concatenate(said))
+    shown = ", ".join(f"version {version} {auc:.4f}" for version, auc in aucs.items())
+    console.print(f"\nROC-AUC on {day}, which neither was fitted on: [bold]{shown}[/]", end="")
+    gains = list(aucs.values())
+    console.print(f" ([bold]{gains[-1] - gains[0]:+.4f}[/])\n" if len(gains) > 1 else "\n")
+
+
+def _where_to_look(store: Store) -> None:
+    home = Settings().home
+    root = store.uri.removeprefix("file://")
+    relative = Path(root).relative_to(Path.cwd()) if Path(root).is_relative_to(Path.cwd()) else Path(root)
+    eda = sorted((home / "mlartifacts").glob("*/artifacts/explore/violins.png"))
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Drift reports", f"{relative}/reports/day=…/drift.html")
+    table.add_row("Figures of the data", str(eda[0].parent) if eda else "")
+    table.add_row("Predictions", f"{relative}/predictions/day=…/manifest.json lists the parts")
+    table.add_row("Versions and champions", "make champion")
+    table.add_row("MLflow and Prefect UI", "make ui")
+    console.print(table)

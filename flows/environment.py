@@ -1,0 +1,48 @@
+"""What a process needs to know before Prefect and MLflow are imported."""
+
+import logging
+import os
+import warnings
+from pathlib import Path
+
+from campaign.errors import CampaignError
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+def prepare() -> None:
+    """Use the project's own Prefect home, whatever profile the user has; a `PREFECT_API_URL` that is set goes before it."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    # A cold disk makes the temporary server's first start longer than the 20 s that Prefect waits.
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+    if not os.environ.get("PREFECT_API_URL"):
+        home = Path(os.environ.get("CAMPAIGN_HOME") or ".campaign").absolute() / "prefect"
+        home.mkdir(parents=True, exist_ok=True)  # Prefect's server does not, and then fails for two minutes
+        os.environ["PREFECT_HOME"] = str(home)
+        os.environ.pop("PREFECT_PROFILE", None)
+
+
+class PlainErrors(logging.Filter):
+    """Leaves out the traceback of an error that says itself what to do."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], CampaignError):
+            record.exc_info = None
+        return True
+
+
+def speak_plainly() -> None:
+    """Put the filter on Prefect's loggers. Prefect has to be imported."""
+    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(PlainErrors())
+    # What a library will rename one day is not the user's business.
+    warnings.filterwarnings("ignore", category=FutureWarning)

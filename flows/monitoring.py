@@ -1,0 +1,32 @@
+"""Hold each scored day against what its model knew, and call for retraining when the world has moved."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from prefect import flow
+
+from tasks.call import Call, call_for_retraining
+from tasks.days import results
+from tasks.monitor import MonitoredDay, find_scored_days, monitor_day
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """The days that were looked at, and whether retraining was called for."""
+
+    days: list[MonitoredDay]
+    call: Call
+
+
+@flow(name="monitoring")
+def monitoring(day: date | None = None, from_day: date | None = None, to_day: date | None = None) -> Monitoring:
+    """Monitor the days whose predictions or outcomes are new or changed, or those that are named.
+
+    Args:
+        day: one day, looked at again.
+        from_day: first day of a span, likewise.
+        to_day: last day of the span.
+    """
+    days = find_scored_days(day, from_day, to_day)
+    looked_at = results([monitor_day(one, return_state=True) for one in days])
+    return Monitoring(looked_at, call_for_retraining())

@@ -1,0 +1,133 @@
+"""Call for retraining when the world has moved and there is something new to learn from."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
+
+from campaign.model import ScoringModel
+from campaign.settings import Settings
+from campaign.store import Store, filesystem_of
+from tasks.days import worth_retrying
+from tasks.drift import DRIFTED
+from tasks.ingest import LabelledDay, labelled_days
+from tasks.metrics_db import database, metrics, now, retraining_calls
+from tasks.monitor import SOURCE
+from tasks.outcomes import DECAYED
+from tasks.registry import find_champion, load
+
+EVENT = "campaign.retraining.needed"
+QUIET, CALLED, AWAITING, CALLED_BEFORE = "not needed", "called", "awaiting_outcomes", "called_before"
+RECENT_DAYS, DRIFTED_DAYS = 3, 2
+
+
+@dataclass(frozen=True)
+class Call:
+    """Whether retraining was called for, and why. `status` is one of the four above."""
+
+    status: str
+    reasons: list[str]
+
+
+def causes(connection: sa.Connection, version: str) -> list[str]:
+    """Why the champion should be retrained, in words; empty when it should not.
+
+    The newest monitored day is drifted and at least two of the last three were, or a day that this champion scored has
+    decayed.
+    """
+    days = connection.execute(
+        sa.select(metrics.c.day, metrics.c.status)
+        .where(metrics.c.metric == "day_drifted", metrics.c.source == SOURCE, metrics.c.model_version == version)
+        .order_by(metrics.c.day.desc())
+        .limit(RECENT_DAYS)
+    ).all()
+    found = []
+    drifted = [row.day for row in days if row.status == DRIFTED]
+    if days and days[0].status == DRIFTED and len(drifted) >= DRIFTED_DAYS:
+        found.append(f"{days[0].day} is drifted, and {len(drifted)} of the last {len(days)} days are")
+    decayed = connection.execute(
+        sa.select(metrics.c.day, metrics.c.value, metrics.c.threshold)
+        .where(metrics.c.metric == "realised_roc_auc", metrics.c.status == DECAYED)
+        .where(metrics.c.source == SOURCE, metrics.c.model_version == version)
+        .order_by(metrics.c.day)
+    )
+    found += [f"ROC-AUC of {row.day} is {row.value:.3f}, below {row.threshold:.3f}" for row in decayed]
+    return found
+
+
+def outcome_counts(store: Store) -> dict[str, int]:
+    """Outcome rows per labelled day, from the files' own metadata."""
+    return {day.day: _rows(day) for day in labelled_days(store)}
+
+
+def _rows(day: LabelledDay) -> int:
+    import pyarrow.parquet as pq
+
+    total = 0
+    for uri in day.outcomes:
+        filesystem, path = filesystem_of(uri)
+        total += pq.read_metadata(path, filesystem=filesystem).num_rows
+    return total
+
+
+def unseen_labels(model: ScoringModel, counts: dict[str, int]) -> dict[str, int]:
+    """The days with more outcomes than the model learnt from."""
+    return {day: rows for day, rows in counts.items() if rows > model.about.get("days", {}).get(day, 0)}
+
+
+def decide(connection: sa.Connection, model: ScoringModel, counts: dict[str, int]) -> Call:
+    """Call once per cause: again only with new labels or a new champion. Writes the call down."""
+    reasons = causes(connection, model.version)
+    if not reasons:
+        return Call(QUIET, [])
+    unseen = unseen_labels(model, counts)
+    if not unseen:
+        return Call(AWAITING, reasons)
+    labels = hashlib.sha256(json.dumps(counts, sort_keys=True).encode()).hexdigest()[:12]
+    before = sa.select(retraining_calls.c.called_at).where(
+        retraining_calls.c.champion == model.version, retraining_calls.c.labels == labels
+    )
+    if connection.execute(before).first():
+        return Call(CALLED_BEFORE, reasons)
+    row = {"called_at": now(), "champion": model.version, "labels": labels, "reasons": "; ".join(reasons)}
+    connection.execute(sa.insert(retraining_calls).values(row))
+    return Call(CALLED, reasons)
+
+
+def record_status(connection: sa.Connection, version: str, call: Call) -> None:
+    """The status as a metric of the newest monitored day, for charts and alerts."""
+    newest = connection.execute(
+        sa.select(sa.func.max(metrics.c.day)).where(metrics.c.source == SOURCE, metrics.c.model_version == version)
+    ).scalar()
+    if newest is None:
+        return
+    key = {"day": newest, "source": SOURCE, "model_version": version, "metric": "retraining", "column_name": ""}
+    connection.execute(sa.delete(metrics).where(*(metrics.c[name] == value for name, value in key.items())))
+    value = float(call.status in (CALLED, AWAITING, CALLED_BEFORE))
+    connection.execute(sa.insert(metrics).values(**key, value=value, status=call.status, computed_at=now()))
+
+
+@task(retries=2, retry_delay_seconds=[1, 10], retry_condition_fn=worth_retrying, timeout_seconds=120, cache_policy=NO_CACHE)
+def call_for_retraining() -> Call:
+    """Decide, write it down, and emit the event that starts the training."""
+    name, logger = Settings().model, get_run_logger()
+    champion = find_champion(name)
+    if champion is None:
+        return Call(QUIET, [])
+    model = load(champion)
+    counts = outcome_counts(Store(Settings().store))
+    with database().begin() as connection:
+        call = decide(connection, model, counts)
+        record_status(connection, model.version, call)
+    if call.status == CALLED:
+        emit_event(EVENT, {"prefect.resource.id": f"campaign.model.{name}"}, payload={"reasons": call.reasons})
+    log = logger.info if call.status == QUIET else logger.warning
+    log("Retraining: %s%s", call.status, "".join(f"\n  {reason}" for reason in call.reasons))
+    lines = "\n".join(f"- {reason}" for reason in call.reasons)
+    create_markdown_artifact(f"Retraining of {name}: **{call.status}**\n\n{lines}", "retraining", "Is retraining needed?")
+    return call

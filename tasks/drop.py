@@ -1,0 +1,72 @@
+"""Drop campaigns and outcomes into the store, as the outside world would."""
+
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from campaign import synthetic
+from campaign.schema import FEATURES, ID, LABEL
+from campaign.settings import Settings
+from campaign.store import Published, Store
+from tasks.days import worth_retrying
+
+FLAWS = 0.004
+
+
+def day_of_campaigns(day: date, rows: int, drift: float, flaws: float = FLAWS) -> pa.Table:
+    """A day's campaigns with their label, the same for the same arguments."""
+    prefix = f"C{day:%Y%m%d}_"
+    return pa.Table.from_batches(synthetic.campaigns(rows, day.toordinal(), prefix, drift, flaws))
+
+
+def drop_campaigns(store: Store, day: date, rows: int, drift: float, flaws: float = FLAWS) -> Published:
+    """Write incoming/day=…, which does not know the outcome yet."""
+    table = day_of_campaigns(day, rows, drift, flaws).select([ID, *(column.name for column in FEATURES)])
+    return _publish(store, f"incoming/day={day}/campaigns.parquet", table)
+
+
+def drop_outcomes(store: Store, day: date, rows: int, drift: float) -> Published:
+    """Write outcomes/day=… for the campaigns of `drop_campaigns` with the same arguments."""
+    table = day_of_campaigns(day, rows, drift, flaws=0).select([ID, LABEL])
+    return _publish(store, f"outcomes/day={day}/outcomes.parquet", table)
+
+
+def drop_base(store: Store, rows: int, seed: int = 1) -> Published:
+    """Write base/campaigns.parquet, the training data to begin with."""
+    first = next(synthetic.campaigns(min(rows, 1), seed))
+    with store.writing("base/campaigns.parquet") as sink:
+        with pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
+            for batch in synthetic.campaigns(rows, seed):
+                writer.write_batch(batch)
+    return Published(store.at("base/campaigns.parquet"), sink.sha256)
+
+
+def _publish(store: Store, path: str, table: pa.Table) -> Published:
+    with store.writing(path) as sink:
+        pq.write_table(table, sink, compression="zstd")
+    return Published(store.at(path), sink.sha256)
+
+
+@task(
+    task_run_name="drop campaigns of {day}", retries=2, retry_delay_seconds=[1, 10],
+    retry_condition_fn=worth_retrying, timeout_seconds=3600, cache_policy=NO_CACHE,
+)  # fmt: skip
+def drop_day(day: date, rows: int, drift: float) -> str:
+    """The URI of the day's campaigns."""
+    published = drop_campaigns(Store(Settings().store), day, rows, drift)
+    get_run_logger().info("%d campaigns of %s are in %s", rows, day, published.uri)
+    return published.uri
+
+
+@task(
+    task_run_name="drop outcomes of {day}", retries=2, retry_delay_seconds=[1, 10],
+    retry_condition_fn=worth_retrying, timeout_seconds=3600, cache_policy=NO_CACHE,
+)  # fmt: skip
+def drop_outcomes_of(day: date, rows: int, drift: float) -> str:
+    """The URI of the day's outcomes."""
+    published = drop_outcomes(Store(Settings().store), day, rows, drift)
+    get_run_logger().info("The outcomes of %s are in %s", day, published.uri)
+    return published.uri

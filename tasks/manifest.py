@@ -1,0 +1,66 @@
+"""The manifest of a day's predictions: the commit. It is written last, and readers open it first."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+from campaign.store import Store
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file: where, its digest, its rows. `size` and `changed` of an input tell cheaply that it is still the same."""
+
+    uri: str
+    sha256: str
+    rows: int
+    size: int = 0
+    changed: str = ""
+
+
+@dataclass(frozen=True)
+class Rows:
+    read: int
+    scored: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What was read, what came of it, and by which version. Counts are of all rows read, the quarantined included."""
+
+    day: str
+    model: str
+    model_version: str
+    inputs: list[Part]
+    parts: list[Part]
+    quarantine: list[Part]
+    rows: Rows
+    scored_at: str
+    predicted_success: int
+    missing: dict[str, int] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
+    ignored_columns: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Campaigns predicted to fail."""
+        return self.rows.scored - self.predicted_success
+
+    def publish(self, store: Store) -> None:
+        store.publish(manifest_path(self.day), json.dumps(asdict(self), indent=1).encode())
+
+
+def manifest_path(day: date | str) -> str:
+    return f"predictions/day={day}/manifest.json"
+
+
+def read_manifest(store: Store, day: date | str) -> Manifest | None:
+    """The day's manifest, or None when nothing was scored yet."""
+    try:
+        stored: dict[str, Any] = json.loads(store.read(manifest_path(day)))
+    except FileNotFoundError:
+        return None
+    parts = {name: [Part(**part) for part in stored[name]] for name in ("inputs", "parts", "quarantine")}
+    return Manifest(**(stored | parts | {"rows": Rows(**stored["rows"])}))

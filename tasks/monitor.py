@@ -1,0 +1,186 @@
+"""Look at one scored day: its inputs and predictions against the reference, its predictions against outcomes."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from prefect import get_run_logger, task
+from prefect.artifacts import create_link_artifact
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy import delete, insert, select
+
+from campaign.identity import SeenIds
+from campaign.reading import Batch, read_campaigns
+from campaign.schema import ID, LABEL, Column
+from campaign.settings import Settings
+from campaign.store import Store, filesystem_of
+from tasks.days import days_in_question, worth_retrying
+from tasks.drift import DRIFTED, OK, Measure, compare, is_drifted
+from tasks.manifest import Manifest, manifest_path, read_manifest
+from tasks.metrics_db import database, metrics, monitored, now
+from tasks.outcomes import realised
+from tasks.registry import REFERENCE, files_of, load, version_of
+from tasks.validate import read_outcomes
+
+SOURCE = "batch"
+SAMPLE_ROWS, SAMPLE_SEED = 50_000, 1
+
+
+@dataclass(frozen=True)
+class MonitoredDay:
+    """What was found. ROC-AUC is None without outcomes."""
+
+    day: str
+    model_version: str
+    drifted: bool
+    drifted_columns: list[str]
+    prediction_drift: float | None
+    roc_auc: float | None
+    report: str
+
+
+def fingerprint(store: Store, day: date) -> str:
+    """A digest of the day's manifest and outcomes: another one means that the day has to be looked at again."""
+    outcomes = "\n".join(f"{e.path} {e.size} {e.changed.isoformat()}" for e in outcome_files(store, day))
+    return hashlib.sha256(store.read(manifest_path(day)) + outcomes.encode()).hexdigest()
+
+
+def outcome_files(store: Store, day: date) -> list:
+    return [entry for entry in store.entries(f"outcomes/day={day}") if entry.path.endswith(".parquet")]
+
+
+def sample_inputs(manifest: Manifest, features: tuple[Column, ...]) -> pd.DataFrame:
+    """At most 50,000 campaigns of all that were read, drawn evenly; what physics rules out counts as missing.
+
+    Quarantined rows are among them, so that a column that is missing everywhere costs that column, not the report.
+    """
+    rng = np.random.default_rng(SAMPLE_SEED)
+    wanted = np.sort(rng.permutation(manifest.rows.read)[:SAMPLE_ROWS])
+    frames, start = [], 0
+    for part in manifest.inputs:
+        for batch in read_campaigns(part.uri, features):
+            first, last = np.searchsorted(wanted, [start, start + len(batch)])
+            frames.append(_frame(batch, wanted[first:last] - start))
+            start += len(batch)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _frame(batch: Batch, rows: np.ndarray) -> pd.DataFrame:
+    columns: dict[str, object] = {ID: batch.ids.take(pa.array(rows)).to_pandas()}
+    for name, values in batch.numbers.items():
+        taken = values[rows]
+        columns[name] = np.where((taken >= 0) & (taken <= np.finfo(np.float32).max), taken, np.nan)
+    for name, texts in batch.categories.items():
+        columns[name] = texts.take(pa.array(rows)).cast(pa.string()).to_pandas()
+    return pd.DataFrame(columns)
+
+
+def predictions(manifest: Manifest) -> Iterator[pd.DataFrame]:
+    """Id and probability of every scored campaign, batch by batch."""
+    for part in manifest.parts:
+        filesystem, path = filesystem_of(part.uri)
+        with filesystem.open_input_file(path) as file:
+            for batch in pq.ParquetFile(file).iter_batches(columns=[ID, "probability"]):
+                yield batch.to_pandas()
+
+
+def predictions_of(manifest: Manifest, ids: pd.Series) -> pd.DataFrame:
+    """The predictions of these campaigns."""
+    wanted = pd.Index(ids)
+    found = [frame[frame[ID].isin(wanted)] for frame in predictions(manifest)]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame({ID: [], "probability": []})
+
+
+def counts(manifest: Manifest) -> list[Measure]:
+    """Rows, missing shares (of all rows read) and unknown categories, all exact."""
+    read = max(manifest.rows.read, 1)
+    shares = [Measure("missing_share", missing / read, column_name=name) for name, missing in manifest.missing.items()]
+    unknown = [Measure("unknown_categories", float(rows), column_name=name) for name, rows in manifest.unknown.items()]
+    whole = sum(manifest.missing.values()) / (read * max(len(manifest.missing), 1))
+    scored = manifest.rows.scored
+    rate = manifest.predicted_success / scored if scored else None
+    return [
+        Measure("rows_read", float(manifest.rows.read)),
+        Measure("rows_scored", float(scored)),
+        Measure("rows_quarantined", float(manifest.rows.quarantined)),
+        Measure("missing_values_share", whole),
+        Measure("predicted_success_rate", rate),
+        *shares,
+        *unknown,
+    ]
+
+
+def write(day: date, version: str, measures: list[Measure], mark: str) -> None:
+    """Put the day's rows in place of earlier ones, in one transaction."""
+    moment = now()
+    rows = [
+        {"day": day, "source": SOURCE, "model_version": version, "computed_at": moment, **vars(one)} for one in measures
+    ]
+    with database().begin() as connection:
+        for table in (metrics, monitored):
+            connection.execute(delete(table).where(table.c.day == day, table.c.source == SOURCE))
+        connection.execute(insert(metrics), rows)
+        connection.execute(insert(monitored).values(day=day, source=SOURCE, fingerprint=mark, monitored_at=moment))
+
+
+@task(
+    retries=2, retry_delay_seconds=[1, 10], retry_condition_fn=worth_retrying, timeout_seconds=120, cache_policy=NO_CACHE
+)
+def find_scored_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
+    """Days to monitor: named ones, else those whose predictions or outcomes differ from what was last looked at."""
+    store = Store(Settings().store)
+    days, named = days_in_question(store, "predictions", day, from_day, to_day)
+    days = [one for one in days if store.exists(manifest_path(one))]
+    if not named:
+        with database().connect() as connection:
+            rows = connection.execute(select(monitored.c.day, monitored.c.fingerprint).where(monitored.c.source == SOURCE))
+            marks = {row.day: row.fingerprint for row in rows}
+        days = [one for one in days if marks.get(one) != fingerprint(store, one)]
+    get_run_logger().info("Days to monitor: %s", ", ".join(map(str, days)) or "none is new or changed")
+    return days
+
+
+@task(
+    name="monitor day", task_run_name="monitor {day}", retries=2, retry_delay_seconds=[2, 20],
+    retry_condition_fn=worth_retrying, timeout_seconds=3600, cache_policy=NO_CACHE,
+)  # fmt: skip
+def monitor_day(day: date) -> MonitoredDay:
+    """Measure one day, publish its report, write its rows."""
+    store, settings, logger = Store(Settings().store), Settings(), get_run_logger()
+    # Taken first: what changes while the day is looked at makes it a changed day for the next run.
+    mark = fingerprint(store, day)
+    manifest = read_manifest(store, day)
+    assert manifest is not None
+    version = version_of(manifest.model, manifest.model_version)
+    model = load(version)
+    features = model.encoder.features
+    inputs = sample_inputs(manifest, features)
+    current = inputs.merge(predictions_of(manifest, inputs[ID]), on=ID, how="left")
+    drift, html = compare(current, pd.read_parquet(files_of(version) / REFERENCE), features, settings)
+    drifted = is_drifted(drift)
+    measures = [*counts(manifest), Measure("sample_rows", float(len(current))), *drift]
+    measures.append(Measure("day_drifted", float(drifted), DRIFTED if drifted else OK))
+    files = outcome_files(store, day)
+    roc_auc = None
+    if files:
+        outcomes = read_outcomes(tuple(store.at(entry.path) for entry in files)).to_pandas()
+        found = [frame.merge(outcomes, on=ID) for frame in predictions(manifest)]
+        joined = pd.concat(found, ignore_index=True) if found else pd.DataFrame({LABEL: [], "probability": []})
+        judged = realised(joined, float(model.about["metrics"]["roc_auc"]), settings)
+        measures += judged
+        roc_auc = next((one.value for one in judged if one.metric == "realised_roc_auc"), None)
+    report = ""
+    if html:
+        report = store.publish(f"reports/day={day}/drift.html", html.encode()).uri
+        if report.startswith("http"):
+            create_link_artifact(report, f"drift-{day}", "Evidently's report")
+    write(day, manifest.model_version, measures, mark)
+    names = [one.column_name for one in measures if one.metric == "column_drift" and one.status == DRIFTED]
+    distance = next((one.value for one in measures if one.metric == "prediction_drift"), None)
+    logger.info("%s: %s, drifted columns: %s", day, "drifted" if drifted else "no drift", ", ".join(names) or "none")
+    return MonitoredDay(str(day), manifest.model_version, drifted, names, distance, roc_auc, report)

@@ -1,0 +1,143 @@
+"""Check the rows a model is to learn from, and gather them in one file under their digest."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from campaign.errors import BadInput
+from campaign.identity import SeenIds
+from campaign.reading import Batch, read_campaigns
+from campaign.schema import CATEGORIES, FEATURES, ID, LABEL, NUMBERS, Column, features_of, match_header
+from campaign.settings import Settings
+from campaign.store import Store
+from tasks.ingest import LabelledDay, Sources
+
+DAY = "day"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Checked campaigns with their label in one Parquet file. `days` counts the outcomes that each labelled day had."""
+
+    digest: str
+    path: str
+    origin: str
+    rows: int
+    bad: int
+    days: dict[str, int] = field(default_factory=dict)
+    quarantine: str = ""
+
+
+def canonical_schema(features: tuple[Column, ...]) -> pa.Schema:
+    """Columns of the gathered file; `day` is empty for the base data set."""
+    kinds = [(column.name, pa.string() if column.is_category else pa.float64()) for column in features]
+    return pa.schema([(ID, pa.string()), *kinds, (LABEL, pa.int8()), (DAY, pa.string())])
+
+
+def read_outcomes(uris: tuple[str, ...]) -> pa.Table:
+    """CampaignID and IsSuccessful (0 or 1) of some outcome files; the first outcome of a campaign counts."""
+    tables = []
+    for uri in uris:
+        for batch in _outcome_batches(uri):
+            tables.append(batch)
+    merged = pa.concat_tables(tables)
+    frame = merged.to_pandas().drop_duplicates(ID)
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def _outcome_batches(uri: str) -> Iterator[pa.Table]:
+    for batch in read_campaigns(uri, (), label=True):
+        assert batch.label is not None
+        yield pa.table({ID: batch.ids, LABEL: batch.label.astype(np.int8)}).filter(pa.array(~np.isnan(batch.label)))
+
+
+def gather(sources: Sources, folder: Path, features: tuple[Column, ...] = FEATURES) -> tuple[Dataset, list[pa.Table]]:
+    """Write the good rows of all sources to `folder`/{digest}/campaigns.parquet; also give the bad ones, as they came."""
+    schema = canonical_schema(features)
+    store = Store(folder.absolute().as_uri())
+    partial = f"{uuid.uuid4().hex}.parquet"
+    rejected: list[pa.Table] = []
+    rows, days = 0, {}
+    with store.writing(partial) as sink:
+        with pq.ParquetWriter(sink, schema, compression="zstd", write_statistics=False) as writer:
+            for batch in read_campaigns(sources.base, features, SeenIds(), label=True):
+                assert batch.label is not None
+                rows += _write(writer, schema, batch, batch.label, batch.good, "")
+                rejected += [batch.rejected()] if batch.reasons else []
+            for labelled in sources.days:
+                outcomes = read_outcomes(labelled.outcomes)
+                days[labelled.day] = len(outcomes)
+                rows += _write_day(writer, schema, labelled, outcomes, features)
+    digest = sink.sha256[:12]
+    target = folder / digest / "campaigns.parquet"
+    target.parent.mkdir(exist_ok=True)
+    (folder / partial).replace(target)
+    bad = sum(map(len, rejected))
+    if rows == 0:
+        raise BadInput(
+            f"{sources.origin}: every row is bad ({_why(rejected)}).", "Mend the file; nothing can be learnt from it."
+        )
+    return Dataset(digest, str(target), sources.origin, rows, bad, days), rejected
+
+
+def _write_day(
+    writer: pq.ParquetWriter, schema: pa.Schema, day: LabelledDay, outcomes: pa.Table, features: tuple[Column, ...]
+) -> int:
+    """Rows without an outcome wait for theirs; bad ones were quarantined when the day was scored."""
+    rows, seen = 0, SeenIds()
+    for uri in day.campaigns:
+        for batch in read_campaigns(uri, features, seen):
+            at = pc.index_in(batch.ids, outcomes.column(ID).combine_chunks())
+            known = np.asarray(at.is_valid())
+            label = (
+                outcomes.column(LABEL).take(pc.fill_null(at, 0)).to_numpy() if len(outcomes) else np.zeros(len(batch))
+            )
+            rows += _write(writer, schema, batch, label, batch.good & known, day.day)
+    return rows
+
+
+def _write(
+    writer: pq.ParquetWriter,
+    schema: pa.Schema,
+    batch: Batch,
+    label: NDArray[np.generic],
+    keep: NDArray[np.bool_],
+    day: str,
+) -> int:
+    columns: dict[str, pa.Array] = {ID: batch.ids}
+    columns |= {name: pa.array(values) for name, values in batch.numbers.items()}
+    columns |= {name: values.cast(pa.string()) for name, values in batch.categories.items()}
+    columns[LABEL] = pa.array(np.nan_to_num(label).astype(np.int8))
+    columns[DAY] = pa.array([day] * len(batch), pa.string())
+    kept = pa.table({name: columns[name] for name in schema.names}, schema=schema).filter(pa.array(keep))
+    writer.write_table(kept)
+    return len(kept)
+
+
+def _why(rejected: list[pa.Table]) -> str:
+    return ", ".join(sorted({reason for table in rejected for reason in table.column("reasons").to_pylist()})[:3])
+
+
+@task(retries=2, retry_delay_seconds=[1, 10], timeout_seconds=3600, cache_policy=NO_CACHE)
+def validate(sources: Sources, feature_set: str = "published") -> Dataset:
+    """Gather the good rows, and put the bad ones into quarantine with their reasons."""
+    settings, logger = Settings(), get_run_logger()
+    data, rejected = gather(sources, settings.cache / "datasets", features_of(feature_set))
+    if rejected:
+        store = Store(settings.store)
+        where = f"quarantine/dataset={data.digest}/part.parquet"
+        with store.writing(where) as sink:
+            pq.write_table(pa.concat_tables(rejected, promote_options="permissive"), sink)
+        data = Dataset(**(vars(data) | {"quarantine": store.at(where)}))
+        logger.warning("%d bad rows are in %s: %s", data.bad, data.quarantine, _why(rejected))
+    logger.info("%d good rows, %d of them from %d labelled days, digest %s", data.rows, 0, len(data.days), data.digest)
+    return data

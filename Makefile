@@ -1,0 +1,54 @@
+# campaign-success: `make demo` plays the loop, `make test` proves it; both install what they need.
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3.14 || command -v python3)
+BIN := .venv/bin
+UV := $(BIN)/uv
+UV_VERSION := 0.13.9
+
+.PHONY: help demo test check ui champion lock docs clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: .venv/installed ## play the whole loop: train, score, drift, decay, retrain, do better
+	@$(BIN)/campaign demo $(ARGS)
+
+test: .venv/installed-dev ## run the tests
+	@$(BIN)/pytest $(ARGS)
+
+check: .venv/installed-dev ## lint and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+ui: .venv/installed ## open MLflow (port 5000) and Prefect (port 4200) on what was logged; Ctrl-C ends both
+	@$(BIN)/campaign ui
+
+champion: .venv/installed ## list the versions, and who was champion when and why
+	@$(BIN)/campaign champion
+
+lock: .venv/uv ## resolve the dependencies anew, with hashes and without addresses
+	@$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
+	@$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -c requirements.lock -o requirements-dev.lock
+
+docs: .venv/installed-dev ## write the tables of README anew
+	@$(BIN)/python -m flows.readme README.md
+
+clean: ## remove what the demo made (.campaign)
+	@rm -rf .campaign
+
+.venv/uv:
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null \
+	  || { echo "campaign-success needs Python 3.11 to 3.14; found: $$("$(PYTHON)" --version 2>&1 || echo none). Say which: make PYTHON=/path/to/python3.12 …"; exit 1; }
+	@echo "Installing into .venv …"
+	@"$(PYTHON)" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+# Compiled at once, or every import of every first process would compile for itself.
+.venv/installed: requirements.lock pyproject.toml | .venv/uv
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+.venv/installed-dev: requirements-dev.lock .venv/installed
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@

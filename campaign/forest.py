@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from campaign.errors import ModelMismatch
+from campaign.kernels import compiled
+from campaign.walk import BLOCK, MAX_FEATURES, walk_trees
 
 FORMAT = 1
 DTYPES = {"feature": "i2", "threshold": "f4", "left": "i4", "shares": "f8"}  # per node
 DTYPES |= {"roots": "i4", "heights": "i4", "depths": "f4"}  # per tree
-BLOCK = 4096  # rows for which a tree stays in the processor's cache
 THREAD_ROWS = 8192  # fewer rows than these are scored before another thread has started
-MAX_FEATURES, MAX_NODES = 1 << 10, 1 << 22  # what a packed node has bits for; the nodes are those of one tree
-JUST_OVER_HALF = float(np.nextafter(0.5, 1.0))
+MAX_NODES = 1 << 22  # of one tree; what a packed node has bits for
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +93,10 @@ class Forest:
     @property
     def mean_depth(self) -> float:
         """Comparisons per tree for a training row, on average."""
-        return self.cost(self.roots.size) / self.roots.size
+        return self.cost() / self.roots.size
 
-    def cost(self, k: int) -> float:
-        """Comparisons in the first `k` trees for a training row, on average."""
+    def cost(self, k: int | None = None) -> float:
+        """Comparisons in the first `k` trees, or in all of them, for a training row, on average."""
         return float(self.depths[:k].sum(dtype=np.float64))
 
     def predict(self, X: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
@@ -164,10 +164,11 @@ class Forest:
         """
         leaf = self.feature < 0
         left = np.where(leaf, np.arange(leaf.size), self.left) - np.repeat(self.roots, self._sizes)
-        bits = (self.threshold + np.float32(0)).view(np.uint32)  # + 0: -0.0 and 0.0 are the same number
+        bits = (self.threshold + np.float32(0)).view(np.uint32)  # -0.0 + 0 = 0.0, which no zero exceeds
         key = np.where(leaf, ~np.uint32(0), np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)))
         feature = np.maximum(self.feature, 0)
-        return left.astype(np.uint64) << np.uint64(42) | feature.astype(np.uint64) << np.uint64(32) | key
+        nodes: NDArray[np.uint64] = left.astype(np.uint64) << np.uint64(42) | feature.astype(np.uint64) << np.uint64(32)
+        return nodes | key
 
     def _walk(
         self, X: NDArray[np.float32], sizes: NDArray[np.int64], leaves: NDArray[np.int32], threads: int
@@ -179,7 +180,7 @@ class Forest:
         rows.setflags(write=False)  # whatever X was: one type, one compiled kernel
         out = np.empty((sizes.size, len(X)))
         model = (self._nodes, self.roots, self.heights, self.shares)
-        walk = partial(_compiled(), rows, X.shape[1], *model, sizes, out, leaves)
+        walk = partial(compiled(walk_trees), rows, X.shape[1], *model, sizes, out, leaves)
         parts = min(threads, len(X) // THREAD_ROWS)
         if parts <= 1:
             walk(0, len(X))
@@ -217,75 +218,3 @@ def _by_level(tree: Any) -> dict[str, NDArray[Any]]:
         "heights": np.array([len(levels) - 1]),
         "depths": np.average(depth, weights=leaf * tree.weighted_n_node_samples[order], keepdims=True),
     }
-
-
-@lru_cache(maxsize=1)
-def _compiled() -> Callable[..., None]:
-    """The kernel; its machine code is kept in NUMBA_CACHE_DIR, else in CAMPAIGN_HOME/cache/numba."""
-    import numba
-
-    config: Any = numba.config
-    theirs = config.CACHE_DIR
-    config.CACHE_DIR = theirs or str(Path(os.environ.get("CAMPAIGN_HOME", ".campaign")).absolute() / "cache" / "numba")
-    try:
-        return numba.njit(nogil=True, cache=True)(_walk_trees)  # settles the folder, compiles nothing yet
-    except RuntimeError:  # no folder can be written
-        return numba.njit(nogil=True)(_walk_trees)
-    finally:
-        config.CACHE_DIR = theirs
-
-
-def _walk_trees(
-    rows: Any, width: int, nodes: Any, roots: Any, heights: Any, shares: Any, sizes: Any, out: Any, leaves: Any,
-    start: int, stop: int,
-) -> None:  # fmt: skip
-    """Fill `out` [sizes, rows] and, unless it is empty, `leaves` [rows, trees] for the rows from start to stop."""
-    block = min(BLOCK, stop - start)
-    keys = np.empty(block * width, np.uint32)
-    ends = np.empty(block, np.int64)
-    totals = np.empty((block, 2))
-
-    def child(tree: Any, row: Any, at: Any) -> Any:
-        node = tree[at]
-        key = keys[np.uint64(row * width) + (node >> np.uint64(32) & np.uint64(MAX_FEATURES - 1))]
-        return (node >> np.uint64(42)) + np.uint64(key > np.uint32(node))  # no branch that could be guessed wrong
-
-    def children(tree: Any, row: Any, at: Any) -> Any:
-        a, b, c, d = at
-        return child(tree, row, a), child(tree, row + 1, b), child(tree, row + 2, c), child(tree, row + 3, d)
-
-    for first in range(start, stop, BLOCK):
-        count = min(BLOCK, stop - first)
-        for i in range(count * width):
-            bits = np.float32(rows[first * width + i] + np.float32(0)).view(np.uint32)
-            keys[i] = ~bits if bits >> np.uint32(31) else bits | np.uint32(1 << 31)
-        totals[:] = 0
-        size = 0
-        for t in range(sizes[-1]):
-            tree, root = nodes[roots[t] :], np.uint64(0)
-            for row in range(0, count - 15, 16):  # 16 rows in step: one waits for its memory while others walk
-                a = b = c = d = (root, root, root, root)
-                for _ in range(heights[t]):
-                    a, b = children(tree, row, a), children(tree, row + 4, b)
-                    c, d = children(tree, row + 8, c), children(tree, row + 12, d)
-                for i in range(4):
-                    ends[row + i], ends[row + 4 + i], ends[row + 8 + i], ends[row + 12 + i] = a[i], b[i], c[i], d[i]
-            for row in range(count - count % 16, count):
-                at = root
-                for _ in range(heights[t]):
-                    at = child(tree, row, at)
-                ends[row] = at
-            for row in range(count):
-                leaf = roots[t] + ends[row]
-                totals[row, 0] += shares[leaf, 0]
-                totals[row, 1] += shares[leaf, 1]
-                if leaves.size:
-                    leaves[first + row, t] = leaf
-            if t + 1 == sizes[size]:
-                for row in range(count):
-                    failure, success = totals[row, 0] / sizes[size], totals[row, 1] / sizes[size]
-                    # Rounding errors must not decide a tie: scikit-learn compares the two, its users one with a half.
-                    if (success > 0.5) != (success > failure):
-                        success = JUST_OVER_HALF if success > failure else 0.5
-                    out[size, first + row] = success
-                size += 1

@@ -12,12 +12,13 @@ def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
     """The function as machine code without the GIL, kept in NUMBA_CACHE_DIR or else in CAMPAIGN_HOME/cache/numba."""
     import numba
 
-    theirs = numba.config.CACHE_DIR
+    config: Any = numba.config
+    theirs = config.CACHE_DIR
     ours = Path(os.environ.get("CAMPAIGN_HOME", ".campaign"), "cache", "numba").absolute()
-    numba.config.CACHE_DIR = theirs or str(ours)
+    config.CACHE_DIR = theirs or str(ours)
     try:
         return numba.njit(nogil=True, cache=True)(loop)
     except RuntimeError:  # no folder can be written to
         return numba.njit(nogil=True)(loop)
     finally:
-        numba.config.CACHE_DIR = theirs
+        config.CACHE_DIR = theirs

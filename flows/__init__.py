@@ -1,1 +1,1 @@
-"""Sentences made of tasks: training, batch scoring, monitoring, and the traffic that stands in for the outside world."""
+"""Sentences made of tasks: training, batch scoring, monitoring, and traffic, which stands in for the outside world."""

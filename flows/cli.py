@@ -6,7 +6,7 @@ Heavy imports stand inside the commands, so that `--help` answers at once.
 import sys
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -80,12 +80,12 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of the search and the fit.")] = 1,
 ) -> None:
     """Search, fit and register a forest; it becomes champion if it earns that."""
-    from campaign.schema import features_of
+    from campaign.schema import FeatureSet, features_of
     from flows.training import training as flow
 
     features_of(feature_set)
     speak_plainly()
-    verdict = flow(data, trials, feature_set, seed)  # type: ignore[arg-type]
+    verdict = flow(data, trials, cast(FeatureSet, feature_set), seed)
     role = "champion" if verdict.promoted else "challenger"
     typer.echo(f"Version {verdict.version} is {role}: {verdict.reason}.")
 
@@ -99,7 +99,9 @@ def score(day: Day = None, from_day: From = None, to_day: To = None) -> None:
     days = flow(_date(day), _date(from_day), _date(to_day))
     for one in days:
         kept = " (unchanged)" if one.reused else ""
-        typer.echo(f"{one.day}: {one.rows.read} rows, {one.rows.quarantined} quarantined, version {one.model_version}{kept}")
+        typer.echo(
+            f"{one.day}: {one.rows.read} rows, {one.rows.quarantined} quarantined, version {one.model_version}{kept}"
+        )
     if not days:
         typer.echo("No day is new or changed.")
     typer.echo(f"Total successful campaigns: {sum(one.successful for one in days)}")
@@ -125,9 +127,18 @@ def monitor(day: Day = None, from_day: From = None, to_day: To = None) -> None:
         typer.echo(f"  {reason}")
 
 
+@app.command()
+def ui() -> None:
+    """Serve MLflow's and Prefect's pages on what was logged, until Ctrl-C."""
+    from flows.ui import serve
+
+    serve()
+
+
 @champion_app.callback(invoke_without_command=True)
 def champion(
-    context: typer.Context, model: Annotated[str | None, typer.Option(help="Registered model, if not CAMPAIGN_MODEL.")] = None
+    context: typer.Context,
+    model: Annotated[str | None, typer.Option(help="Registered model, if not CAMPAIGN_MODEL.")] = None,
 ) -> None:
     """List the versions with their metrics, and who was champion when and why."""
     from campaign.settings import Settings

@@ -8,10 +8,12 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
+from campaign.identity import SeenIds
 from campaign.reading import read_campaigns
 from campaign.settings import Settings
 from campaign.store import Store
@@ -19,7 +21,7 @@ from flows.batch_scoring import batch_scoring
 from flows.monitoring import Monitoring, monitoring
 from flows.traffic import traffic
 from flows.training import training
-from tasks.call import CALLED
+from tasks.call import CALLED, CALLED_BEFORE
 from tasks.drop import drop_base
 from tasks.manifest import read_manifest
 from tasks.metrics import roc_auc
@@ -69,7 +71,8 @@ def play(rows: int, day_rows: int, trials: int) -> None:
     world = World(days, day_rows)
     first, last = days[0], days[DAYS - 1]
 
-    with step(f"A world: {rows:,} campaigns to learn from, and {DAYS} days of {day_rows:,}, goals × {DRIFT:g} on the last {DRIFTED_DAYS}") as said:
+    with step(f"Make a world: {rows:,} campaigns to learn from, {DAYS} days of {day_rows:,}") as said:
+        said.append(f"goals and amounts × {DRIFT:g} on the last {DRIFTED_DAYS} days")
         if store.exists("base/campaigns.parquet"):
             said.append("reused: base/campaigns.parquet")
         else:
@@ -88,7 +91,11 @@ def play(rows: int, day_rows: int, trials: int) -> None:
             said.append(f"reused: version {champion.number} is champion")
     with step(f"Score {DAYS} days") as said:
         scored = batch_scoring(from_day=first, to_day=last) if not _all_scored(store, days[:DAYS]) else []
-        said.append(f"{sum(one.successful for one in scored):,} campaigns will succeed, {sum(one.unsuccessful for one in scored):,} will not" if scored else "reused: all are scored")
+        successful, unsuccessful = (
+            sum(getattr(one, name) for one in scored) for name in ("successful", "unsuccessful")
+        )
+        told = f"{successful:,} campaigns will succeed, {unsuccessful:,} will not"
+        said.append(told if scored else "reused: all are scored")
     with step("Monitor them, before any outcome is known") as said:
         said += _told(monitoring())
     with step("Outcomes arrive") as said:
@@ -99,7 +106,7 @@ def play(rows: int, day_rows: int, trials: int) -> None:
     with step("Monitor again, with outcomes") as said:
         found = monitoring()
         said += _told(found)
-    if found.call.status == CALLED:
+    if found.call.status in (CALLED, CALLED_BEFORE):
         with step("Retrain, because monitoring called for it") as said:
             verdict = training(trials=trials, reasons=found.call.reasons)
             role = "champion" if verdict.promoted else "challenger"
@@ -125,15 +132,19 @@ def _all_scored(store: Store, days: list[date]) -> bool:
 
 def _told(found: Monitoring) -> list[str]:
     drifted = [one.day for one in found.days if one.drifted]
-    looked = f"{len(found.days)} days looked at, drifted: {', '.join(drifted) or 'none'}" if found.days else "reused: nothing changed"
+    if found.days:
+        looked = f"{len(found.days)} days looked at, drifted: {', '.join(drifted) or 'none'}"
+    else:
+        looked = "reused: nothing changed since they were looked at"
     shown = [f"  {reason}" for reason in found.call.reasons]
     return [looked, f"retraining: {found.call.status}", *shown]
 
 
 def days_table(store: Store, days: list[date]) -> Table:
     """What the metrics database says of each day."""
-    table = Table(title="The days", title_justify="left")
-    for name in ("day", "rows", "quarantined", "drifted columns", "prediction drift", "ROC-AUC", "champion"):
+    table = Table(title="The days", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    # Broken by hand, so that it fits a terminal of 80 columns.
+    for name in ("day", "rows", "quaran-\ntined", "drifted columns", "prediction\ndrift", "ROC-AUC", "cham-\npion"):
         table.add_column(name, justify="left" if name in ("day", "drifted columns") else "right")
     with database().connect() as connection:
         for day in days:
@@ -163,7 +174,9 @@ def _compare(store: Store, day: date) -> None:
     for version in dict.fromkeys(["1", present.number]):
         model = load(version_of(name, version))
         labels, said = [], []
-        for batch in read_campaigns(store.at(f"incoming/day={day}/campaigns.parquet"), model.encoder.features):
+        for batch in read_campaigns(
+            store.at(f"incoming/day={day}/campaigns.parquet"), model.encoder.features, SeenIds()
+        ):
             known = batch.good & np.isin(batch.ids.to_numpy(zero_copy_only=False), outcomes.index)
             labels.append(outcomes.loc[batch.ids.to_pandas()[known], "IsSuccessful"].to_numpy())
             said.append(model.score(batch)[0][known])

@@ -19,7 +19,7 @@ QUIET = {
 
 
 def prepare() -> None:
-    """Use the project's own Prefect home, whatever profile the user has; a `PREFECT_API_URL` that is set goes before it."""
+    """Use the project's own Prefect home, whatever profiles the user has, unless `PREFECT_API_URL` is set."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     # A cold disk makes the temporary server's first start longer than the 20 s that Prefect waits.

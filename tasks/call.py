@@ -112,7 +112,13 @@ def record_status(connection: sa.Connection, version: str, call: Call) -> None:
     connection.execute(sa.insert(metrics).values(**key, value=value, status=call.status, computed_at=now()))
 
 
-@task(retries=2, retry_delay_seconds=[1, 10], retry_condition_fn=worth_retrying, timeout_seconds=120, cache_policy=NO_CACHE)
+@task(
+    retries=2,
+    retry_delay_seconds=[1, 10],
+    retry_condition_fn=worth_retrying,
+    timeout_seconds=120,
+    cache_policy=NO_CACHE,
+)
 def call_for_retraining() -> Call:
     """Decide, write it down, and emit the event that starts the training."""
     name, logger = Settings().model, get_run_logger()
@@ -129,5 +135,7 @@ def call_for_retraining() -> Call:
     log = logger.info if call.status == QUIET else logger.warning
     log("Retraining: %s%s", call.status, "".join(f"\n  {reason}" for reason in call.reasons))
     lines = "\n".join(f"- {reason}" for reason in call.reasons)
-    create_markdown_artifact(f"Retraining of {name}: **{call.status}**\n\n{lines}", "retraining", "Is retraining needed?")
+    create_markdown_artifact(
+        f"Retraining of {name}: **{call.status}**\n\n{lines}", "retraining", "Is retraining needed?"
+    )
     return call

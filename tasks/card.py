@@ -12,8 +12,9 @@ def model_card(model: ScoringModel, scores: Scores, choice: Choice, data: Datase
     """Markdown, without the verdict of the gate."""
     features = ", ".join(f"{name} ({BY_NAME[name].known})" for name in (c.name for c in model.encoder.features))
     metrics = "\n".join(
-        f"| {name.replace('_', ' ')} | {value:.5f} | {scores.intervals[name][0]:.5f} – {scores.intervals[name][1]:.5f} |"
+        f"| {name.replace('_', ' ')} | {value:.5f} | {low:.5f} – {high:.5f} |"
         for name, value in scores.metrics.items()
+        for low, high in [scores.intervals[name]]
     )
     leaks = "\n".join(f"- {finding}" for finding in explored.findings) or "- No feature gives the label away."
     importance = "\n".join(f"| {name} | {lost:+.4f} |" for name, lost in list(scores.importance.items())[:6])
@@ -32,8 +33,8 @@ Features: {features}.
 
 ## Data
 {data.rows:,} good rows from `{data.origin}` and {days}, digest `{data.digest}`; {data.bad:,} bad rows in quarantine.
-Fitted on {model.about["rows_fitted"]:,} rows (train and validation), judged on {scores.rows:,} test rows that no champion
-was ever fitted on.
+Fitted on {model.about["rows_fitted"]:,} rows (train and validation), judged on {scores.rows:,} test rows, which
+no champion was ever fitted on.
 
 ## How good it is
 | on test rows | value | 95 % interval |

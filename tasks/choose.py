@@ -34,7 +34,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """The forest to fit and the best one found, with validation figures of plain scikit-learn, and why it was chosen."""
+    """The forest to fit and the best one found, with validation figures of plain scikit-learn, and the reason."""
 
     chosen: Candidate
     best: Candidate
@@ -54,8 +54,8 @@ def candidates_of(study: optuna.Study) -> list[Candidate]:
 def shortlist(candidates: list[Candidate], rows: int, tolerance: float = TOLERANCE) -> list[Candidate]:
     """The best first, then every cheaper one that may pass, the cheapest first.
 
-    May pass: within what two independent ROC-AUC estimates differ by (Hanley & McNeil 1982, balanced classes), which the
-    paired error that decides does not exceed.
+    May pass: within what two independent ROC-AUC estimates differ by (Hanley & McNeil 1982, balanced classes), which
+    the paired error that decides does not exceed.
     """
     best = max(candidates, key=lambda one: (one.size.roc_auc, -one.size.cost))
     auc = best.size.roc_auc

@@ -34,8 +34,9 @@ def compare(
 ) -> tuple[list[Measure], str | None]:
     """Drift of each feature and of the predictions, and Evidently's report as HTML.
 
-    Methods are fixed, for Evidently's own choice changes with the size of the reference. A column that cannot be compared is
-    left out of the report and marked; below `drift_min_rows` nothing is computed, for small samples differ by chance.
+    Methods are fixed, for Evidently's own choice changes with the size of the reference. A column that cannot be
+    compared is left out of the report and marked; below `drift_min_rows` nothing is computed: small samples differ by
+    chance.
     """
     columns = {column.name: NUMBER_METHOD if not column.is_category else OTHER_METHOD for column in features}
     columns[PROBABILITY] = OTHER_METHOD
@@ -72,7 +73,9 @@ def _summary(measures: list[Measure], settings: Settings) -> list[Measure]:
 
 def is_drifted(measures: list[Measure]) -> bool:
     """A day is drifted when its predictions are, or enough of its columns."""
-    return any(one.status == DRIFTED and one.metric in ("prediction_drift", "drifted_columns_share") for one in measures)
+    return any(
+        one.status == DRIFTED and one.metric in ("prediction_drift", "drifted_columns_share") for one in measures
+    )
 
 
 def _metric(name: str) -> str:
@@ -92,7 +95,7 @@ def _unknown(name: str, method: str, status: str, settings: Settings) -> Measure
 
 
 def _comparable(current: pd.DataFrame, reference: pd.DataFrame, name: str, settings: Settings) -> bool:
-    """Whether both sides have enough values. Evidently raises on an absent or empty column, and loses the whole report."""
+    """Whether both sides have enough values. On an absent or empty column Evidently raises, and the report is lost."""
     return all(name in frame and frame[name].notna().sum() >= 2 for frame in (current, reference)) and bool(
         current[name].notna().sum() >= settings.drift_min_rows
     )

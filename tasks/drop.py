@@ -37,11 +37,11 @@ def drop_outcomes(store: Store, day: date, rows: int, drift: float) -> Published
 def drop_base(store: Store, rows: int, seed: int = 1) -> Published:
     """Write base/campaigns.parquet, the training data to begin with."""
     first = next(synthetic.campaigns(min(rows, 1), seed))
-    with store.writing("base/campaigns.parquet") as sink:
-        with pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
-            for batch in synthetic.campaigns(rows, seed):
-                writer.write_batch(batch)
-    return Published(store.at("base/campaigns.parquet"), sink.sha256)
+    path = "base/campaigns.parquet"
+    with store.writing(path) as sink, pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
+        for batch in synthetic.campaigns(rows, seed):
+            writer.write_batch(batch)
+    return Published(store.at(path), sink.sha256)
 
 
 def _publish(store: Store, path: str, table: pa.Table) -> Published:

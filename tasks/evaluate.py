@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -111,5 +112,6 @@ def evaluate(fitted: Fitted, parts: Parts, data: Dataset, run: Run) -> Scores:
         mlflow.log_text(json.dumps(importance, indent=1), "evaluation/permutation_importance.json")
         for name, figure in evaluation_plots.figures(label, probability, importance).items():
             mlflow.log_figure(figure, f"evaluation/{name}.png")
-    create_table_artifact(segments.round(5).to_dict("records"), "test-segments", "Metrics per segment of the test rows")
+    table: list[dict[str, Any]] = json.loads(segments.round(5).to_json(orient="records"))
+    create_table_artifact(table, "test-segments", "Metrics per segment of the test rows")
     return Scores(metrics, spread, importance, len(test), str(reference))

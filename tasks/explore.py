@@ -1,10 +1,11 @@
 """Picture what campaigns look like and what sets those that succeeded apart, before any model is fitted."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from textwrap import fill
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -232,5 +233,6 @@ def explore(data: Dataset, run: Run) -> Explored:
             mlflow.log_figure(figure, f"explore/{name}.png")
         mlflow.log_text(quality(campaigns).to_csv(), "explore/quality.csv")
         mlflow.log_text(audited.to_csv(index=False), "explore/leakage.csv")
-    create_table_artifact(audited.head(12).round(4).to_dict("records"), "leakage", "What gives the label away")
+    table: list[dict[str, Any]] = json.loads(audited.head(12).round(4).to_json(orient="records"))
+    create_table_artifact(table, "leakage", "What gives the label away")
     return explored

@@ -95,7 +95,7 @@ def sizes_of(forest: Forest, examples: Examples) -> list[Size]:
 def fit_trees(params: ForestParams, X: NDArray[np.float32], y: NDArray[np.int8], count: int, seed: int) -> list[Any]:
     """scikit-learn `Tree` objects. Where scikit-learn-intelex is installed it fits them, 8 to 11 times faster.
 
-    Its leaves hold majority votes, not class shares, which shifts probabilities by up to 0.35: fill them again before use.
+    Its leaves hold majority votes, not class shares, which shifts probabilities by up to 0.35: fill them again.
     """
     try:
         from sklearnex.ensemble import RandomForestClassifier

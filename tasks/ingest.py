@@ -36,7 +36,9 @@ def labelled_days(store: Store) -> tuple[LabelledDay, ...]:
     for day in store.days("outcomes"):
         campaigns, outcomes = (
             tuple(
-                store.at(entry.path) for entry in store.entries(f"{folder}/day={day}") if entry.path.endswith(".parquet")
+                store.at(entry.path)
+                for entry in store.entries(f"{folder}/day={day}")
+                if entry.path.endswith(".parquet")
             )
             for folder in ("incoming", "outcomes")
         )

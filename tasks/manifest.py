@@ -10,7 +10,7 @@ from campaign.store import Store
 
 @dataclass(frozen=True)
 class Part:
-    """One file: where, its digest, its rows. `size` and `changed` of an input tell cheaply that it is still the same."""
+    """One file: where, its digest, its rows. `size` and `changed` of an input tell cheaply that it is the same."""
 
     uri: str
     sha256: str

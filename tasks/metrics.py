@@ -27,7 +27,7 @@ class Ranked:
 
     def counts(self, label: Floats, weight: Floats) -> tuple[Floats, Floats]:
         """Weight of successes and of failures in each group."""
-        positive = np.bincount(self.group, weight * label, self.groups)
+        positive = np.bincount(self.group, weight * label, self.groups).astype(np.float64)
         return positive, np.bincount(self.group, weight, self.groups) - positive
 
     def roc_auc(self, label: Floats, weight: Floats) -> float:
@@ -77,7 +77,8 @@ def intervals(
     for name in drawn[0]:
         values = np.array([metrics[name] for metrics in drawn])
         values = values[~np.isnan(values)]
-        spread[name] = tuple(map(float, np.quantile(values, [0.025, 0.975]))) if len(values) else (np.nan, np.nan)
+        low, high = np.quantile(values, [0.025, 0.975]) if len(values) else (np.nan, np.nan)
+        spread[name] = (float(low), float(high))
     return spread
 
 

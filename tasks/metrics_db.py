@@ -1,6 +1,6 @@
 """The metrics database: what was scored, how each day fared, who was champion, and when retraining was called for.
 
-SQLite on one machine, Postgres in the stack. Values are Python floats: NumPy's are rendered by psycopg2 as `np.float64(…)`.
+SQLite on one machine, Postgres in the stack. Values are Python floats: psycopg2 renders NumPy's as `np.float64(…)`.
 """
 
 from datetime import UTC, datetime

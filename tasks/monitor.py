@@ -14,7 +14,6 @@ from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy import delete, insert, select
 
-from campaign.identity import SeenIds
 from campaign.reading import Batch, read_campaigns
 from campaign.schema import ID, LABEL, Column
 from campaign.settings import Settings
@@ -129,7 +128,11 @@ def write(day: date, version: str, measures: list[Measure], mark: str) -> None:
 
 
 @task(
-    retries=2, retry_delay_seconds=[1, 10], retry_condition_fn=worth_retrying, timeout_seconds=120, cache_policy=NO_CACHE
+    retries=2,
+    retry_delay_seconds=[1, 10],
+    retry_condition_fn=worth_retrying,
+    timeout_seconds=120,
+    cache_policy=NO_CACHE,
 )
 def find_scored_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
     """Days to monitor: named ones, else those whose predictions or outcomes differ from what was last looked at."""
@@ -138,7 +141,9 @@ def find_scored_days(day: date | None, from_day: date | None, to_day: date | Non
     days = [one for one in days if store.exists(manifest_path(one))]
     if not named:
         with database().connect() as connection:
-            rows = connection.execute(select(monitored.c.day, monitored.c.fingerprint).where(monitored.c.source == SOURCE))
+            rows = connection.execute(
+                select(monitored.c.day, monitored.c.fingerprint).where(monitored.c.source == SOURCE)
+            )
             marks = {row.day: row.fingerprint for row in rows}
         days = [one for one in days if marks.get(one) != fingerprint(store, one)]
     get_run_logger().info("Days to monitor: %s", ", ".join(map(str, days)) or "none is new or changed")

@@ -13,7 +13,7 @@ CALIBRATION_BINS = 10
 
 
 def realised(joined: pd.DataFrame, test_roc_auc: float, settings: Settings) -> list[Measure]:
-    """Metrics of predictions (`probability`) against outcomes. Decayed: ROC-AUC too far below the model's on test rows."""
+    """Metrics of `probability` against outcomes. Decayed: ROC-AUC too far below the model's on test rows."""
     label, probability = joined[LABEL].to_numpy(), joined["probability"].to_numpy()
     if not len(label):
         return [Measure("outcomes", 0.0)]
@@ -35,7 +35,7 @@ def realised(joined: pd.DataFrame, test_roc_auc: float, settings: Settings) -> l
 
 
 def calibration_error(label: np.ndarray, probability: np.ndarray) -> float:
-    """Expected calibration error over ten bins of equal width: the mean distance of what was said from what happened."""
+    """Expected calibration error over ten equal bins: the mean distance of what was said from what happened."""
     bins = np.minimum((probability * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     rows = np.bincount(bins, minlength=CALIBRATION_BINS)
     said = np.bincount(bins, probability, CALIBRATION_BINS)

@@ -13,7 +13,6 @@ from prefect.cache_policies import NO_CACHE
 
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
-
 from campaign.settings import Settings
 from tasks.card import verdict_section
 from tasks.encode import Parts
@@ -57,15 +56,17 @@ class Verdict:
 def decide(contest: Contest, margin: float) -> tuple[bool, str]:
     """Whether the candidate is promoted, and why.
 
-    Promoted when better by paired bootstrap; or within `margin` of the best version ever promoted and cheaper to score, so
-    that quality cannot sink a margin a week; or better on labelled days that it learnt from and the champion did not.
+    Promoted when better by paired bootstrap; or within `margin` of the best version ever promoted and cheaper to score,
+    so that quality cannot sink a margin a week; or better on labelled days that it learnt from and the champion lacks.
     """
     difference = roc_auc(contest.label, contest.candidate) - roc_auc(contest.label, contest.champion)
     if _surely_better(contest, np.ones(len(contest.label), bool)):
         return True, f"better on all test rows (ROC-AUC {difference:+.5f}, by paired bootstrap)"
     if contest.new.sum() >= MIN_NEW_ROWS and _surely_better(contest, contest.new, margin):
         rows = contest.new
-        gain = roc_auc(contest.label[rows], contest.candidate[rows]) - roc_auc(contest.label[rows], contest.champion[rows])
+        gain = roc_auc(contest.label[rows], contest.candidate[rows]) - roc_auc(
+            contest.label[rows], contest.champion[rows]
+        )
         return True, f"better on the labelled days that the champion did not see (ROC-AUC {gain:+.5f})"
     short = contest.best_roc_auc - roc_auc(contest.label, contest.candidate)
     if short <= margin and contest.candidate_cost < contest.champion_cost:
@@ -90,7 +91,7 @@ def probabilities(model: ScoringModel, path: str, rows: NDArray[np.int64]) -> ND
 
 
 def hold(registered: Registered, parts: Parts, data: Dataset) -> tuple[bool, str, str, dict[str, dict[str, float]]]:
-    """Compare with the champion on the test rows: promoted or not, why, the champion so far, and both sides' ROC-AUC."""
+    """Compare with the champion on test rows: promoted or not, why, the champion so far, both sides' ROC-AUC."""
     champion = find_champion(registered.model)
     if champion is None:
         return True, "the first version", "", {}

@@ -36,9 +36,9 @@ class Registered:
 
 def signature_of(encoder: Encoder) -> Any:
     """What MLflow checks before it predicts: the features as published, and two probabilities out."""
+    import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema, TensorSpec
-    import numpy as np
 
     kinds = {True: "string", False: "double"}
     inputs = Schema([ColSpec(kinds[column.is_category], column.name) for column in encoder.features])
@@ -62,6 +62,18 @@ def about(fitted: Fitted, scores: Scores, data: Dataset, explored: Explored, rea
     }
 
 
+def new_version(connected: Any, run: Run, logged: Any, tags: dict[str, str]) -> Any:
+    """A version of the registered model, which is made if this is its first."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        connected.create_registered_model(run.model)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    return connected.create_model_version(run.model, logged.model_uri, run.run_id, tags, model_id=logged.model_id)
+
+
 @task(retries=2, retry_delay_seconds=[2, 20], timeout_seconds=900, cache_policy=NO_CACHE)
 def register(
     fitted: Fitted, scores: Scores, data: Dataset, explored: Explored, run: Run, reasons: list[str]
@@ -71,7 +83,9 @@ def register(
     import skops.io
 
     model, folder = fitted.flat(), Path(fitted.folder)
-    described = ScoringModel(run.model, "candidate", model.encoder, model.forest, about(fitted, scores, data, explored, reasons))
+    described = ScoringModel(
+        run.model, "candidate", model.encoder, model.forest, about(fitted, scores, data, explored, reasons)
+    )
     files = [*described.save(folder), Path(scores.reference)]
     card = model_card(described, scores, fitted.choice, data, explored)
     with reporting_to(run) as connected:
@@ -97,7 +111,7 @@ def register(
             "test_roc_auc": f"{scores.metrics['roc_auc']:.6f}",
             "days": json.dumps(data.days),
         }
-        made = mlflow.register_model(logged.model_uri, run.model, tags=tags)
+        made = new_version(connected, run, logged, tags)
         connected.update_model_version(run.model, made.version, card)
     get_run_logger().info("Registered version %s of %s", made.version, run.model)
     return Registered(run.model, str(made.version), str(folder), card)

@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from campaign.model import ScoringModel
 from campaign.reading import Batch, count_ignored, read_campaigns
 from campaign.schema import ID
 from campaign.settings import Settings
-from campaign.store import Entry, Store, filesystem_of
+from campaign.store import Entry, Published, Store, filesystem_of
 from tasks.days import days_in_question, worth_retrying
 from tasks.manifest import Manifest, Part, Rows, read_manifest
 from tasks.metrics_db import database, scored
@@ -53,6 +53,20 @@ class Input:
 
     part: Part
     local: str
+
+
+@dataclass
+class Tally:
+    """What was counted while a day was streamed."""
+
+    read: int = 0
+    scored: int = 0
+    successful: int = 0
+    ignored: int = 0
+
+    def __post_init__(self) -> None:
+        self.missing: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
 
 
 def inputs_of(store: Store, day: date) -> list[Entry]:
@@ -96,54 +110,52 @@ def fetched(store: Store, entries: list[Entry]) -> Iterator[list[Input]]:
 def score_inputs(store: Store, day: date, inputs: list[Input], model: ScoringModel) -> Manifest:
     """Write the day's parts and publish its manifest.
 
-    Part names carry a digest of inputs and model version: the same inputs and version leave the same bytes under the same
-    names, and two writers of different ones never touch each other's.
+    Part names carry a digest of inputs and model version: the same inputs and version leave the same bytes under the
+    same names, and two writers of different ones never touch each other's.
     """
     named = "\n".join([*(f"{one.part.uri} {one.part.sha256}" for one in inputs), model.name, model.version])
     digest = hashlib.sha256(named.encode()).hexdigest()[:12]
-    seen, tally, read = SeenIds(), Tally(), []
-    parts, quarantine = [], []
+    seen, tally = SeenIds(), Tally()
+    read, parts, quarantine = [], [], []
     for number, one in enumerate(inputs):
-        before = tally.read
+        before = (tally.read, tally.scored)
         name = f"day={day}/part-{digest}-{number:05d}.parquet"
-        rejected: list[pa.Table] = []
-        good_before = tally.scored
-        with store.writing(f"predictions/{name}") as sink:
-            with pq.ParquetWriter(sink, PREDICTIONS, compression="zstd", compression_level=1) as writer:
-                for batch in read_campaigns(one.local, model.encoder.features, seen):
-                    writer.write_batch(predict(batch, model, tally))
-                    if batch.reasons:
-                        rejected.append(batch.rejected())
-        parts.append(Part(store.at(f"predictions/{name}"), sink.sha256, tally.scored - good_before))
+        part, rejected = score_file(store, name, one.local, model, seen, tally)
+        rows, scored_rows = tally.read - before[0], tally.scored - before[1]
+        read.append(replace(one.part, rows=rows))
+        parts.append(Part(part.uri, part.sha256, scored_rows))
         if rejected:
-            with store.writing(f"quarantine/{name}") as sink:
-                pq.write_table(pa.concat_tables(rejected, promote_options="permissive"), sink)
-            quarantine.append(Part(store.at(f"quarantine/{name}"), sink.sha256, sum(map(len, rejected))))
-        ignored = count_ignored(one.local, model.encoder.features)
-        tally.ignored = max(tally.ignored, ignored)
-        read.append(Part(one.part.uri, one.part.sha256, tally.read - before, one.part.size, one.part.changed))
-    rows = Rows(tally.read, tally.scored, tally.read - tally.scored)
+            quarantine.append(Part(rejected.uri, rejected.sha256, rows - scored_rows))
+    counts = Rows(tally.read, tally.scored, tally.read - tally.scored)
+    moment = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = Manifest(
-        str(day), model.name, model.version, read, parts, quarantine, rows,
-        datetime.now(UTC).isoformat(timespec="seconds"), tally.successful,
+        str(day), model.name, model.version, read, parts, quarantine, counts, moment, tally.successful,
         dict(tally.missing), dict(tally.unknown), tally.ignored,
     )  # fmt: skip
     manifest.publish(store)
     return manifest
 
 
-@dataclass
-class Tally:
-    """What was counted while a day was streamed."""
-
-    read: int = 0
-    scored: int = 0
-    successful: int = 0
-    ignored: int = 0
-
-    def __post_init__(self) -> None:
-        self.missing: Counter[str] = Counter()
-        self.unknown: Counter[str] = Counter()
+def score_file(
+    store: Store, name: str, local: str, model: ScoringModel, seen: SeenIds, tally: Tally
+) -> tuple[Published, Published | None]:
+    """Stream one file into a part, and its bad rows, if it has any, into another."""
+    part, rejected = f"predictions/{name}", f"quarantine/{name}"
+    bad_sink, bad_writer = None, None
+    with ExitStack() as stack:
+        sink = stack.enter_context(store.writing(part))
+        writer = stack.enter_context(pq.ParquetWriter(sink, PREDICTIONS, compression="zstd", compression_level=1))
+        for batch in read_campaigns(local, model.encoder.features, seen):
+            writer.write_batch(predict(batch, model, tally))
+            if batch.reasons:
+                bad = batch.rejected()
+                if bad_writer is None:
+                    bad_sink = stack.enter_context(store.writing(rejected))
+                    bad_writer = stack.enter_context(pq.ParquetWriter(bad_sink, bad.schema, compression="zstd"))
+                bad_writer.write_table(bad)
+    tally.ignored = max(tally.ignored, count_ignored(local, model.encoder.features))
+    bad_part = Published(store.at(rejected), bad_sink.sha256) if bad_sink else None
+    return Published(store.at(part), sink.sha256), bad_part
 
 
 def predict(batch: Batch, model: ScoringModel, tally: Tally) -> pa.RecordBatch:
@@ -159,7 +171,9 @@ def predict(batch: Batch, model: ScoringModel, tally: Tally) -> pa.RecordBatch:
     tally.unknown.update(unknown)
     ids = batch.ids if good.all() else batch.ids.filter(pa.array(good))
     version = pa.repeat(pa.scalar(model.version, pa.string()), len(probability))
-    return pa.RecordBatch.from_arrays([ids, pa.array(probability), pa.array(success.astype(np.int8)), version], schema=PREDICTIONS)
+    return pa.RecordBatch.from_arrays(
+        [ids, pa.array(probability), pa.array(success.astype(np.int8)), version], schema=PREDICTIONS
+    )
 
 
 def record(manifest: Manifest) -> None:
@@ -190,7 +204,9 @@ def loaded(version: str, model: str, run_id: str) -> ScoringModel:
     return load(Version(model, version, run_id, {}, datetime.now(UTC)))
 
 
-@task(retries=2, retry_delay_seconds=[1, 10], retry_condition_fn=worth_retrying, timeout_seconds=60, cache_policy=NO_CACHE)
+@task(
+    retries=2, retry_delay_seconds=[1, 10], retry_condition_fn=worth_retrying, timeout_seconds=60, cache_policy=NO_CACHE
+)
 def find_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
     """Days to score: named ones, else those whose inputs are new or differ from their manifest."""
     store = Store(Settings().store)
@@ -205,7 +221,13 @@ def find_days(day: date | None, from_day: date | None, to_day: date | None) -> l
     return days
 
 
-@task(retries=2, retry_delay_seconds=[1, 10], retry_condition_fn=worth_retrying, timeout_seconds=120, cache_policy=NO_CACHE)
+@task(
+    retries=2,
+    retry_delay_seconds=[1, 10],
+    retry_condition_fn=worth_retrying,
+    timeout_seconds=120,
+    cache_policy=NO_CACHE,
+)
 def find_champion_to_score_with() -> Version:
     """The version that the alias names now; one version scores all days of a run."""
     return champion_of(Settings().model)

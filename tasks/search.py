@@ -148,7 +148,7 @@ def log_study(study: optuna.Study) -> None:
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(finished) < 2:
         return
-    plots = {
+    plots: dict[str, Callable[[optuna.Study], Any]] = {
         "history": visualization.plot_optimization_history,
         "importances": visualization.plot_param_importances,
         "parallel_coordinates": visualization.plot_parallel_coordinate,
@@ -173,7 +173,7 @@ def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
     logger.info("Study %s: %d of %d trials are there", run.study, reused, trials)
     connected = client()
     experiment = experiment_id(connected, run.model)
-    progress = create_progress_artifact(min(100.0, 100 * reused / trials), "search-progress", f"Study {run.study}")
+    progress: Any = create_progress_artifact(min(100.0, 100 * reused / trials), "search-progress", f"Study {run.study}")
     count, started = reused, time.monotonic()
 
     def done(trial: FrozenTrial) -> None:

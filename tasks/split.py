@@ -30,8 +30,8 @@ class Split:
 def buckets_of(path: str) -> NDArray[np.uint8]:
     """The bucket of each row, by its id alone.
 
-    A campaign keeps its part in every run, however the data grows: no champion was ever fitted on a row that a later model
-    is judged on.
+    A campaign keeps its part in every run, however the data grows: no champion was ever fitted on a row that a later
+    model is judged on.
     """
     ids = pq.ParquetFile(path).iter_batches(columns=[ID])
     return np.fromiter((bucket_of(one) for batch in ids for one in batch.column(0).to_pylist()), np.uint8)

@@ -1,6 +1,7 @@
 """The MLflow run that one training's steps report to."""
 
 import subprocess
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,6 +102,12 @@ def open_run(data: Dataset, feature_set: str, seed: int, reasons: list[str]) -> 
         mlflow.set_tags(tags)
         if not found:
             mlflow.log_params({"seed": seed, "rows": data.rows, "feature_set": feature_set, "digest": data.digest})
-            mlflow.log_input(MetaDataset(resolve_dataset_source(data.origin), name="campaigns", digest=data.digest), context="training")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it finds two ways to read a local file, which are one
+                source = resolve_dataset_source(data.origin)
+            mlflow.log_input(
+                MetaDataset(source, "campaigns", data.digest),  # type: ignore[abstract]
+                context="training",
+            )
         mlflow.log_metrics({"rows": data.rows, "rows_quarantined": data.bad, "labelled_days": len(data.days)})
     return run

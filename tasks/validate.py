@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from campaign.errors import BadInput
 from campaign.identity import SeenIds
 from campaign.reading import Batch, read_campaigns
-from campaign.schema import CATEGORIES, FEATURES, ID, LABEL, NUMBERS, Column, features_of, match_header
+from campaign.schema import FEATURES, ID, LABEL, Column, features_of
 from campaign.settings import Settings
 from campaign.store import Store
 from tasks.ingest import LabelledDay, Sources
@@ -45,11 +45,7 @@ def canonical_schema(features: tuple[Column, ...]) -> pa.Schema:
 
 def read_outcomes(uris: tuple[str, ...]) -> pa.Table:
     """CampaignID and IsSuccessful (0 or 1) of some outcome files; the first outcome of a campaign counts."""
-    tables = []
-    for uri in uris:
-        for batch in _outcome_batches(uri):
-            tables.append(batch)
-    merged = pa.concat_tables(tables)
+    merged = pa.concat_tables([table for uri in uris for table in _outcome_batches(uri)])
     frame = merged.to_pandas().drop_duplicates(ID)
     return pa.Table.from_pandas(frame, preserve_index=False)
 
@@ -61,22 +57,21 @@ def _outcome_batches(uri: str) -> Iterator[pa.Table]:
 
 
 def gather(sources: Sources, folder: Path, features: tuple[Column, ...] = FEATURES) -> tuple[Dataset, list[pa.Table]]:
-    """Write the good rows of all sources to `folder`/{digest}/campaigns.parquet; also give the bad ones, as they came."""
+    """Write the good rows of all sources to `folder`/{digest}/campaigns.parquet; give the bad ones, as they came."""
     schema = canonical_schema(features)
     store = Store(folder.absolute().as_uri())
     partial = f"{uuid.uuid4().hex}.parquet"
     rejected: list[pa.Table] = []
     rows, days = 0, {}
-    with store.writing(partial) as sink:
-        with pq.ParquetWriter(sink, schema, compression="zstd", write_statistics=False) as writer:
-            for batch in read_campaigns(sources.base, features, SeenIds(), label=True):
-                assert batch.label is not None
-                rows += _write(writer, schema, batch, batch.label, batch.good, "")
-                rejected += [batch.rejected()] if batch.reasons else []
-            for labelled in sources.days:
-                outcomes = read_outcomes(labelled.outcomes)
-                days[labelled.day] = len(outcomes)
-                rows += _write_day(writer, schema, labelled, outcomes, features)
+    with store.writing(partial) as sink, pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        for batch in read_campaigns(sources.base, features, SeenIds(), label=True):
+            assert batch.label is not None
+            rows += _write(writer, schema, batch, batch.label, batch.good, "")
+            rejected += [batch.rejected()] if batch.reasons else []
+        for labelled in sources.days:
+            outcomes = read_outcomes(labelled.outcomes)
+            days[labelled.day] = len(outcomes)
+            rows += _write_day(writer, schema, labelled, outcomes, features)
     digest = sink.sha256[:12]
     target = folder / digest / "campaigns.parquet"
     target.parent.mkdir(exist_ok=True)

@@ -1,0 +1,47 @@
+"""Write the tables of README anew from the code: `python -m flows.readme README.md`."""
+
+import re
+import sys
+from pathlib import Path
+
+from pydantic import AliasChoices
+
+from campaign.schema import FEATURES
+from campaign.settings import Settings
+
+
+def settings_table() -> str:
+    """Name, default and meaning of every setting."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        alias = field.validation_alias
+        variable = str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"CAMPAIGN_{name.upper()}"
+        if field.default_factory:
+            known = {"home": Path("/HOME"), "store": "$CAMPAIGN_STORE"}
+            default = field.default_factory(known).replace("/HOME", "$CAMPAIGN_HOME")  # type: ignore[call-arg]
+        else:
+            default = "" if field.default is None else str(field.default)
+        rows.append(f"| `{variable}` | {f'`{default}`' if default else ''} | {field.description} |")
+    return "\n".join(rows)
+
+
+def columns_table() -> str:
+    """Every feature, what it means, what the published data shows, and when it is known."""
+    rows = ["| column | meaning | in the published data | known |", "|---|---|---|---|"]
+    for column in FEATURES:
+        shown = ", ".join(column.categories) if column.is_category else f"{column.low:,} – {column.high:,} {column.unit}"
+        rows.append(f"| `{column.name}` | {column.meaning} | {shown} | {column.known} |")
+    return "\n".join(rows)
+
+
+def rewritten(text: str) -> str:
+    """A page with whatever stands between `<!-- name -->` and `<!-- /name -->` made anew."""
+    for name, table in (("settings", settings_table()), ("columns", columns_table())):
+        block = rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)"
+        text = re.sub(block, lambda match, table=table: match[1] + table + match[2], text, flags=re.DOTALL)
+    return text
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1])
+    page.write_text(rewritten(page.read_text()))

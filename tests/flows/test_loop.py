@@ -1,0 +1,216 @@
+"""One loop is played on S3 and Postgres; these look at what it left behind."""
+
+import io
+import json
+from datetime import date
+
+import mlflow
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from campaign.settings import Settings
+from campaign.store import Store
+from flows.batch_scoring import batch_scoring
+from flows.monitoring import monitoring
+from tasks.manifest import read_manifest
+from tasks.metrics_db import champions, database, metrics, scored
+from tasks.registry import champion_of, files_of, find_champion, load, versions
+from tasks.track import client
+
+
+@pytest.fixture
+def store(world) -> Store:
+    return Store(Settings().store)
+
+
+def rows_of(day: date) -> dict[tuple[str, str], sa.Row]:
+    with database().connect() as connection:
+        return {(row.metric, row.column_name): row for row in connection.execute(sa.select(metrics).where(metrics.c.day == day))}
+
+
+def test_the_first_version_is_champion(world):
+    assert world.first.promoted
+    assert world.first.version == "1"
+
+
+def test_every_day_is_scored_by_the_champion_of_its_time(world, store):
+    manifests = [read_manifest(store, day) for day in world.days]
+    assert [manifest.model_version for manifest in manifests] == ["1"] * 7 + ["2"]
+
+
+def test_no_row_is_lost(world, store):
+    for day in world.days:
+        manifest = read_manifest(store, day)
+        parts, quarantine = (
+            sum(len(pd.read_parquet(io.BytesIO(store.read(store.path_of(part.uri))))) for part in listed)
+            for listed in (manifest.parts, manifest.quarantine)
+        )
+        assert (parts, quarantine) == (manifest.rows.scored, manifest.rows.quarantined)
+        assert parts + quarantine == manifest.rows.read == world.ROWS
+
+
+def test_predictions_have_the_documented_columns(world, store):
+    part = read_manifest(store, world.days[0]).parts[0]
+    frame = pd.read_parquet(io.BytesIO(store.read(store.path_of(part.uri))))
+    assert {name: str(kind) for name, kind in frame.dtypes.items()} == {
+        "CampaignID": "str", "probability": "float64", "success": "int8", "model_version": "str",
+    }  # fmt: skip
+    assert ((frame["probability"] > 0.5) == (frame["success"] == 1)).all()
+
+
+def test_quarantined_rows_say_why(world, store):
+    part = read_manifest(store, world.days[0]).quarantine[0]
+    frame = pd.read_parquet(io.BytesIO(store.read(store.path_of(part.uri))))
+    reasons = set(frame["reasons"])
+    assert reasons <= {"NumBackers is missing", "RaisedAmount is negative", "CampaignID was there before"}
+    assert frame["source"].str.contains(f"day={world.days[0]}").all()
+
+
+def test_totals_are_recorded(world, store):
+    with database().connect() as connection:
+        row = connection.execute(sa.select(scored).where(scored.c.day == world.days[0])).one()
+    day = next(one for one in world.scored if one.day == str(world.days[0]))
+    assert row.predicted_success == day.successful
+    assert row.rows_scored == day.successful + day.unsuccessful
+
+
+def test_drift_is_seen_where_it_is_and_nowhere_else(world):
+    found = {one.day: one for one in world.before_outcomes.days}
+    assert [one.drifted for one in found.values()] == [False] * 5 + [True] * 2
+    assert found[str(world.days[6])].drifted_columns == ["GoalAmount", "RaisedAmount"]
+
+
+def test_without_outcomes_retraining_waits_for_them(world):
+    assert world.before_outcomes.call.status == "awaiting_outcomes"
+
+
+def test_with_outcomes_retraining_is_called_for_with_its_reasons(world):
+    assert world.with_outcomes.call.status == "called"
+    assert any("drifted" in reason for reason in world.with_outcomes.call.reasons)
+
+
+def test_outcomes_appear_in_the_metrics(world):
+    rows = rows_of(world.days[0])
+    assert rows["realised_roc_auc", ""].value > 0.95
+    assert rows["outcomes", ""].value > 1_400
+
+
+def test_the_second_champion_learnt_from_the_drift_and_does_better_in_it(world):
+    assert world.second.promoted
+    drifted, healed = rows_of(world.days[6]), rows_of(world.days[7])
+    assert healed["realised_roc_auc", ""].value > drifted["realised_roc_auc", ""].value + 0.02
+
+
+def test_method_and_threshold_stand_beside_each_distance(world):
+    rows = rows_of(world.days[0])
+    numbers, categories = rows["column_drift", "GoalAmount"], rows["column_drift", "Category"]
+    assert (numbers.method, categories.method) == ("Wasserstein distance (normed)", "Jensen-Shannon distance")
+    assert numbers.threshold == categories.threshold == rows["prediction_drift", ""].threshold == 0.1
+
+
+def test_missing_values_are_counted_on_all_rows_read(world, store):
+    manifest, rows = read_manifest(store, world.days[0]), rows_of(world.days[0])
+    assert rows["missing_share", "NumBackers"].value == manifest.missing["NumBackers"] / world.ROWS > 0
+
+
+def test_unknown_categories_are_scored_and_counted(world):
+    assert rows_of(world.days[0])["unknown_categories", "Category"].value > 0
+
+
+def test_moments_are_stored_with_their_zone(world):
+    assert rows_of(world.days[0])["rows_read", ""].computed_at.tzinfo is not None
+
+
+def test_each_day_has_a_report_with_every_feature(world, store):
+    page = store.read(f"reports/day={world.days[0]}/drift.html").decode()
+    assert all(name in page for name in ("GoalAmount", "SocialMediaPresence", "probability"))
+
+
+def test_a_second_run_finds_nothing_to_do(world):
+    assert batch_scoring() == []
+    assert monitoring().days == []
+
+
+def test_the_same_cause_calls_once(world):
+    assert world.eighth.call.status in ("not needed", "called_before", "awaiting_outcomes")
+
+
+def test_a_day_scored_again_by_name_leaves_the_same_bytes(world, store):
+    before = read_manifest(store, world.days[7])
+    batch_scoring(day=world.days[7])
+    for part in before.parts:
+        store.delete(store.path_of(part.uri))
+    store.delete(f"predictions/day={world.days[7]}/manifest.json")
+    batch_scoring(day=world.days[7])
+    after = read_manifest(store, world.days[7])
+    assert [part.sha256 for part in after.parts] == [part.sha256 for part in before.parts]
+
+
+def test_who_was_champion_is_on_record(world):
+    with database().connect() as connection:
+        rows = connection.execute(sa.select(champions).order_by(champions.c.changed_at)).all()
+    assert [(row.version, row.previous) for row in rows[:2]] == [("1", None), ("2", "1")]
+
+
+def test_every_trial_is_a_nested_run_with_its_metrics(world):
+    version = versions(Settings().model)[-1]
+    trials = client().search_runs(
+        [client().get_run(version.run_id).info.experiment_id],
+        f"tags.mlflow.parentRunId = '{version.run_id}' and tags.step = 'trial'",
+    )
+    assert len(trials) == 3
+    assert all("max_depth" in run.data.params and "cpu_seconds" in run.data.metrics for run in trials)
+
+
+def test_the_parent_run_holds_figures_card_and_search_plots(world):
+    run = versions(Settings().model)[-1].run_id
+    there = {one.path for folder in ("", "explore", "evaluation", "search") for one in client().list_artifacts(run, folder)}
+    assert {"model_card.md", "explore/violins.png", "evaluation/calibration.png", "search/history.html"} <= there
+
+
+def test_the_card_names_the_leak_and_the_verdict(world):
+    card = mlflow.artifacts.load_text(f"runs:/{versions(Settings().model)[0].run_id}/model_card.md")
+    assert "`RaisedAmount` against `GoalAmount` decides the label by itself" in card
+    assert "## Verdict\nChampion" in card
+
+
+def test_the_registered_pipeline_and_the_flat_forest_say_the_same(world):
+    version = champion_of(Settings().model)
+    pipeline = mlflow.sklearn.load_model(f"models:/{version.model}/{version.number}")
+    reference = pd.read_parquet(files_of(version) / "reference.parquet")
+    said = pipeline.predict_proba(reference)[:, 1]
+    assert said == pytest.approx(reference["probability"].to_numpy(), abs=1e-6)
+
+
+def test_the_registered_model_answers_through_pyfunc(world):
+    version = champion_of(Settings().model)
+    model = mlflow.pyfunc.load_model(f"models:/{version.model}@champion")
+    reference = pd.read_parquet(files_of(version) / "reference.parquet").head(20)
+    answer = model.predict(reference.drop(columns=["CampaignID", "IsSuccessful", "probability", "success"]))
+    assert answer[:, 1] == pytest.approx(reference["probability"].to_numpy(), abs=1e-6)
+
+
+def test_no_pickle_is_in_a_registered_version(world):
+    uri = f"models:/{Settings().model}/1"
+    folder = mlflow.artifacts.download_artifacts(uri)
+    from pathlib import Path
+
+    names = [path.name for path in Path(folder).rglob("*")]
+    assert not [name for name in names if name.endswith((".pkl", ".pickle", ".joblib"))]
+    assert {"forest.npz", "model.json", "reference.parquet", "model.skops"} <= set(names)
+
+
+def test_a_version_says_what_it_learnt_from(world):
+    version = find_champion(Settings().model)
+    assert set(json.loads(version.tags["days"])) == {str(day) for day in world.days[:7]}
+    assert load(version).about["reasons"] == world.with_outcomes.call.reasons
+
+
+def test_no_test_row_was_ever_fitted(world):
+    """The reference of both versions holds test rows alone, and the second's data held no campaign in two parts."""
+    from campaign.identity import TEST, bucket_of
+
+    for version in versions(Settings().model):
+        ids = pd.read_parquet(files_of(version) / "reference.parquet")["CampaignID"]
+        assert {bucket_of(one) for one in ids} == {TEST}

@@ -28,8 +28,10 @@ class Encoder:
         categories = {}
         for column in features_of(feature_set):
             if column.is_category:
-                unlisted = sorted(set(seen[column.name]) - set(column.categories))
-                categories[column.name] = (*(c for c in column.categories if c in seen[column.name]), *unlisted)
+                listed = {name.casefold(): name for name in column.categories}
+                found = {name.casefold(): name for name in sorted(seen[column.name], reverse=True)}
+                unlisted = sorted(name for key, name in found.items() if key not in listed)
+                categories[column.name] = (*(name for key, name in listed.items() if key in found), *unlisted)
         return cls(feature_set, categories)
 
     @property
@@ -51,8 +53,8 @@ class Encoder:
     def codes(self, name: str, values: pa.DictionaryArray) -> NDArray[np.float32]:
         """One code a row. Values are matched without regard to case."""
         known = {value.casefold(): code for code, value in enumerate(self.categories[name])}
-        codes = np.array([known.get(str(value).casefold(), UNKNOWN) for value in values.dictionary.to_pylist()], np.float32)
-        codes = np.append(codes, np.float32(UNKNOWN))
+        names = map(str, values.dictionary.to_pylist())
+        codes = np.array([*(known.get(name.casefold(), UNKNOWN) for name in names), UNKNOWN], np.float32)
         indices = values.indices
         if indices.null_count:
             indices = pc.fill_null(indices.cast(pa.int64()), len(codes) - 1)

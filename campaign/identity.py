@@ -24,7 +24,7 @@ def id_of_values(values: Iterable[Any]) -> str:
 
 
 class SeenIds:
-    """Tells first comers from repeats by a 64-bit digest: of 10^7 ids two share one with a probability of 3 in a million."""
+    """Tells first comers from repeats by a 64-bit digest: that two of 10^7 ids share one has odds of 3 in a million."""
 
     def __init__(self) -> None:
         self._table: NDArray[np.uint64] = np.zeros(1 << 12, np.uint64)
@@ -32,7 +32,7 @@ class SeenIds:
 
     def repeats(self, ids: pa.StringArray) -> NDArray[np.bool_]:
         """For each id whether it came before, in this batch or an earlier one."""
-        # Filled to three quarters at most and grown by half, the table holds 8 bytes an id, and a third to all of that free.
+        # Filled to three quarters at most and grown by half: 8 bytes an id, and a third to all of that free.
         while (self._count + len(ids)) * 4 > len(self._table) * 3:
             grown: NDArray[np.uint64] = np.zeros(len(self._table) * 3 // 2, np.uint64)
             compiled(_insert)(grown, self._table[self._table != 0], np.zeros(1, np.bool_))

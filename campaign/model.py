@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from campaign.encoding import Encoder
 from campaign.errors import ModelMismatch
 from campaign.forest import Forest
 from campaign.reading import Batch
+from campaign.schema import FeatureSet
 
 FORMAT = 1
 DESCRIPTION, FOREST = "model.json", "forest.npz"
@@ -47,16 +48,26 @@ class ScoringModel:
         """Raises `ModelMismatch` for a model of another schema or format."""
         try:
             stored = json.loads((folder / DESCRIPTION).read_text())
+            name, features, about = stored["name"], stored["features"], dict(stored["about"])
             encoder = Encoder.from_json(stored["encoder"])
-            fits = stored["format"] == FORMAT and stored["features"] == [column.name for column in encoder.features]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            forest = Forest.load(folder / FOREST)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise ModelMismatch(
-                f"Version {version} in {folder} has no readable {DESCRIPTION} ({error!r}).",
+                f"Version {version} in {folder} is damaged or not whole ({error!r}).",
                 "Register it again with `campaign train`, or roll back with `campaign champion set`.",
             ) from error
-        if not fits:
+        if stored["format"] != FORMAT or not _fits(encoder, features, forest):
             raise ModelMismatch(
-                f"Version {version} of {stored['name']} was registered under another schema ({stored['features']}).",
+                f"Version {version} of {name} was registered under another schema ({', '.join(map(str, features))}).",
                 "Train again with this version of the project, or roll back with `campaign champion set`.",
             )
-        return cls(stored["name"], version, encoder, Forest.load(folder / FOREST), stored["about"])
+        return cls(name, version, encoder, forest, about)
+
+
+def _fits(encoder: Encoder, features: list[str], forest: Forest) -> bool:
+    """Whether a model sees what the schema of today gives it."""
+    if encoder.feature_set not in get_args(FeatureSet):
+        return False
+    names = [column.name for column in encoder.features]
+    categories = {column.name for column in encoder.features if column.is_category}
+    return features == names and set(encoder.categories) == categories and forest.n_features == len(names)

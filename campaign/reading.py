@@ -1,13 +1,14 @@
 """Campaigns out of files: Parquet or CSV in, checked batches out.
 
 A file that cannot be read as campaigns is refused whole, by name. A row that physics rules out is kept apart with its
-reasons. What the world does differently from the published data (ranges, categories) passes, for the drift report to see.
+reasons. What the world does differently from the published data (ranges, categories) passes: the drift report shows it.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +18,13 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from campaign.errors import BadInput
+from campaign.errors import BadInput, StoreError
 from campaign.identity import SeenIds, id_of_values
 from campaign.schema import ID, LABEL, Column, match_header
-from campaign.store import filesystem_of
+from campaign.store import REMEDY, filesystem_of
 
 BATCH_ROWS = 1 << 17
-TRUE, FALSE = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
+TRUE, FALSE = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 
@@ -62,7 +63,7 @@ class Batch:
         """The bad rows as they came, as text, with where they stood (`row` counts from 1) and why they are out."""
         at = sorted(self.reasons)
         rows = self.raw.take(pa.array(at, pa.int64()))
-        columns = {name: _as_text(rows.column(name)) for name in self.raw.schema.names}
+        columns = {name: rows.column(name).cast(pa.string()) for name in self.raw.schema.names}
         columns["source"] = pa.array([self.source] * len(at), pa.string())
         columns["row"] = pa.array([self.first_row + i + 1 for i in at], pa.int64())
         columns["reasons"] = pa.array(["; ".join(self.reasons[i]) for i in at], pa.string())
@@ -75,19 +76,24 @@ def read_campaigns(
     """Stream the campaigns of one file. Only the columns that are asked for are read; others, the label included, are
     ignored.
 
-    `seen` spans what may not hold an id twice: the files of a day, or a data set; without it ids are not compared. Raises
-    `BadInput` naming the file.
+    `seen` spans what may not hold an id twice: the files of a day, or a data set; without it ids are not compared.
+    Raises `BadInput` naming the file, after the last batch if a column held nothing but words.
     """
-    wanted = [column.name for column in features] + ([LABEL] if label else [])
-    source = uri if "://" in uri and not uri.startswith("file://") else PurePath(uri.removeprefix("file://")).name
-    if "day=" in uri:
-        source = uri[uri.rindex("/", 0, uri.index("day=") - 1) + 1 :]
+    names = [column.name for column in features]
+    # A label says nothing without the campaign that it is of; a campaign without an id gets one.
+    wanted = [*(names or [ID]), LABEL] if label else names
+    source = _source(uri)
     first_row = 0
-    for raw in _raw_batches(uri, source, wanted, [c.name for c in features if c.is_category], batch_rows):
-        yield _checked(raw, source, first_row, features, label, seen)
+    categories = [column.name for column in features if column.is_category]
+    strange = {name: "" for name in wanted if name not in (ID, *categories)}
+    for raw in _raw_batches(uri, source, wanted, categories, batch_rows):
+        batch = _checked(raw, source, first_row, features, label, seen)
+        _watch(strange, batch)
         first_row += len(raw)
+        yield batch
     if first_row == 0:
         raise BadInput(f"{source}: it holds no rows.", "Write it again with its rows, or remove it.")
+    _refuse(strange, source)
 
 
 def count_ignored(uri: str, features: Sequence[Column]) -> int:
@@ -98,20 +104,57 @@ def count_ignored(uri: str, features: Sequence[Column]) -> int:
     return sum(name.strip().casefold() not in known for name in names)
 
 
+def _source(uri: str) -> str:
+    """A file as its user knows it: by its day and the folder of days, or else by its name."""
+    path = unquote(uri.removeprefix("file://")) if uri.startswith("file://") else uri
+    folder, day, name = path.rpartition("/day=")
+    if day:
+        return PurePosixPath(folder).name + day + name
+    return path if "://" in path else PurePosixPath(path).name
+
+
+def _watch(strange: dict[str, str], batch: Batch) -> None:
+    """Keep the columns that have had no readable value so far, each with an example of what they hold instead."""
+    for name in list(strange):
+        parsed = batch.label if name == LABEL else batch.numbers[name]
+        assert parsed is not None
+        if not np.isnan(parsed).all():
+            del strange[name]
+            continue
+        for row, reasons in batch.reasons.items():
+            if f"{name} is not a number" in reasons:
+                strange[name] = str(batch.raw.column(name)[row])
+                break
+
+
+def _refuse(strange: dict[str, str], source: str) -> None:
+    for name, example in strange.items():
+        if name == LABEL:
+            raise BadInput(f"{source}: column {LABEL} holds neither 0 nor 1.", "Write 1 for success and 0 for failure.")
+        if example:
+            raise BadInput(
+                f"{source}: column {name} holds text such as {example!r}, not numbers.",
+                "Write it as numbers, or rename the columns if two were exchanged.",
+            )
+
+
 def _raw_batches(
     uri: str, source: str, wanted: list[str], categories: list[str], batch_rows: int
 ) -> Iterator[pa.RecordBatch]:
     """Batches with the wanted columns under their own names, and the id where the file has one."""
     filesystem, path = filesystem_of(uri)
-    info = filesystem.get_file_info(path)
-    if info.type != pafs.FileType.File:
-        raise BadInput(f"{uri}: there is no such file.", "Check the path.")
-    if info.size == 0:
-        raise BadInput(f"{source}: the file is empty.", "Write it again.")
     is_csv = path.lower().endswith((".csv", ".csv.gz"))
     try:
+        info = filesystem.get_file_info(path)
+        if info.type != pafs.FileType.File:
+            raise BadInput(f"{uri}: there is no such file.", "Check the path.")
+        if info.size == 0:
+            raise BadInput(f"{source}: the file is empty.", "Write it again.")
         yield from (_csv if is_csv else _parquet)(filesystem, path, source, wanted, categories, batch_rows)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        # Arrow's decoders raise OSError too; only that of an operating system or a store has a number or a name.
+        if isinstance(error, OSError) and (error.errno or "AWS Error" in str(error)):
+            raise StoreError(f"Cannot read {uri}: {error}.", REMEDY) from error
         kind = "CSV" if is_csv else "Parquet"
         raise BadInput(
             f"{source}: it is damaged or truncated and cannot be read as {kind} ({str(error).splitlines()[0]}).",
@@ -129,10 +172,12 @@ def _parquet(
                 f"{source}: it is not a Parquet file (it begins with {_excerpt(start)}).",
                 "Write it as Parquet, or give it a name that ends in .csv if it is CSV.",
             )
-        names = pq.ParquetFile(file).schema_arrow.names
-        at = _locate(names, wanted, source)
-        parquet = pq.ParquetFile(file, read_dictionary=[at[name] for name in categories], pre_buffer=True)
+        schema = pq.ParquetFile(file).schema_arrow
+        at = _locate(schema.names, wanted, source)
+        texts = [at[name] for name in categories if _is_text(schema.field(at[name]).type)]
+        parquet = pq.ParquetFile(file, read_dictionary=texts, pre_buffer=True)
         for batch in parquet.iter_batches(batch_rows, columns=list(at.values())):
+            batch.validate(full=True)  # else a damaged page may end as text that no one can decode
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
             yield pa.RecordBatch.from_arrays([columns[found] for found in at.values()], list(at))
 
@@ -140,10 +185,9 @@ def _parquet(
 def _csv(
     filesystem: pafs.FileSystem, path: str, source: str, wanted: list[str], categories: list[str], batch_rows: int
 ) -> Iterator[pa.RecordBatch]:
-    with filesystem.open_input_stream(path, compression="detect") as peek:
-        header = peek.read(1 << 16).split(b"\n", 1)[0].decode("utf-8-sig", "replace").strip()
-    names = next(iter(__import__("csv").reader([header])), [])
-    at = _locate(names, wanted, source)
+    compression = "gzip" if path.lower().endswith(".gz") else None
+    with filesystem.open_input_stream(path, compression=compression) as stream:
+        at = _locate(_header(stream.read(1 << 16), source), wanted, source)
     convert = pacsv.ConvertOptions(
         # Types are found row by row: guessed from the first block, one word in a later one would cost the file.
         column_types={found: pa.string() for found in at.values()},
@@ -151,10 +195,27 @@ def _csv(
         null_values=NULLS,
         strings_can_be_null=True,
     )
-    with filesystem.open_input_stream(path, compression="detect") as stream:
-        for batch in pacsv.open_csv(stream, convert_options=convert, read_options=pacsv.ReadOptions(block_size=1 << 24)):
+    read = pacsv.ReadOptions(block_size=1 << 24)
+    parse = pacsv.ParseOptions(newlines_in_values=True)
+    with filesystem.open_input_stream(path, compression=compression) as stream:
+        for batch in pacsv.open_csv(stream, convert_options=convert, read_options=read, parse_options=parse):
             columns = [batch.column(found) for found in at.values()]
             yield pa.RecordBatch.from_arrays(columns, list(at))
+
+
+def _header(start: bytes, source: str) -> list[str]:
+    """The names in the first line that is not empty, as Arrow's own reader will call them."""
+    line = next(filter(None, start.splitlines()), b"")
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text or line.startswith(b"PAR1"):
+        raise BadInput(
+            f"{source}: it is not a CSV file in UTF-8 (it begins with {_excerpt(line)}).",
+            "Write it as such, or give it the name of what it is: one that ends in .parquet, or in .csv.gz.",
+        )
+    return list(pacsv.read_csv(pa.py_buffer(line + b"\n")).schema.names) if text else []
 
 
 def _locate(names: list[str], wanted: list[str], source: str) -> dict[str, str]:
@@ -191,7 +252,7 @@ def _checked(
     labels = _labels(raw.column(LABEL), source) if label else None
     if labels is not None:
         reject(np.isnan(labels), f"{LABEL} is missing or neither 0 nor 1")
-    ids = _ids(raw, [column.name for column in features])
+    ids = _ids(raw, [*map(pa.array, numbers.values()), *categories.values()], source)
     if seen is not None:
         reject(seen.repeats(ids), f"{ID} was there before")
     return Batch(source, first_row, raw, ids, numbers, categories, labels, bad)
@@ -201,7 +262,9 @@ def _explain(
     values: pa.Array, parsed: NDArray[np.float64], wrong: NDArray[np.bool_], column: Column, reject: Any
 ) -> None:
     absent = np.isnan(parsed)
-    unreadable = absent & ~np.asarray(pc.is_null(values, nan_is_null=pa.types.is_floating(values.type)))
+    kind = values.type
+    there = _trimmed(values) if _is_text(kind) or pa.types.is_dictionary(kind) else values
+    unreadable = absent & ~np.asarray(pc.is_null(there, nan_is_null=pa.types.is_floating(there.type)))
     reject(wrong & absent & ~unreadable, f"{column.name} is missing")
     reject(wrong & unreadable, f"{column.name} is not a number")
     reject(wrong & ~absent & (np.abs(parsed) > np.finfo(np.float32).max), f"{column.name} is not finite")
@@ -215,19 +278,23 @@ def _numbers(values: pa.Array, name: str, source: str) -> NDArray[np.float64]:
         return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
     if pa.types.is_null(kind):
         return np.full(len(values), np.nan)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
-        texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    if _is_text(kind) or pa.types.is_dictionary(kind):
+        texts = _trimmed(values)
         try:
             return np.asarray(texts.cast(pa.float64()).to_numpy(zero_copy_only=False))
         except pa.ArrowInvalid:
-            parsed = np.array([_number(text) for text in texts.to_pylist()])
-        if np.isnan(parsed).all():
-            raise BadInput(
-                f"{source}: column {name} holds text such as {texts.drop_null()[0].as_py()!r}, not numbers.",
-                "Write it as numbers, or rename the columns if two were exchanged.",
-            )
-        return parsed
+            return np.array([_number(text) for text in texts.to_pylist()])
     raise BadInput(f"{source}: column {name} has the type {kind}, not a number's.", "Write it as numbers.")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _trimmed(values: pa.Array) -> pa.Array:
+    """Texts without outer spaces, null where nothing is left."""
+    texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
 def _number(text: str | None) -> float:
@@ -238,52 +305,53 @@ def _number(text: str | None) -> float:
 
 
 def _categories(values: pa.Array, column: Column, source: str) -> pa.DictionaryArray:
-    kind = values.type
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+    """Values under the names of the schema, others as they are; null where missing or blank."""
+    spelled = {known.casefold(): known for known in column.categories}
+    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+    readable = _is_text(kind) or pa.types.is_null(kind)
+    if set(spelled) == {"no", "yes"}:
+        spelled |= dict.fromkeys(TRUE, spelled["yes"]) | dict.fromkeys(FALSE, spelled["no"])
+        readable = readable or pa.types.is_boolean(kind) or pa.types.is_integer(kind)
+    if not readable:
         raise BadInput(f"{source}: column {column.name} has the type {kind}, not text.", "Write it as text.")
-    if pa.types.is_boolean(kind) and set(column.categories) == {"No", "Yes"}:
-        values = pc.if_else(values, "Yes", "No")
     if not pa.types.is_dictionary(values.type):
         values = values.cast(pa.string()).dictionary_encode()
-    spelled = {known.casefold(): known for known in column.categories}
-    texts = [str(text).strip() if text is not None else "" for text in values.dictionary.to_pylist()]
-    if all(texts):
-        names = pa.array([spelled.get(text.casefold(), text) for text in texts], pa.string())
-        return pa.DictionaryArray.from_arrays(values.indices, names, safe=False)
-    blank = pa.array([not text for text in texts])
-    indices = pc.if_else(pc.fill_null(blank.take(values.indices), True), pa.scalar(None, values.indices.type), values.indices)
+    texts = [str(text).strip() if text is not None else "" for text in values.dictionary.cast(pa.string()).to_pylist()]
+    indices = values.indices
+    if not all(texts):
+        blank = pa.array([not text for text in texts]).take(indices)
+        indices = pc.if_else(pc.fill_null(blank, True), pa.scalar(None, indices.type), indices)
     names = pa.array([spelled.get(text.casefold(), text) for text in texts], pa.string())
-    return pa.DictionaryArray.from_arrays(indices, names, safe=False)
+    return pa.DictionaryArray.from_arrays(indices, names)
 
 
 def _labels(values: pa.Array, source: str) -> NDArray[np.float64]:
-    """0, 1, or NaN for what is neither. Raises `BadInput` when there is no label at all."""
-    texts = (values.dictionary_encode() if not pa.types.is_dictionary(values.type) else values)
+    """0, 1, or NaN for what is neither."""
+    if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
+        raise BadInput(
+            f"{source}: column {LABEL} has the type {values.type}.", "Write 1 for success and 0 for failure."
+        )
+    texts = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     meaning = [
         1.0 if text in TRUE else 0.0 if text in FALSE else np.nan
         for text in (str(value).strip().casefold() for value in texts.dictionary.to_pylist())
     ]
     at = pc.fill_null(texts.indices.cast(pa.int64()), len(meaning)).to_numpy(zero_copy_only=False)
-    labels = np.array([*meaning, np.nan])[at]
-    if len(labels) and np.isnan(labels).all():
-        raise BadInput(f"{source}: column {LABEL} holds neither 0 nor 1.", "Write 1 for success and 0 for failure.")
-    return labels
+    return np.array([*meaning, np.nan])[at]
 
 
-def _ids(raw: pa.RecordBatch, names: list[str]) -> pa.Array:
-    if ID not in raw.schema.names:
-        return pa.array([id_of_values(row.values()) for row in raw.select(names).to_pylist()], pa.string())
-    ids = raw.column(ID).cast(pa.string())
-    if ids.null_count:
-        rows = raw.select(names).filter(ids.is_null()).to_pylist()
-        ids = pc.replace_with_mask(ids, ids.is_null(), pa.array([id_of_values(row.values()) for row in rows], pa.string()))
-    return ids
-
-
-def _as_text(values: pa.Array) -> pa.Array:
-    if pa.types.is_nested(values.type):
-        return pa.array([str(value) for value in values.to_pylist()], pa.string())
-    return values.cast(pa.string())
+def _ids(raw: pa.RecordBatch, features: list[pa.Array], source: str) -> pa.Array:
+    """The ids as text; a digest of the features where there is none, the same for CSV and Parquet."""
+    given = raw.column(ID) if ID in raw.schema.names else pa.nulls(len(raw), pa.string())
+    try:
+        ids = given.cast(pa.string())
+    except pa.ArrowException as error:
+        raise BadInput(f"{source}: column {ID} has the type {given.type}, not text.", "Write it as text.") from error
+    absent = pc.fill_null(pc.equal(ids, ""), True)
+    if not features or not pc.any(absent).as_py():
+        return ids
+    rows = zip(*(values.filter(absent).to_pylist() for values in features), strict=True)
+    return pc.replace_with_mask(ids, absent, pa.array([id_of_values(row) for row in rows], pa.string()))
 
 
 def _excerpt(data: bytes) -> str:

@@ -75,7 +75,7 @@ def features_of(feature_set: str) -> tuple[Column, ...]:
         return FEATURES
     if feature_set == "launch":
         return tuple(column for column in FEATURES if column.known == "at launch")
-    raise BadInput(f"There is no feature set {feature_set!r}.", "Say published (all twelve) or launch (known at launch).")
+    raise BadInput(f"There is no feature set {feature_set!r}.", "Say published (all) or launch (known at launch).")
 
 
 def model_name(feature_set: str) -> str:
@@ -87,7 +87,7 @@ def model_name(feature_set: str) -> str:
 def match_header(found: Iterable[str], wanted: Iterable[str], source: str) -> dict[str, str]:
     """Where each wanted column stands in a file, matched without regard to case or outer spaces: {wanted: found}.
 
-    Columns that nobody wants are ignored. Raises `BadInput` naming every missing column, or a column that is there twice.
+    Columns that nobody wants are ignored. Raises `BadInput` naming every missing column, or one that is there twice.
     """
     found = list(found)
     spelled: dict[str, list[str]] = {}
@@ -100,7 +100,9 @@ def match_header(found: Iterable[str], wanted: Iterable[str], source: str) -> di
         raise BadInput(
             f"{source}: {'columns' if many else 'column'} {', '.join(missing)} {'are' if many else 'is'} missing "
             f"(found: {', '.join(map(str, found)) or 'none'}).",
-            "Add it, or rename the column that holds it." if not many else "Add them, or rename the columns that hold them.",
+            "Add them, or rename the columns that hold them."
+            if many
+            else "Add it, or rename the column that holds it.",
         )
     for name in wanted:
         if len(spelled[name.casefold()]) > 1:

@@ -4,22 +4,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from campaign.errors import BadInput
 
 
 def under_home(template: str) -> Callable[[dict[str, Any]], str]:
-    return lambda values: template.format(home=values["home"].absolute())
+    """`{home}` is the folder as a path, `{home_uri}` as a URI."""
+
+    def fill(values: dict[str, Any]) -> str:
+        home: Path = values["home"].absolute()
+        return template.format(home=home, home_uri=home.as_uri())
+
+    return fill
 
 
 class Settings(BaseSettings):
     """Read from the environment: `CAMPAIGN_…`, or the name that the ecosystem already has."""
 
-    model_config = SettingsConfigDict(env_prefix="CAMPAIGN_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="CAMPAIGN_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Path = Field(Path(".campaign"), description="Folder of everything that the embedded mode keeps")
     store: str = Field(
-        default_factory=under_home("file://{home}/store"), description="Object store: `file:///…` or `s3://bucket/prefix`"
+        default_factory=under_home("{home_uri}/store"), description="Object store: `file:///…` or `s3://bucket/prefix`"
     )
     dataset: str = Field(
         default_factory=lambda values: f"{values['store'].rstrip('/')}/base/campaigns.parquet",
@@ -42,18 +50,27 @@ class Settings(BaseSettings):
     aws_endpoint_url: str | None = Field(
         None,
         validation_alias=AliasChoices("AWS_ENDPOINT_URL", "aws_endpoint_url"),
-        description="S3 endpoint, if it is not Amazon's; keys come from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`",
+        description="S3 endpoint, if not Amazon's; keys come from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`",
     )
 
     column_drift_threshold: float = Field(0.1, gt=0, description="Distance from which one column counts as drifted")
     prediction_drift_threshold: float = Field(0.1, gt=0, description="Prediction drift from which a day is drifted")
-    drifted_share_threshold: float = Field(0.15, gt=0, description="Share of drifted columns from which a day is drifted")
+    drifted_share_threshold: float = Field(0.15, gt=0, description="Share of drifted columns that makes a drifted day")
     drift_min_rows: int = Field(1_000, ge=1, description="Rows below which drift is not computed")
     decay_margin: float = Field(0.02, ge=0, description="Realised ROC-AUC this far below the test's means decay")
     decay_min_outcomes: int = Field(500, ge=2, description="Outcomes below which decay is not judged")
-    gate_margin: float = Field(0.001, ge=0, description="ROC-AUC that a cheaper challenger may lose and still be promoted")
+    gate_margin: float = Field(0.001, ge=0, description="ROC-AUC that a cheaper challenger may lose and be promoted")
     reference_rows: int = Field(50_000, ge=1, description="Most test rows kept as the reference of a model")
     sweep_grace_hours: float = Field(24, ge=0, description="Age at which superseded and half-written parts are deleted")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            name = str(wrong["loc"][0]).upper()
+            name = name if name.startswith(("MLFLOW_", "AWS_")) else f"CAMPAIGN_{name}"
+            raise BadInput(f"{name} is {wrong['input']!r}: {wrong['msg']}.", "Correct or unset it.") from error
 
     @property
     def cache(self) -> Path:

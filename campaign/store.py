@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pyarrow.fs as pafs
 
@@ -57,20 +57,28 @@ class HashingSink:
 
 def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
     """The file system of a path, `file://` or `s3://` URI, and the path within it. Opens no connection."""
-    parts = urlsplit(uri)
-    if parts.scheme == "s3":
-        endpoint = urlsplit(Settings().aws_endpoint_url or "")
-        options: dict[str, Any] = {"region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")}
-        if endpoint.netloc:
-            options |= {"endpoint_override": endpoint.netloc, "scheme": endpoint.scheme}
-            options["region"] = options["region"] or "us-east-1"
-        # Without bounds a store that is away is waited for by the minute.
-        return pafs.S3FileSystem(connect_timeout=5, request_timeout=60, **options), parts.netloc + parts.path
-    if parts.scheme == "file":
-        return pafs.LocalFileSystem(), unquote(parts.path)
-    if parts.scheme:
-        raise BadInput(f"{uri}: a store cannot be at {parts.scheme}://.", "Give a path, file:///… or s3://bucket/prefix.")
-    return pafs.LocalFileSystem(), str(Path(uri).absolute())
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return pafs.LocalFileSystem(), str(Path(uri).absolute())
+    if scheme == "file" and rest.startswith("/"):
+        return pafs.LocalFileSystem(), unquote(rest)
+    if scheme == "s3" and rest[:1] not in ("", "/"):
+        return _s3(), rest
+    raise BadInput(
+        f"{uri}: there is no store of this kind.", "Give a path, file:///absolute/path or s3://bucket/prefix."
+    )
+
+
+def _s3() -> pafs.FileSystem:
+    options: dict[str, Any] = {"region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")}
+    if given := Settings().aws_endpoint_url:
+        endpoint = urlsplit(given)
+        if endpoint.scheme not in ("http", "https") or not endpoint.netloc:
+            raise BadInput(f"AWS_ENDPOINT_URL is {given}, which is no web address.", "Write it as http://host:port.")
+        options |= {"endpoint_override": endpoint.netloc, "scheme": endpoint.scheme}
+        options["region"] = options["region"] or "us-east-1"
+    # Without bounds a store that is away is waited for by the minute.
+    return pafs.S3FileSystem(connect_timeout=5, request_timeout=60, **options)
 
 
 class Store:
@@ -78,23 +86,27 @@ class Store:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri.rstrip("/")
-        self._fs, root = filesystem_of(self.uri)
+        self._fs, root = filesystem_of(uri)
         self._root = root.rstrip("/")
         self._local = isinstance(self._fs, pafs.LocalFileSystem)
+        self._quoted = self.uri.startswith("file://")
 
     def at(self, path: str) -> str:
         """The URI of an object."""
-        return f"{self.uri}/{path}"
+        return f"{self.uri}/{quote(path, safe='/=') if self._quoted else path}"
 
     def path_of(self, uri: str) -> str:
         """The inverse of `at`."""
-        return uri.removeprefix(f"{self.uri}/")
+        path = uri.removeprefix(f"{self.uri}/")
+        return unquote(path) if self._quoted else path
 
     def entries(self, folder: str, hidden: bool = False) -> list[Entry]:
         """All objects below a folder, sorted by path; hidden ones (being written, or left by a kill) on request."""
         selector = pafs.FileSelector(f"{self._root}/{folder}".rstrip("/"), recursive=True, allow_not_found=True)
         with self._errors("list", folder):
             found = self._fs.get_file_info(selector)
+            if not found and not self._local:
+                self._look_for_bucket()
         entries = [
             Entry(info.path[len(self._root) + 1 :], info.size, info.mtime)
             for info in found
@@ -104,12 +116,12 @@ class Store:
 
     def days(self, folder: str) -> list[date]:
         """The days that a folder has objects for, oldest first."""
-        names = {entry.path[len(folder) + 1 :].split("/")[0] for entry in self.entries(folder)}
+        names = {entry.path[len(folder) + 1 :].rpartition("/")[0].split("/")[0] for entry in self.entries(folder)}
         days = []
         for name in names:
             with suppress(ValueError):
                 days.append(date.fromisoformat(name.removeprefix("day=")))
-        return sorted(days)
+        return sorted(day for day in days if f"day={day}" in names)
 
     def exists(self, path: str) -> bool:
         with self._errors("look for", path):
@@ -117,7 +129,10 @@ class Store:
 
     def read(self, path: str) -> bytes:
         """Raises `FileNotFoundError` when it is not there."""
-        with self._errors("read", path), self._fs.open_input_stream(f"{self._root}/{path}") as stream:
+        with (
+            self._errors("read", path, but=FileNotFoundError),
+            self._fs.open_input_stream(f"{self._root}/{path}") as stream,
+        ):
             return bytes(stream.read())
 
     def delete(self, path: str) -> None:
@@ -135,9 +150,9 @@ class Store:
         """Stream an object that appears under its name when the block ends, and not at all when it raises."""
         target = f"{self._root}/{path}"
         folder, _, name = target.rpartition("/")
-        # A local file is renamed into place. An S3 upload is invisible until it is completed, but Arrow completes it even
-        # on an error, so a stream that failed is deleted again; nobody reads it meanwhile, for no manifest lists it.
-        partial = f"{folder}/.{name}.{uuid.uuid4().hex[:8]}" if self._local else target
+        # Moved into place when it is whole. An S3 upload would be invisible until it is completed, but Arrow completes
+        # it even on an error, and what was there under the name would be lost.
+        partial = f"{folder}/.{name}.{uuid.uuid4().hex[:8]}"
         with self._errors("write", path):
             try:
                 if self._local:
@@ -146,8 +161,7 @@ class Store:
                     sink = HashingSink(stream)
                     yield sink
                     sink.closed = True
-                if self._local:
-                    Path(partial).replace(target)
+                self._fs.move(partial, target)
             except BaseException:
                 with suppress(Exception):
                     self._fs.delete_file(partial)
@@ -156,16 +170,23 @@ class Store:
     def sweep(self, folder: str, keep: set[str], older_than: timedelta) -> int:
         """Delete objects of a folder that are not kept and have not changed for some time; how many went."""
         before = datetime.now(UTC) - older_than
-        stale = [entry for entry in self.entries(folder, hidden=True) if entry.path not in keep and entry.changed < before]
-        for entry in stale:
-            self.delete(entry.path)
+        entries = self.entries(folder, hidden=True)
+        stale = [entry.path for entry in entries if entry.path not in keep and entry.changed < before]
+        for path in stale:
+            self.delete(path)
         return len(stale)
 
+    def _look_for_bucket(self) -> None:
+        # A bucket that is not there lists like an empty one.
+        bucket = self._root.partition("/")[0]
+        if self._fs.get_file_info(bucket).type == pafs.FileType.NotFound:
+            raise StoreError(f"There is no bucket {bucket} for {self.uri}.", "Make it, or correct CAMPAIGN_STORE.")
+
     @contextmanager
-    def _errors(self, verb: str, path: str) -> Iterator[None]:
+    def _errors(self, verb: str, path: str, but: type[OSError] | tuple[()] = ()) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError:
+        except but:
             raise
         except OSError as error:
             raise StoreError(f"Cannot {verb} {self.at(path)}: {error}.", REMEDY) from error

@@ -1,7 +1,7 @@
 """Campaigns with the published data set's own distribution, at any size, with drift and flaws on request.
 
-Every column is one uniform draw, as in the published data: nothing but `RaisedAmount` against `GoalAmount` says anything
-about success.
+Every column is one uniform draw, as in the published data: nothing but `RaisedAmount` against `GoalAmount` says
+anything about success.
 """
 
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ def campaigns(
 ) -> Iterator[pa.RecordBatch]:
     """Stream `rows` campaigns with their label, the same for the same arguments.
 
-    `drift` multiplies goals and amounts; `flaws` is the share of rows that get a missing value, a negative amount, the id
-    of the row before, or a category that nobody has heard of, a quarter each.
+    `drift` multiplies goals and amounts; `flaws` is the share of rows that get a missing value, a negative amount, the
+    id of the row before, or a category that nobody has heard of, a quarter each.
     """
     width = max(5, len(str(rows - 1)))
     for start in range(0, rows, CHUNK_ROWS):
@@ -51,7 +51,7 @@ def _chunk(rng: np.random.Generator, ids: pa.Array, count: int, drift: float) ->
 
 
 def _ids(prefix: str, start: int, count: int, width: int) -> pa.Array:
-    """prefix + zero-filled number, laid straight into Arrow's buffers: text formatted row by row would take most of the time."""
+    """Prefix + zero-filled number, laid straight into Arrow's buffers: to format each would take most of the time."""
     lead = np.frombuffer(prefix.encode(), np.uint8)
     text = np.empty((count, len(lead) + width), np.uint8)
     text[:, : len(lead)] = lead

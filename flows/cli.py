@@ -49,7 +49,7 @@ def demo(
     """Play the whole loop on a made-up world: train, score, drift, decay, retrain, do better."""
     import os
 
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
     from flows.demo import play
 
     speak_plainly()

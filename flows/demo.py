@@ -1,7 +1,8 @@
 """The whole loop on a made-up world, for a newcomer to watch."""
 
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import select
 
@@ -34,13 +36,29 @@ DAYS, DRIFTED_DAYS, DRIFT = 7, 2, 3.0
 console = Console(highlight=False)
 
 
+class Following(logging.Handler):
+    """Shows the newest line of the flows' own log while a step lasts."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self.show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "Finished in state" not in record.getMessage():
+            self.show(record.getMessage().splitlines()[0])
+
+
 @contextmanager
 def step(what: str) -> Iterator[list[str]]:
     """Show what is going on, then how it ended and how long it took."""
     said: list[str] = []
     started = time.monotonic()
-    with console.status(f"{what} …"):
+    with console.status(f"{what} …") as status:
+        room = max(console.width - len(what) - 8, 0)
+        follow = Following(lambda line: status.update(f"{what} … [dim]{escape(line[:room])}[/]"))
+        logging.getLogger("prefect").addHandler(follow)
         yield said
+        logging.getLogger("prefect").removeHandler(follow)
     console.print(f"[green]✓[/] {what} [dim]{time.monotonic() - started:.0f} s[/]")
     for line in said:
         console.print(f"    {line}")

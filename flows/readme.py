@@ -1,6 +1,5 @@
 """Write the tables of README anew from the code: `python -m flows.readme README.md`."""
 
-import re
 import sys
 from pathlib import Path
 
@@ -29,7 +28,9 @@ def columns_table() -> str:
     """Every feature, what it means, what the published data shows, and when it is known."""
     rows = ["| column | meaning | in the published data | known |", "|---|---|---|---|"]
     for column in FEATURES:
-        shown = ", ".join(column.categories) if column.is_category else f"{column.low:,} – {column.high:,} {column.unit}"
+        shown = (
+            ", ".join(column.categories) if column.is_category else f"{column.low:,} – {column.high:,} {column.unit}"
+        )
         rows.append(f"| `{column.name}` | {column.meaning} | {shown} | {column.known} |")
     return "\n".join(rows)
 
@@ -37,8 +38,11 @@ def columns_table() -> str:
 def rewritten(text: str) -> str:
     """A page with whatever stands between `<!-- name -->` and `<!-- /name -->` made anew."""
     for name, table in (("settings", settings_table()), ("columns", columns_table())):
-        block = rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)"
-        text = re.sub(block, lambda match, table=table: match[1] + table + match[2], text, flags=re.DOTALL)
+        before, start, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"\n<!-- /{name} -->")
+        if not (start and end):
+            raise ValueError(f"the page has no place for the table of {name}")
+        text = before + start + table + end + after
     return text
 
 

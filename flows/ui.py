@@ -15,13 +15,17 @@ def serve() -> None:
     settings, folder = Settings(), Path(sys.executable).parent
     tracking = settings.mlflow_tracking_uri
     api = f"http://127.0.0.1:{PREFECT_PORT}/api"
-    commands = [
-        [folder / "mlflow", "server", "--backend-store-uri", tracking, "--host", "127.0.0.1", "--port", str(MLFLOW_PORT)],
-        [folder / "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(PREFECT_PORT)],
-    ]
+    mlflow = f"mlflow server --backend-store-uri {tracking} --host 127.0.0.1 --port {MLFLOW_PORT}"
+    prefect = f"prefect server start --host 127.0.0.1 --port {PREFECT_PORT}"
     environment = os.environ | {"PREFECT_UI_API_URL": api, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    print(f"MLflow   http://127.0.0.1:{MLFLOW_PORT}\nPrefect  http://127.0.0.1:{PREFECT_PORT}\nCtrl-C ends both.", flush=True)
-    servers = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for command in commands]
+    print(
+        f"MLflow   http://127.0.0.1:{MLFLOW_PORT}\nPrefect  http://127.0.0.1:{PREFECT_PORT}\nCtrl-C ends both.",
+        flush=True,
+    )
+    servers = [
+        subprocess.Popen([str(folder / name), *options], env=environment, stdout=subprocess.DEVNULL)
+        for name, *options in (mlflow.split(), prefect.split())
+    ]
     try:
         for server in servers:
             server.wait()

@@ -12,10 +12,10 @@ from prefect.events import emit_event
 
 from campaign.model import ScoringModel
 from campaign.settings import Settings
-from campaign.store import Store, filesystem_of
+from campaign.store import Store
 from tasks.days import worth_retrying
 from tasks.drift import DRIFTED
-from tasks.ingest import LabelledDay, labelled_days
+from tasks.ingest import labelled_days, outcome_rows
 from tasks.metrics_db import database, metrics, now, retraining_calls
 from tasks.monitor import SOURCE
 from tasks.outcomes import DECAYED
@@ -61,18 +61,8 @@ def causes(connection: sa.Connection, version: str) -> list[str]:
 
 
 def outcome_counts(store: Store) -> dict[str, int]:
-    """Outcome rows per labelled day, from the files' own metadata."""
-    return {day.day: _rows(day) for day in labelled_days(store)}
-
-
-def _rows(day: LabelledDay) -> int:
-    import pyarrow.parquet as pq
-
-    total = 0
-    for uri in day.outcomes:
-        filesystem, path = filesystem_of(uri)
-        total += pq.read_metadata(path, filesystem=filesystem).num_rows
-    return total
+    """Outcome rows per labelled day."""
+    return {day.day: outcome_rows(day) for day in labelled_days(store)}
 
 
 def unseen_labels(model: ScoringModel, counts: dict[str, int]) -> dict[str, int]:

@@ -12,15 +12,15 @@ from prefect.cache_policies import NO_CACHE
 from campaign.forest import Forest
 from campaign.settings import Settings
 from tasks.encode import Parts
-from tasks.grow import Examples, Size
-from tasks.metrics import log_loss, paired_differences, roc_auc
+from tasks.grow import Examples, Size, prefixes_of
+from tasks.metrics import paired_differences
 from tasks.search import Searched, examples_of, grown_of
 from tasks.search_space import ForestParams
 from tasks.track import Run, reporting_to
 
 TOLERANCE = 0.0005
 LOG_LOSS_SLACK = 0.10
-MOST_VERIFIED = 8
+MOST_VERIFIED = 3
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def candidates_of(study: optuna.Study) -> list[Candidate]:
     ]
 
 
-def shortlist(candidates: list[Candidate], rows: int, tolerance: float = TOLERANCE) -> list[Candidate]:
-    """The best first, then every cheaper one that may pass, the cheapest first.
+def shortlist(candidates: list[Candidate], rows: int, tolerance: float = TOLERANCE) -> list[int]:
+    """The trials worth a closer look: that of the best forest, then those with the cheapest one that may pass.
 
     May pass: within what two independent ROC-AUC estimates differ by (Hanley & McNeil 1982, balanced classes), which
     the paired error that decides does not exceed.
@@ -61,43 +61,48 @@ def shortlist(candidates: list[Candidate], rows: int, tolerance: float = TOLERAN
     auc = best.size.roc_auc
     spread = auc / (2 - auc) + 2 * auc**2 / (1 + auc) - 2 * auc**2
     error = np.sqrt(2 * (auc * (1 - auc) + (rows / 2 - 1) * spread) / (rows / 2) ** 2)
-    near = [
-        one for one in candidates if auc - one.size.roc_auc <= max(tolerance, error) and one.size.cost < best.size.cost
-    ]
+    near = [one for one in candidates if auc - one.size.roc_auc <= max(tolerance, error)]
     calm = [one for one in near if one.size.log_loss <= best.size.log_loss * (1 + LOG_LOSS_SLACK)]
-    return [best, *sorted(calm, key=lambda one: one.size.cost)]
+    trials = [best.trial, *(one.trial for one in sorted(calm, key=lambda one: one.size.cost))]
+    return list(dict.fromkeys(trials))[:MOST_VERIFIED]
 
 
 def choose_forest(candidates: list[Candidate], examples: Examples, seed: int, tolerance: float = TOLERANCE) -> Choice:
-    """Verify the shortlist with plain scikit-learn, the library of the final fit; the first that holds is chosen.
+    """Fit the shortlist with plain scikit-learn, the library of the final fit, and choose among all prefixes.
 
-    Holds: its validation ROC-AUC within one bootstrap standard error of the paired difference to the best, or within
-    `tolerance` where that is more, and its log loss within 10 % of the best's.
+    Chosen is the cheapest whose validation ROC-AUC is within one bootstrap standard error of the paired difference to
+    the best, or within `tolerance` where that is more, and whose log loss is within 10 % of the best's.
     """
-    best, *cheaper = shortlist(candidates, len(examples.validation), tolerance)
-    best, best_probability = verify(best, examples, seed)
-    label = examples.validation_label
-    for candidate in cheaper[:MOST_VERIFIED]:
-        verified, probability = verify(candidate, examples, seed)
-        error = float(paired_differences(label, best_probability, probability).std())
-        loss = best.size.roc_auc - verified.size.roc_auc
-        if loss <= max(tolerance, error) and verified.size.log_loss <= best.size.log_loss * (1 + LOG_LOSS_SLACK):
-            cheap = best.size.cost / verified.size.cost
-            reason = f"{cheap:.1f} times cheaper to score than the best, for {loss:+.5f} of validation ROC-AUC lost"
-            return Choice(verified, best, error, reason)
-    return Choice(best, best, 0.0, "the best found: no cheaper one is as good")
+    trials = shortlist(candidates, len(examples.validation), tolerance)
+    verified = [pair for trial in trials for pair in verify(largest(candidates, trial), examples, seed)]
+    best, best_probability = max(verified, key=lambda pair: (pair[0].size.roc_auc, -pair[0].size.cost))
+    for one, probability in sorted(verified, key=lambda pair: pair[0].size.cost):
+        loss = best.size.roc_auc - one.size.roc_auc
+        if one is best or one.size.log_loss > best.size.log_loss * (1 + LOG_LOSS_SLACK):
+            continue
+        error = float(paired_differences(examples.validation_label, best_probability, probability).std())
+        if loss <= max(tolerance, error) and one.size.cost < best.size.cost:
+            cheap = best.size.cost / one.size.cost
+            reason = f"{cheap:.1f} times cheaper to score than the best, for {loss:.5f} of validation ROC-AUC"
+            return Choice(one, best, error, reason)
+    return Choice(best, best, 0.0, "the best found, and no cheaper one is as good")
 
 
-def verify(candidate: Candidate, examples: Examples, seed: int) -> tuple[Candidate, NDArray[np.float64]]:
-    """The candidate with figures of a plain scikit-learn fit on train, and its probabilities on validation rows."""
+def largest(candidates: list[Candidate], trial: int) -> Candidate:
+    """The uncut forest of a trial."""
+    return max((one for one in candidates if one.trial == trial), key=lambda one: one.size.trees)
+
+
+def verify(candidate: Candidate, examples: Examples, seed: int) -> list[tuple[Candidate, NDArray[np.float64]]]:
+    """Every prefix of a plain scikit-learn fit on train, with its figures and its probabilities on validation rows."""
     from sklearn.ensemble import RandomForestClassifier
 
     fitted = RandomForestClassifier(**candidate.params, random_state=seed, n_jobs=-1)
     forest = Forest.from_sklearn(fitted.fit(examples.train, examples.train_label))
-    probability = forest.predict(examples.validation)
-    label, trees = examples.validation_label, candidate.params["n_estimators"]
-    size = Size(trees, roc_auc(label, probability), log_loss(label, probability), float(forest.cost(trees)))
-    return Candidate(candidate.trial, candidate.params, size), probability
+    return [
+        (Candidate(candidate.trial, {**candidate.params, "n_estimators": size.trees}, size), probability)
+        for size, probability in prefixes_of(forest, examples)
+    ]
 
 
 @task(timeout_seconds=3 * 3600, cache_policy=NO_CACHE)

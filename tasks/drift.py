@@ -106,19 +106,28 @@ def _evidently(
 ) -> tuple[dict[str, float], str]:
     # Imported here: it takes seconds, which only those who measure drift should pay.
     from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import ValueDrift
     from evidently.presets import DataDriftPreset
 
     numbers = [name for name, method in columns.items() if method == NUMBER_METHOD or name == PROBABILITY]
     others = [name for name in columns if name not in numbers]
     definition = DataDefinition(numerical_columns=numbers, categorical_columns=others)
     sides = [Dataset.from_pandas(frame[list(columns)], data_definition=definition) for frame in (current, reference)]
-    preset = DataDriftPreset(
-        columns=list(columns),
-        per_column_method=dict(columns),
-        per_column_threshold={name: _threshold(name, settings) for name in columns},
-        drift_share=settings.drifted_share_threshold,
-    )
-    snapshot = Report([preset]).run(*sides)
+    inputs = {name: method for name, method in columns.items() if name != PROBABILITY}
+    parts: list[Any] = []
+    if PROBABILITY in columns:
+        # Beside the preset, not in it: the share of drifted columns is one of inputs.
+        threshold = settings.prediction_drift_threshold
+        parts.append(ValueDrift(column=PROBABILITY, method=columns[PROBABILITY], threshold=threshold))
+    if inputs:
+        preset = DataDriftPreset(
+            columns=list(inputs),
+            per_column_method=inputs,
+            per_column_threshold=dict.fromkeys(inputs, settings.column_drift_threshold),
+            drift_share=settings.drifted_share_threshold,
+        )
+        parts.append(preset)
+    snapshot = Report(parts).run(*sides)
     distances = {}
     for metric in snapshot.dict()["metrics"]:
         config: dict[str, Any] = metric["config"]

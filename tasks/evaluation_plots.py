@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.metrics import roc_auc
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -40,6 +42,7 @@ def roc(label: NDArray[np.generic], probability: NDArray[np.float64]) -> "Figure
     figure, axes = _figure("Successes found against false alarms", "Share of failures called successes", "")
     RocCurveDisplay.from_predictions(label, probability, ax=axes, curve_kwargs={"color": BLUE}, plot_chance_level=True)
     axes.set(xlabel="Share of failures called successes", ylabel="Share of successes found")
+    axes.legend([f"model, ROC-AUC {roc_auc(label, probability):.4f}", "chance"], frameon=False, loc="lower right")
     return figure
 
 
@@ -49,6 +52,7 @@ def precision_recall(label: NDArray[np.generic], probability: NDArray[np.float64
     figure, axes = _figure("Precision against recall", "", "")
     PrecisionRecallDisplay.from_predictions(label, probability, ax=axes, color=BLUE)
     axes.set(xlabel="Share of successes found (recall)", ylabel="Share of calls that are right (precision)")
+    axes.get_legend().remove()
     return figure
 
 

@@ -231,7 +231,7 @@ def explore(data: Dataset, run: Run) -> Explored:
     with reporting_to(run):
         for name, figure in figures(campaigns).items():
             mlflow.log_figure(figure, f"explore/{name}.png")
-        mlflow.log_text(quality(campaigns).to_csv(), "explore/quality.csv")
+        mlflow.log_text(quality(campaigns).to_csv(index=False), "explore/quality.csv")
         mlflow.log_text(audited.to_csv(index=False), "explore/leakage.csv")
     table: list[dict[str, Any]] = json.loads(audited.head(12).round(4).to_json(orient="records"))
     create_table_artifact(table, "leakage", "What gives the label away")

@@ -57,14 +57,16 @@ def grow(params: ForestParams, examples: Examples, seed: int, stop: Callable[[in
     started = time.process_time()
 
     def judge(trees: list[Any], X: NDArray[np.float32], y: NDArray[np.int8]) -> list[Size]:
-        return sizes_of(Forest.from_trees(trees).with_leaf_shares(X, y), examples)
+        forest = Forest.from_trees(trees).with_leaf_shares(X, y)
+        return [size for size, _ in prefixes_of(forest, examples)]
 
-    sample, sample_label = examples.train[::SAMPLE], examples.train_label[::SAMPLE]
+    every = SAMPLE if len(np.unique(examples.train_label[::SAMPLE])) == 2 else 1  # a rare outcome may stand in no fourth
+    sample, sample_label = examples.train[::every], examples.train_label[::every]
     trees = fit_trees(params, sample, sample_label, first, seed)
     sizes = judge(trees, sample, sample_label)
     spent = time.process_time() - started
     if stop(0, sizes[-1].roc_auc):
-        return Grown([], spent, spent / first * SAMPLE * total, stopped=True)
+        return Grown([], spent, spent / first * every * total, stopped=True)
 
     full_started = time.process_time()
     trees = fit_trees(params, examples.train, examples.train_label, quarter, seed)
@@ -80,14 +82,14 @@ def grow(params: ForestParams, examples: Examples, seed: int, stop: Callable[[in
     return Grown(sizes, time.process_time() - started)
 
 
-def sizes_of(forest: Forest, examples: Examples) -> list[Size]:
-    """Every prefix of a forest's trees, judged on validation rows."""
+def prefixes_of(forest: Forest, examples: Examples) -> list[tuple[Size, NDArray[np.float64]]]:
+    """Every prefix of a forest's trees, judged on validation rows, with its probabilities."""
     count = len(forest.roots)
     prefixes = sorted({*(trees for trees in PREFIXES if trees < count), count})
     label = examples.validation_label
     probabilities = forest.predict_prefixes(examples.validation, prefixes)
     return [
-        Size(trees, roc_auc(label, probability), log_loss(label, probability), float(forest.cost(trees)))
+        (Size(trees, roc_auc(label, probability), log_loss(label, probability), forest.cost(trees)), probability)
         for trees, probability in zip(prefixes, probabilities, strict=True)
     ]
 

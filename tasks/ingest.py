@@ -4,12 +4,14 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from campaign.errors import BadInput
 from campaign.settings import Settings
-from campaign.store import Store
+from campaign.store import Store, filesystem_of
+from tasks.days import worth_retrying
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,15 @@ def labelled_days(store: Store) -> tuple[LabelledDay, ...]:
         if campaigns and outcomes:
             days.append(LabelledDay(day.isoformat(), campaigns, outcomes))
     return tuple(days)
+
+
+def outcome_rows(day: LabelledDay) -> int:
+    """How many outcomes have come for a day, from the files' own metadata: what is twice or empty counts too."""
+    total = 0
+    for uri in day.outcomes:
+        filesystem, path = filesystem_of(uri)
+        total += pq.read_metadata(path, filesystem=filesystem).num_rows
+    return total
 
 
 def fetch(dataset: str, folder: Path) -> str:
@@ -95,7 +106,13 @@ def _from_kaggle(handle: str) -> str:
     return str(files[0])
 
 
-@task(retries=2, retry_delay_seconds=[1, 10], timeout_seconds=1800, cache_policy=NO_CACHE)
+@task(
+    retries=2,
+    retry_delay_seconds=[1, 10],
+    retry_condition_fn=worth_retrying,
+    timeout_seconds=1800,
+    cache_policy=NO_CACHE,
+)
 def ingest(dataset: str | None = None) -> Sources:
     """Fetch the data set, and list the labelled days of the store."""
     settings = Settings()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.schema import CreateTable
 
 from campaign.settings import Settings
 
@@ -80,10 +81,18 @@ def database(url: str | None = None) -> sa.Engine:
     """The metrics database with its tables; those that are there already stay as they are."""
     engine = _engine(url or Settings().metrics_url)
     try:
-        METADATA.create_all(engine)
-    except (IntegrityError, OperationalError, ProgrammingError):
-        METADATA.create_all(engine)  # another process made a table between the look and the making
+        _make_tables(engine)
+    except (IntegrityError, ProgrammingError):
+        _make_tables(engine)  # Postgres refuses one of two that make the same table at once; now it is there
     return engine
+
+
+def _make_tables(engine: sa.Engine) -> None:
+    # Not `create_all`, which looks which tables there are and then makes the others one by one: two processes that
+    # start on a new SQLite file would meet at any of them.
+    with engine.begin() as connection:
+        for table in METADATA.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
 
 
 def now() -> datetime:

@@ -15,6 +15,7 @@ from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
 from campaign.settings import Settings
 from tasks.card import verdict_section
+from tasks.days import worth_retrying
 from tasks.encode import Parts
 from tasks.metrics import paired_differences, roc_auc
 from tasks.register import Registered
@@ -117,7 +118,13 @@ def hold(registered: Registered, parts: Parts, data: Dataset) -> tuple[bool, str
     return earned, reason, champion.number, aucs
 
 
-@task(retries=2, retry_delay_seconds=[2, 20], timeout_seconds=900, cache_policy=NO_CACHE)
+@task(
+    retries=2,
+    retry_delay_seconds=[2, 20],
+    retry_condition_fn=worth_retrying,
+    timeout_seconds=900,
+    cache_policy=NO_CACHE,
+)
 def promote(registered: Registered, parts: Parts, data: Dataset, run: Run) -> Verdict:
     """Make the version champion or challenger, and say why in the model card."""
     import mlflow

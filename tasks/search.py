@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
@@ -26,6 +26,7 @@ from tasks.track import Run, client, experiment_id, reporting_to
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 HEARTBEAT_SECONDS, GRACE_SECONDS = 10, 120
+MOST_RETRIES = 3  # a trial that takes its process with it, by its memory, must not do so for ever
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,15 @@ def examples_of(parts: Parts) -> Examples:
 
 
 def open_study(name: str, url: str, seed: int, features: int) -> optuna.Study:
-    """The study of that name, taken up where it was left: trials that died running are queued again."""
+    """The study of that name, taken up where it was left: trials that died running are queued again, a few times."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats have been experimental since 2021
+        queue_again = RetryHeartbeatStaleTrialCallback(max_retry=MOST_RETRIES)
         storage = RDBStorage(
             url,
             heartbeat_interval=HEARTBEAT_SECONDS,
             grace_period=GRACE_SECONDS,
-            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=3),
+            heartbeat_stale_trial_callback=queue_again,
         )
     study = optuna.create_study(
         study_name=name,
@@ -67,10 +69,15 @@ def open_study(name: str, url: str, seed: int, features: int) -> optuna.Study:
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=8)
     for guess in first_guesses(features):
         study.enqueue_trial(dict(guess), skip_if_exists=True)
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if _died_here(trial):
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        if not _died_here(trial):
+            continue
+        try:
             study.tell(trial.number, state=TrialState.FAIL)
-            study.enqueue_trial(trial.params, user_attrs={"takes_up": trial.number})
+        except (ValueError, UpdateFinishedTrialError):  # another process took it up
+            continue
+        del trial.user_attrs["worker"]  # until its next worker signs, it would seem dead again
+        queue_again(study, trial)
     return study
 
 

@@ -1,5 +1,6 @@
 """The MLflow run that one training's steps report to."""
 
+import os
 import subprocess
 import warnings
 from collections.abc import Iterator
@@ -14,8 +15,11 @@ from prefect.runtime import flow_run
 
 from campaign.schema import model_name
 from campaign.settings import Settings
+from tasks.days import worth_retrying
 from tasks.search_space import study_name
 from tasks.validate import Dataset
+
+VARIABLE = "MLFLOW_TRACKING_URI"
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,11 @@ def client() -> Any:
     """An MLflow client of the configured tracking server."""
     import mlflow
 
-    uri = Settings().mlflow_tracking_uri
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
+    named = os.environ.get(VARIABLE)
+    mlflow.set_tracking_uri(Settings().mlflow_tracking_uri)
+    # MLflow writes it into the environment, where it would outlive a change of CAMPAIGN_HOME.
+    if named is None:
+        os.environ.pop(VARIABLE, None)
     return mlflow.MlflowClient()
 
 
@@ -73,7 +79,14 @@ def git_commit() -> str:
         return ""
 
 
-@task(name="open run", retries=2, retry_delay_seconds=[1, 10], timeout_seconds=300, cache_policy=NO_CACHE)
+@task(
+    name="open run",
+    retries=2,
+    retry_delay_seconds=[1, 10],
+    retry_condition_fn=worth_retrying,
+    timeout_seconds=300,
+    cache_policy=NO_CACHE,
+)
 def open_run(data: Dataset, feature_set: str, seed: int, reasons: list[str]) -> Run:
     """Start the MLflow run of this training, or take up the one that its study began."""
     import mlflow

@@ -19,14 +19,15 @@ from campaign.reading import Batch, read_campaigns
 from campaign.schema import FEATURES, ID, LABEL, Column, features_of
 from campaign.settings import Settings
 from campaign.store import Store
-from tasks.ingest import LabelledDay, Sources
+from tasks.days import worth_retrying
+from tasks.ingest import LabelledDay, Sources, outcome_rows
 
 DAY = "day"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Checked campaigns with their label in one Parquet file. `days` counts the outcomes that each labelled day had."""
+    """Checked campaigns with their label in one Parquet file. `days` counts the outcome rows that each labelled day had."""
 
     digest: str
     path: str
@@ -53,7 +54,8 @@ def read_outcomes(uris: tuple[str, ...]) -> pa.Table:
 def _outcome_batches(uri: str) -> Iterator[pa.Table]:
     for batch in read_campaigns(uri, (), label=True):
         assert batch.label is not None
-        yield pa.table({ID: batch.ids, LABEL: batch.label.astype(np.int8)}).filter(pa.array(~np.isnan(batch.label)))
+        label = np.nan_to_num(batch.label).astype(np.int8)
+        yield pa.table({ID: batch.ids, LABEL: label}).filter(pa.array(~np.isnan(batch.label)))
 
 
 def gather(sources: Sources, folder: Path, features: tuple[Column, ...] = FEATURES) -> tuple[Dataset, list[pa.Table]]:
@@ -69,19 +71,18 @@ def gather(sources: Sources, folder: Path, features: tuple[Column, ...] = FEATUR
             rows += _write(writer, schema, batch, batch.label, batch.good, "")
             rejected += [batch.rejected()] if batch.reasons else []
         for labelled in sources.days:
-            outcomes = read_outcomes(labelled.outcomes)
-            days[labelled.day] = len(outcomes)
-            rows += _write_day(writer, schema, labelled, outcomes, features)
+            rows += _write_day(writer, schema, labelled, read_outcomes(labelled.outcomes), features)
+            days[labelled.day] = outcome_rows(labelled)
+        if rows == 0:
+            raise BadInput(
+                f"{sources.origin}: every row is bad ({_why(rejected)}).",
+                "Mend the file; nothing can be learnt from it.",
+            )
     digest = sink.sha256[:12]
     target = folder / digest / "campaigns.parquet"
     target.parent.mkdir(exist_ok=True)
     (folder / partial).replace(target)
-    bad = sum(map(len, rejected))
-    if rows == 0:
-        raise BadInput(
-            f"{sources.origin}: every row is bad ({_why(rejected)}).", "Mend the file; nothing can be learnt from it."
-        )
-    return Dataset(digest, str(target), sources.origin, rows, bad, days), rejected
+    return Dataset(digest, str(target), sources.origin, rows, sum(map(len, rejected)), days), rejected
 
 
 def _write_day(
@@ -122,7 +123,13 @@ def _why(rejected: list[pa.Table]) -> str:
     return ", ".join(sorted({reason for table in rejected for reason in table.column("reasons").to_pylist()})[:3])
 
 
-@task(retries=2, retry_delay_seconds=[1, 10], timeout_seconds=3600, cache_policy=NO_CACHE)
+@task(
+    retries=2,
+    retry_delay_seconds=[1, 10],
+    retry_condition_fn=worth_retrying,
+    timeout_seconds=3600,
+    cache_policy=NO_CACHE,
+)
 def validate(sources: Sources, feature_set: str = "published") -> Dataset:
     """Gather the good rows, and put the bad ones into quarantine with their reasons."""
     settings, logger = Settings(), get_run_logger()
@@ -134,5 +141,5 @@ def validate(sources: Sources, feature_set: str = "published") -> Dataset:
             pq.write_table(pa.concat_tables(rejected, promote_options="permissive"), sink)
         data = Dataset(**(vars(data) | {"quarantine": store.at(where)}))
         logger.warning("%d bad rows are in %s: %s", data.bad, data.quarantine, _why(rejected))
-    logger.info("%d good rows, %d of them from %d labelled days, digest %s", data.rows, 0, len(data.days), data.digest)
+    logger.info("%d good rows, with %d labelled days; digest %s", data.rows, len(data.days), data.digest)
     return data

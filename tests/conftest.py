@@ -1,4 +1,4 @@
-"""A small world for the tests: a real Prefect API, MLflow store, Postgres and S3 endpoint, and one loop played in it."""
+"""A small world for the tests: a real Prefect API, MLflow store, Postgres and S3 endpoint, and one loop in it."""
 
 import os
 import socket

@@ -1,0 +1,112 @@
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.preprocessing import OrdinalEncoder
+
+from campaign import synthetic
+from campaign.encoding import UNKNOWN, Encoder
+from campaign.reading import Batch
+from campaign.schema import CATEGORIES, FEATURES, NUMBERS, features_of
+
+KNOWN = {column.name: column.categories for column in FEATURES if column.is_category}
+ROWS = 8
+OTHERS = ["Podcast", "podcast", "none", "ß"]
+
+
+def batch_of(numbers: dict[str, Any], categories: dict[str, list[str | None]]) -> Batch:
+    rows = len(next(iter(numbers.values())))
+    coded = {name: pa.array(values, pa.string()).dictionary_encode() for name, values in categories.items()}
+    ids = pa.array([str(row) for row in range(rows)])
+    return Batch("a.parquet", 0, pa.RecordBatch.from_arrays([ids], ["CampaignID"]), ids, numbers, coded, None)
+
+
+def published(rows: int) -> tuple[pd.DataFrame, Batch]:
+    frame = pa.Table.from_batches(synthetic.campaigns(rows)).to_pandas()
+    numbers = {name: frame[name].to_numpy(np.float64) for name in NUMBERS}
+    return frame, batch_of(numbers, {name: frame[name].tolist() for name in CATEGORIES})
+
+
+def in_any_case(values: tuple[str, ...]) -> st.SearchStrategy[str | None]:
+    cases = st.sampled_from([str, str.lower, str.upper])
+    return st.none() | st.builds(lambda value, case: case(value), st.sampled_from([*values, *OTHERS]), cases)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seen=st.fixed_dictionaries({name: st.sets(st.sampled_from([*KNOWN[name], *OTHERS])) for name in CATEGORIES}),
+    categories=st.fixed_dictionaries(
+        {name: st.lists(in_any_case(KNOWN[name]), min_size=ROWS, max_size=ROWS) for name in CATEGORIES}
+    ),
+    numbers=st.fixed_dictionaries({name: st.lists(st.floats(), min_size=ROWS, max_size=ROWS) for name in NUMBERS}),
+    feature_set=st.sampled_from(["published", "launch"]),
+)
+def test_the_matrix_is_that_of_scikit_learns_ordinal_encoder_row_by_row(
+    seen: Any, categories: Any, numbers: Any, feature_set: str
+) -> None:
+    encoder = Encoder.fit(feature_set, seen)
+    batch = batch_of({name: np.array(values) for name, values in numbers.items()}, categories)
+    columns = []
+    for column in features_of(feature_set):
+        if not column.is_category:
+            with np.errstate(over="ignore"):
+                columns.append(np.array(numbers[column.name]).astype(np.float32))
+        elif not encoder.categories[column.name]:
+            columns.append(np.full(ROWS, UNKNOWN, np.float32))
+        else:
+            lower = [value.casefold() for value in encoder.categories[column.name]]
+            theirs = OrdinalEncoder(categories=[lower], handle_unknown="use_encoded_value", unknown_value=UNKNOWN)
+            values = [[(value if value is not None else "<missing>").casefold()] for value in categories[column.name]]
+            columns.append(theirs.fit(pd.DataFrame(lower)).transform(pd.DataFrame(values))[:, 0])
+    np.testing.assert_array_equal(encoder.encode(batch), np.column_stack(columns).astype(np.float32))
+
+
+def test_the_matrix_is_laid_out_as_the_forest_walks_it() -> None:
+    matrix = Encoder.fit("published", KNOWN).encode(published(10)[1])
+    assert matrix.dtype == np.float32
+    assert matrix.flags.c_contiguous
+    assert matrix.shape == (10, len(FEATURES))
+
+
+def test_codes_follow_the_schema_whatever_order_the_rows_came_in_then_the_names() -> None:
+    found = Encoder.fit("published", KNOWN | {"Category": iter(["Music", "Zines", "Art", "Blogs", "Film"])})
+    assert found.categories["Category"] == ("Art", "Film", "Music", "Blogs", "Zines")
+    assert found.categories["LaunchMonth"][:2] == ("January", "February")
+
+
+def test_two_spellings_of_a_category_are_one() -> None:
+    found = Encoder.fit("published", KNOWN | {"Category": ["podcast", "FILM", "Podcast", "Film"]})
+    assert found.categories["Category"] == ("Film", "Podcast")
+
+
+def test_a_slice_of_a_batch_is_encoded_like_its_rows() -> None:
+    frame, batch = published(50)
+    encoder = Encoder.fit("published", KNOWN)
+    for name in CATEGORIES:
+        values = batch.categories[name]
+        np.testing.assert_array_equal(encoder.codes(name, values.slice(7, 20)), encoder.codes(name, values)[7:27])
+        assert [KNOWN[name][int(code)] for code in encoder.codes(name, values)] == frame[name].tolist()
+
+
+def test_a_category_of_later_is_unknown_and_counted() -> None:
+    _, batch = published(50)
+    matrix = Encoder.fit("published", KNOWN | {"Country": ["UK"], "Currency": []}).encode(batch)
+    unknown = Encoder.fit("published", KNOWN | {"Country": ["UK"], "Currency": []}).unknown(matrix)
+    elsewhere = sum(value != "UK" for value in batch.categories["Country"].to_pylist())
+    assert unknown == dict.fromkeys(CATEGORIES, 0) | {"Country": elsewhere, "Currency": 50}
+
+
+def test_an_empty_batch_is_an_empty_matrix() -> None:
+    batch = batch_of(dict.fromkeys(NUMBERS, np.empty(0)), {name: [] for name in CATEGORIES})
+    assert Encoder.fit("published", KNOWN).encode(batch).shape == (0, len(FEATURES))
+
+
+@pytest.mark.parametrize("feature_set", ["published", "launch"])
+def test_an_encoder_survives_being_stored(feature_set: str) -> None:
+    encoder = Encoder.fit(feature_set, KNOWN | {"Category": ["Film", "Ünïcode"]})
+    assert Encoder.from_json(json.loads(json.dumps(encoder.to_json()))) == encoder

@@ -1,0 +1,65 @@
+import hashlib
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from campaign.identity import TEST, VALIDATION, SeenIds, bucket_of, digests_of, id_of_values
+
+IDS = st.text(max_size=3) | st.sampled_from(["", "a", "CID_00001", "CID_00002", "ä", "a\0"])
+BATCHES = st.lists(st.tuples(st.lists(IDS, max_size=30), st.integers(0, 5), st.integers(0, 5)), max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("campaign_id", "bucket"),
+    [("CID_00001", 0), ("CID_00002", 3), ("CID_00004", 2), ("CID_00008", 1), ("", 4), ("Ünïcode", 3)],
+)
+def test_a_campaign_keeps_its_part_for_ever(campaign_id: str, bucket: int) -> None:
+    assert bucket_of(campaign_id) == bucket
+
+
+def test_a_fifth_of_campaigns_is_for_testing_a_fifth_for_validation_the_rest_for_training() -> None:
+    parts = np.array([bucket_of(f"CID_{number:05d}") for number in range(20_000)])
+    assert abs((parts == TEST).mean() - 0.2) < 0.01
+    assert abs((parts == VALIDATION).mean() - 0.2) < 0.01
+    assert set(parts) == {0, 1, 2, 3, 4}
+
+
+def test_the_id_of_a_row_without_one_is_the_same_in_every_process() -> None:
+    values = (1000.0, "Film", None)
+    told = subprocess.run(
+        [sys.executable, "-c", f"from campaign.identity import id_of_values; print(id_of_values({values}))"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout.strip() == id_of_values(values) == "row-" + hashlib.sha256(b"1000.0|Film|None").hexdigest()[:16]
+
+
+@settings(deadline=None)
+@given(BATCHES)
+def test_the_first_campaign_with_an_id_is_new_and_every_later_one_a_repeat(batches: Any) -> None:
+    ours, theirs = SeenIds(), set()
+    for texts, lead, tail in batches:
+        # A slice of a longer array: its text does not begin at the beginning.
+        padded = pa.array(["zzz"] * lead + texts + ["yyy"] * tail, pa.string())
+        expected = []
+        for text in texts:
+            expected.append(text in theirs)
+            theirs.add(text)
+        assert ours.repeats(padded.slice(lead, len(texts))).tolist() == expected
+
+
+def test_ids_are_told_apart_however_many_there_are() -> None:
+    seen, rows = SeenIds(), 60_000
+    for start in range(0, rows, 7_000):
+        ids = pa.array([f"C{number}" for number in range(start, start + 7_000)])
+        assert not seen.repeats(ids).any()
+    assert seen.repeats(pa.array([f"C{number}" for number in range(rows)])).all()
+
+
+def test_no_digest_is_that_of_a_free_place() -> None:
+    assert 0 not in digests_of(pa.array(["", "a", "\0"]))

@@ -1,0 +1,70 @@
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaign import synthetic
+from campaign.encoding import Encoder
+from campaign.model import ScoringModel
+from campaign.schema import BY_NAME, CATEGORIES
+from campaign.store import Store
+from tasks.manifest import Manifest, Part, Rows, manifest_path, read_manifest
+from tasks.score import fetched, inputs_of, score_inputs
+
+DAY = date(2026, 11, 22)
+COUNT = st.integers(0, 2**53)
+PARTS = st.lists(st.builds(Part, st.text(), st.text(), COUNT, COUNT, st.text()), max_size=3)
+NAMED = st.dictionaries(st.text(), COUNT, max_size=3)
+ROWS = st.builds(Rows, COUNT, COUNT, COUNT)
+DAYS = st.dates().map(str)
+MANIFESTS = st.builds(
+    Manifest, DAYS, st.text(), st.text(), PARTS, PARTS, PARTS, ROWS, st.text(), COUNT, NAMED, NAMED, COUNT
+)
+
+
+@given(MANIFESTS)
+def test_what_was_published_is_read_back(manifest):
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder).as_uri())
+        manifest.publish(store)
+        assert read_manifest(store, manifest.day) == manifest
+
+
+def test_a_day_that_nobody_scored_has_none(tmp_path):
+    assert read_manifest(Store(tmp_path.as_uri()), DAY) is None
+
+
+class Coin:
+    """Stands in for a forest."""
+
+    def predict(self, X: np.ndarray, threads: int = 1) -> np.ndarray:
+        return np.full(len(X), 0.7)
+
+
+def test_the_manifest_is_written_last_and_lists_all_that_was_written(tmp_path, monkeypatch):
+    store = Store(tmp_path.as_uri())
+    for number in range(2):
+        table = pa.Table.from_batches(synthetic.campaigns(200, number, prefix=f"{number}_", flaws=0.2))
+        with store.writing(f"incoming/day={DAY}/{number}.parquet") as sink:
+            pq.write_table(table, sink)
+    written: list[str] = []
+    writing = store.writing
+
+    def noted(path):
+        written.append(path)
+        return writing(path)
+
+    monkeypatch.setattr(store, "writing", noted)
+    encoder = Encoder.fit("published", {name: BY_NAME[name].categories for name in CATEGORIES})
+    with fetched(store, inputs_of(store, DAY)) as inputs:
+        manifest = score_inputs(store, DAY, inputs, ScoringModel("model", "1", encoder, Coin()))
+    assert written[-1] == manifest_path(DAY)
+    listed = {store.path_of(part.uri) for part in [*manifest.parts, *manifest.quarantine]}
+    assert listed == {*written[:-1]}
+    assert len(listed) == 4
+    assert manifest.rows.scored == manifest.predicted_success == sum(part.rows for part in manifest.parts)

@@ -35,7 +35,7 @@ class SeenIds:
         # Filled to three quarters at most and grown by half: 8 bytes an id, and a third to all of that free.
         while (self._count + len(ids)) * 4 > len(self._table) * 3:
             grown: NDArray[np.uint64] = np.zeros(len(self._table) * 3 // 2, np.uint64)
-            compiled(_insert)(grown, self._table[self._table != 0], np.zeros(1, np.bool_))
+            compiled(_insert)(grown, self._table, np.zeros(1, np.bool_))
             self._table = grown
         digests, repeated = digests_of(ids), np.zeros(len(ids), np.bool_)
         compiled(_insert)(self._table, digests, repeated)
@@ -69,6 +69,8 @@ def _insert(table: NDArray[np.uint64], digests: NDArray[np.uint64], repeated: ND
     size = np.uint64(len(table))
     for row in range(len(digests)):
         digest = digests[row]
+        if digest == 0:  # a free place of the table that has grown too small
+            continue
         at = digest % size
         while table[at] != 0 and table[at] != digest:
             at += np.uint64(1)

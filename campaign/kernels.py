@@ -14,7 +14,7 @@ def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
 
     config: Any = numba.config
     theirs = config.CACHE_DIR
-    ours = Path(os.environ.get("CAMPAIGN_HOME", ".campaign"), "cache", "numba").absolute()
+    ours = Path(os.environ.get("CAMPAIGN_HOME") or ".campaign", "cache", "numba").absolute()
     config.CACHE_DIR = theirs or str(ours)
     try:
         return numba.njit(nogil=True, cache=True)(loop)

@@ -23,7 +23,8 @@ from campaign.identity import SeenIds, id_of_values
 from campaign.schema import ID, LABEL, Column, match_header
 from campaign.store import REMEDY, filesystem_of
 
-BATCH_ROWS = 1 << 17
+BATCH_ROWS = 1 << 16
+CSV_BLOCK_BYTES = 1 << 24
 TRUE, FALSE = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
@@ -175,7 +176,9 @@ def _parquet(
         schema = pq.ParquetFile(file).schema_arrow
         at = _locate(schema.names, wanted, source)
         texts = [at[name] for name in categories if _is_text(schema.field(at[name]).type)]
-        parquet = pq.ParquetFile(file, read_dictionary=texts, pre_buffer=True)
+        # Buffered ahead, a file is held whole: worth it over a network, where every read waits.
+        ahead = not isinstance(filesystem, pafs.LocalFileSystem)
+        parquet = pq.ParquetFile(file, read_dictionary=texts, pre_buffer=ahead)
         for batch in parquet.iter_batches(batch_rows, columns=list(at.values())):
             batch.validate(full=True)  # else a damaged page may end as text that no one can decode
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
@@ -195,7 +198,7 @@ def _csv(
         null_values=NULLS,
         strings_can_be_null=True,
     )
-    read = pacsv.ReadOptions(block_size=1 << 24)
+    read = pacsv.ReadOptions(block_size=CSV_BLOCK_BYTES)
     parse = pacsv.ParseOptions(newlines_in_values=True)
     with filesystem.open_input_stream(path, compression=compression) as stream:
         for batch in pacsv.open_csv(stream, convert_options=convert, read_options=read, parse_options=parse):

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from sqlalchemy import select
 
@@ -13,9 +14,9 @@ from tasks.registry import champion_of, files_of, find_champion, versions
 
 def versions_table(model: str) -> Table:
     """Every registered version, the newest first."""
-    table = Table(title=f"Versions of {model}", title_justify="left")
-    for name in ("version", "role", "test ROC-AUC", "labelled days", "registered", "verdict"):
-        table.add_column(name, justify="right" if name in ("version", "test ROC-AUC", "labelled days") else "left")
+    table = Table(title=f"Versions of {model}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("", "role", "test\nROC-AUC", "labelled\ndays", "registered", "verdict"):
+        table.add_column(name, justify="left" if name in ("role", "registered", "verdict") else "right")
     reigning = find_champion(model)
     for version in versions(model):
         is_champion = reigning is not None and version.number == reigning.number
@@ -25,7 +26,7 @@ def versions_table(model: str) -> Table:
             f"[bold green]{role}[/]" if is_champion else role,
             version.tags.get("test_roc_auc", "")[:7],
             str(len(json.loads(version.tags.get("days", "{}")))),
-            f"{version.created:%Y-%m-%d %H:%M}",
+            f"{version.created:%Y-%m-%d}",
             version.tags.get("verdict", "").partition(": ")[2],
         )
     return table
@@ -33,7 +34,8 @@ def versions_table(model: str) -> Table:
 
 def history_table() -> Table:
     """Who gave way to whom, when and why."""
-    table = Table("since (UTC)", "version", "after", "reason", title="Champions", title_justify="left")
+    columns = ("since (UTC)", "version", "after", "reason")
+    table = Table(*columns, title="Champions", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     with database().connect() as connection:
         for row in connection.execute(select(champions).order_by(champions.c.changed_at)):
             table.add_row(f"{row.changed_at:%Y-%m-%d %H:%M:%S}", row.version, row.previous or "-", row.reason)

@@ -115,10 +115,6 @@ def _evidently(
     sides = [Dataset.from_pandas(frame[list(columns)], data_definition=definition) for frame in (current, reference)]
     inputs = {name: method for name, method in columns.items() if name != PROBABILITY}
     parts: list[Any] = []
-    if PROBABILITY in columns:
-        # Beside the preset, not in it: the share of drifted columns is one of inputs.
-        threshold = settings.prediction_drift_threshold
-        parts.append(ValueDrift(column=PROBABILITY, method=columns[PROBABILITY], threshold=threshold))
     if inputs:
         preset = DataDriftPreset(
             columns=list(inputs),
@@ -127,6 +123,10 @@ def _evidently(
             drift_share=settings.drifted_share_threshold,
         )
         parts.append(preset)
+    if PROBABILITY in columns:
+        # Beside the preset, not in it: the share of drifted columns is one of inputs.
+        threshold = settings.prediction_drift_threshold
+        parts.append(ValueDrift(column=PROBABILITY, method=columns[PROBABILITY], threshold=threshold))
     snapshot = Report(parts).run(*sides)
     distances = {}
     for metric in snapshot.dict()["metrics"]:

@@ -48,7 +48,7 @@ def score_test_rows(data: Dataset, parts: Parts, forest: Forest) -> pd.DataFrame
 
 def by_segment(test: pd.DataFrame) -> pd.DataFrame:
     """The metrics per category, country and goal quartile."""
-    quartile = pd.qcut(test["GoalAmount"], 4, duplicates="drop").astype("str")
+    quartile = pd.qcut(test["GoalAmount"], 4, duplicates="drop").astype("str").fillna("all alike")
     keys = {name: test[name] for name in SEGMENT_COLUMNS if name in test} | {"GoalAmount": quartile}
     rows = []
     for name, key in keys.items():

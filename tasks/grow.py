@@ -60,7 +60,8 @@ def grow(params: ForestParams, examples: Examples, seed: int, stop: Callable[[in
         forest = Forest.from_trees(trees).with_leaf_shares(X, y)
         return [size for size, _ in prefixes_of(forest, examples)]
 
-    every = SAMPLE if len(np.unique(examples.train_label[::SAMPLE])) == 2 else 1  # a rare outcome may stand in no fourth
+    # A rare outcome may stand in no fourth row, and nothing can be fitted to one outcome alone.
+    every = SAMPLE if len(np.unique(examples.train_label[::SAMPLE])) == 2 else 1
     sample, sample_label = examples.train[::every], examples.train_label[::every]
     trees = fit_trees(params, sample, sample_label, first, seed)
     sizes = judge(trees, sample, sample_label)

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from campaign.errors import BadInput
+from campaign.errors import BadInput, StoreError
 from campaign.settings import Settings
 from campaign.store import Store, filesystem_of
 from tasks.days import worth_retrying
@@ -81,8 +81,11 @@ def _download(url: str, folder: Path) -> str:
                     file.write(piece)
     except httpx.HTTPError as error:
         partial.unlink(missing_ok=True)
-        raise BadInput(
-            f"{url}: cannot be downloaded ({error}).", "Check the address, or download it by hand."
+        why, *_ = str(error).split("\n")
+        # What was refused once is refused again; a site that is away may come back.
+        refused = isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error
+        raise (BadInput if refused else StoreError)(
+            f"{url}: cannot be downloaded ({why}).", "Check the address, or download it by hand."
         ) from error
     partial.replace(target)
     return str(target)
@@ -95,7 +98,12 @@ def _from_kaggle(handle: str) -> str:
         raise BadInput(
             f"kaggle://{handle} needs kagglehub, which is not installed.", 'Run: pip install "campaign-success[kaggle]"'
         ) from error
-    folder = Path(kagglehub.dataset_download(handle))
+    try:
+        folder = Path(kagglehub.dataset_download(handle))
+    except Exception as error:  # its errors have no family
+        raise BadInput(
+            f"kaggle://{handle}: cannot be downloaded ({error}).", "Check owner and name, or download it by hand."
+        ) from error
     files = sorted(path for path in folder.rglob("*") if path.suffix in (".csv", ".parquet"))
     if len(files) != 1:
         found = ", ".join(path.name for path in files) or "none"

@@ -134,7 +134,7 @@ def log_trial(connected: Any, experiment: str, run: Run, trial: FrozenTrial) -> 
     assert trial.datetime_complete is not None
     grown = grown_of(trial)
     started, ended = (int(moment.timestamp() * 1000) for moment in (trial.datetime_start, trial.datetime_complete))
-    tags = {MLFLOW_PARENT_RUN_ID: run.run_id, "study": run.study, "step": "trial", "state": trial.state.name}
+    tags = {MLFLOW_PARENT_RUN_ID: run.run_id, "study": run.study, "step": "trial", "trial": str(trial.number)}
     logged = connected.create_run(experiment, started, tags, run_name=f"trial-{trial.number:03d}")
     values = {"cpu_seconds": grown.cpu_seconds, "duration_seconds": (ended - started) / 1000}
     if grown.sizes:
@@ -143,8 +143,17 @@ def log_trial(connected: Any, experiment: str, run: Run, trial: FrozenTrial) -> 
     metrics = [Metric(name, value, ended, 0) for name, value in values.items()]
     metrics += [Metric("prefix_roc_auc", size.roc_auc, ended, size.trees) for size in grown.sizes]
     params = [Param(name, str(value)) for name, value in trial.params.items()]
-    connected.log_batch(logged.info.run_id, metrics, params, [RunTag("stages", str(len(trial.intermediate_values)))])
+    connected.log_batch(logged.info.run_id, metrics, params, [RunTag("state", trial.state.name)])
     connected.set_terminated(logged.info.run_id, "FINISHED", ended)
+
+
+def log_missing(connected: Any, experiment: str, run: Run, trials: list[FrozenTrial]) -> None:
+    """Log the trials that a search finished and was killed before it could log."""
+    nested = f"tags.mlflow.parentRunId = '{run.run_id}' and tags.step = 'trial'"
+    logged = {found.data.tags["trial"] for found in connected.search_runs([experiment], nested, max_results=10_000)}
+    for trial in trials:
+        if str(trial.number) not in logged:
+            log_trial(connected, experiment, run, trial)
 
 
 def log_study(study: optuna.Study) -> None:
@@ -176,10 +185,12 @@ def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
     Path(settings.home).mkdir(parents=True, exist_ok=True)
     examples = examples_of(parts)
     study = open_study(run.study, settings.optuna_url, seed, examples.train.shape[1])
-    reused = len(study.get_trials(deepcopy=False, states=COUNTED))
+    there = study.get_trials(deepcopy=False, states=COUNTED)
+    reused = len(there)
     logger.info("Study %s: %d of %d trials are there", run.study, reused, trials)
     connected = client()
     experiment = experiment_id(connected, run.model)
+    log_missing(connected, experiment, run, there)
     progress: Any = create_progress_artifact(min(100.0, 100 * reused / trials), "search-progress", f"Study {run.study}")
     count, started = reused, time.monotonic()
 

@@ -27,7 +27,7 @@ DAY = "day"
 
 @dataclass(frozen=True)
 class Dataset:
-    """Checked campaigns with their label in one Parquet file. `days` counts the outcome rows that each labelled day had."""
+    """Checked campaigns with their label in one Parquet file. `days` counts the outcome rows of each labelled day."""
 
     digest: str
     path: str
@@ -71,8 +71,8 @@ def gather(sources: Sources, folder: Path, features: tuple[Column, ...] = FEATUR
             rows += _write(writer, schema, batch, batch.label, batch.good, "")
             rejected += [batch.rejected()] if batch.reasons else []
         for labelled in sources.days:
+            days[labelled.day] = outcome_rows(labelled)  # before they are read: what comes meanwhile is still new
             rows += _write_day(writer, schema, labelled, read_outcomes(labelled.outcomes), features)
-            days[labelled.day] = outcome_rows(labelled)
         if rows == 0:
             raise BadInput(
                 f"{sources.origin}: every row is bad ({_why(rejected)}).",

@@ -80,7 +80,7 @@ def test_codes_follow_the_schema_whatever_order_the_rows_came_in_then_the_names(
 
 
 def test_two_spellings_of_a_category_are_one() -> None:
-    found = Encoder.fit("published", KNOWN | {"Category": ["podcast", "FILM", "Podcast", "Film"]})
+    found = Encoder.fit("published", KNOWN | {"Category": ["Podcast", "podcast", "Film", "FILM"]})
     assert found.categories["Category"] == ("Film", "Podcast")
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaign.identity import TEST, VALIDATION, SeenIds, bucket_of, digests_of, id_of_values
+from campaign.identity import TEST, VALIDATION, SeenIds, bucket_of, id_of_values
 
 IDS = st.text(max_size=3) | st.sampled_from(["", "a", "CID_00001", "CID_00002", "ä", "a\0"])
 BATCHES = st.lists(st.tuples(st.lists(IDS, max_size=30), st.integers(0, 5), st.integers(0, 5)), max_size=8)
@@ -59,7 +59,3 @@ def test_ids_are_told_apart_however_many_there_are() -> None:
         ids = pa.array([f"C{number}" for number in range(start, start + 7_000)])
         assert not seen.repeats(ids).any()
     assert seen.repeats(pa.array([f"C{number}" for number in range(rows)])).all()
-
-
-def test_no_digest_is_that_of_a_free_place() -> None:
-    assert 0 not in digests_of(pa.array(["", "a", "\0"]))

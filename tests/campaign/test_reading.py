@@ -222,6 +222,18 @@ def test_a_csv_file_of_another_program_reads_alike(campaigns: pd.DataFrame, writ
     np.testing.assert_array_equal(matrix(found), matrix(read(write(campaigns))))
 
 
+@pytest.mark.parametrize("block", [400, 1_000, 1_500])
+def test_a_csv_file_may_be_longer_than_a_block(
+    campaigns: pd.DataFrame, write: Write, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("campaign.reading.CSV_BLOCK_BYTES", block)
+    campaigns.loc[17, "GoalAmount"] = -1
+    found = read(write(campaigns.assign(Story='one,\n"two"\n, three' * 4), "a.csv"), SeenIds())
+    assert len(found) > 1
+    assert reasons(found) == {18: ["GoalAmount is negative"]}
+    np.testing.assert_array_equal(matrix(found), matrix(read(write(campaigns))))
+
+
 def test_other_columns_and_the_label_are_neither_read_nor_missed(campaigns: pd.DataFrame, write: Write) -> None:
     usual = matrix(read(write(campaigns.drop(columns=LABEL))))
     odd = campaigns.assign(**{LABEL: "maybe", "Story": [["a"]] * 20, "category_id": 3})

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from campaign.model import ScoringModel
 from campaign.store import Store
-from tasks.call import AWAITING, CALLED, CALLED_BEFORE, QUIET, decide, outcome_counts, record_status, unseen_labels
+from tasks.call import AWAITING, CALLED, CALLED_BEFORE, QUIET, decide, outcome_counts, record_status
 from tasks.drift import DRIFTED, OK
 from tasks.metrics_db import database, metrics, now
 from tasks.monitor import SOURCE

@@ -48,7 +48,7 @@ def test_the_day_is_that_of_the_scheduled_start_in_utc(monkeypatch):
 
 
 def test_a_day_that_holds_nothing_is_refused_with_the_days_that_do(store):
-    with pytest.raises(BadInput, match="day=2026-11-01.*there are days from 2026-10-17 to 2026-11-23"):
+    with pytest.raises(BadInput, match=r"day=2026-11-01.*there are days from 2026-10-17 to 2026-11-23"):
         days_in_question(store, "incoming", date(2026, 11, 1), None, None)
     with pytest.raises(BadInput, match="there is no day yet"):
         days_in_question(store, "nowhere", DAYS[0], None, None)

@@ -46,7 +46,9 @@ def test_a_weight_counts_a_row_that_many_times(rows):
     assert ranked.pr_auc(label, weight) == pytest.approx(repeated["pr_auc"], abs=1e-9)
 
 
-@pytest.mark.parametrize(("only", "unknown"), [(0, {"roc_auc", "pr_auc", "precision", "recall", "f1"}), (1, {"roc_auc"})])
+@pytest.mark.parametrize(
+    ("only", "unknown"), [(0, {"roc_auc", "pr_auc", "precision", "recall", "f1"}), (1, {"roc_auc"})]
+)
 def test_what_one_class_does_not_tell_is_nan(only, unknown):
     probability = np.array([0.1, 0.2, 0.3]) + 0.6 * only
     metrics = measure(np.full(3, only), probability)

@@ -140,7 +140,7 @@ def test_bad_rows_of_a_day_are_left_out_like_when_it_was_scored(base, folder, st
 def test_a_data_set_of_bad_rows_alone_is_refused_with_a_reason(tmp_path, folder):
     table = campaigns(20)
     base = put(tmp_path / "base.parquet", table.set_column(1, "GoalAmount", [[None] * 20]))
-    with pytest.raises(BadInput, match="every row is bad .*GoalAmount is missing"):
+    with pytest.raises(BadInput, match=r"every row is bad .*GoalAmount is missing"):
         gathered(base, folder)
     assert [*folder.rglob("*.parquet")] == []
 

@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from campaign import synthetic
+from campaign.forest import Forest
+from campaign.model import ScoringModel
+from campaign.reading import read_campaigns
+from campaign.schema import CATEGORIES, features_of
+from tasks.encode import Parts, write_parts
+from tasks.fit import column_transformer, example_rows, fit_pipeline
+from tasks.ingest import Sources
+from tasks.search_space import ForestParams
+from tasks.split import buckets_of
+from tasks.validate import Dataset, gather
+
+PARAMS = ForestParams(n_estimators=8, max_depth=12, min_samples_leaf=1, max_features=4, max_samples=1.0)
+
+
+def put(table: pa.Table, path: Path) -> str:
+    pq.write_table(table, path)
+    return str(path)
+
+
+@pytest.fixture(scope="module", params=["published", "launch"])
+def gathered(request, tmp_path_factory) -> tuple[Dataset, Parts]:
+    folder = tmp_path_factory.mktemp("gathered")
+    base = put(pa.Table.from_batches(synthetic.campaigns(2_000)), folder / "base.parquet")
+    data = gather(Sources("base", base, ()), folder, features_of(request.param))[0]
+    return data, write_parts(data.path, buckets_of(data.path), request.param, folder / request.param)
+
+
+@pytest.fixture
+def unseen(tmp_path) -> tuple[str, pd.DataFrame]:
+    """New campaigns as a file and as a frame, some with categories that nobody has heard of."""
+    frame = pa.Table.from_batches(synthetic.campaigns(500, seed=7)).to_pandas()
+    for at, name in enumerate(CATEGORIES):
+        frame[name] = frame[name].astype("str")
+        frame.loc[at * 20 : at * 20 + 10, name] = "Podcast"
+    return put(pa.Table.from_pandas(frame, preserve_index=False), tmp_path / "unseen.parquet"), frame
+
+
+def test_the_pipeline_says_of_raw_campaigns_what_the_flat_forest_says(gathered, unseen):
+    data, parts = gathered
+    path, frame = unseen
+    pipeline = fit_pipeline(parts, PARAMS, example_rows(data, parts.encoder), seed=1)
+    model = ScoringModel("model", "1", parts.encoder, Forest.from_sklearn(pipeline.named_steps["forest"]))
+    [(said, unknown)] = [model.score(batch) for batch in read_campaigns(path, parts.encoder.features)]
+    assert set(unknown.values()) == {11}
+    assert said == pytest.approx(pipeline.predict_proba(frame)[:, 1], abs=1e-12)
+    assert len(np.unique(said)) > 20
+
+
+def test_the_column_transformer_makes_the_matrix_of_the_encoder(gathered, unseen):
+    data, parts = gathered
+    path, frame = unseen
+    frame = frame[frame.columns[::-1]]  # found by name
+    frame.loc[400, list(CATEGORIES)] = None
+    transformer = column_transformer(parts.encoder, example_rows(data, parts.encoder))
+    put(pa.Table.from_pandas(frame, preserve_index=False), Path(path))
+    [matrix] = [parts.encoder.encode(batch) for batch in read_campaigns(path, parts.encoder.features)]
+    assert [*transformer.get_feature_names_out()] == [column.name for column in parts.encoder.features]
+    assert np.array_equal(transformer.transform(frame).astype(np.float32), matrix)
+
+
+def test_the_forest_is_fitted_on_train_and_validation_rows(gathered):
+    data, parts = gathered
+    pipeline = fit_pipeline(parts, PARAMS, example_rows(data, parts.encoder), seed=1)
+    rows = len(parts.rows("train")) + len(parts.rows("validation"))
+    roots = [tree.tree_.weighted_n_node_samples[0] for tree in pipeline.named_steps["forest"].estimators_]
+    assert set(roots) == {rows}
+
+
+def test_an_example_holds_features_alone(gathered):
+    data, parts = gathered
+    example = example_rows(data, parts.encoder, rows=3)
+    assert [*example.columns] == [column.name for column in parts.encoder.features]
+    assert len(example) == 3

@@ -35,8 +35,8 @@ def main() -> None:
 
         console = Console(stderr=True)
         console.print(f"[bold red]{type(error).__name__}[/] ", end="")
-        console.print(error.cause, markup=False, highlight=False)
-        console.print(error.remedy, markup=False, highlight=False)
+        console.print(error.cause, markup=False, highlight=False, soft_wrap=True)
+        console.print(error.remedy, markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tasks.track import Run, client, experiment_id, reporting_to
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 HEARTBEAT_SECONDS, GRACE_SECONDS = 10, 120
+UNSIGNED = timedelta(seconds=5)
 MOST_RETRIES = 3  # a trial that takes its process with it, by its memory, must not do so for ever
 
 
@@ -76,7 +78,7 @@ def open_study(name: str, url: str, seed: int, features: int) -> optuna.Study:
             study.tell(trial.number, state=TrialState.FAIL)
         except (ValueError, UpdateFinishedTrialError):  # another process took it up
             continue
-        del trial.user_attrs["worker"]  # until its next worker signs, it would seem dead again
+        trial.user_attrs.pop("worker", None)  # until its next worker signs, it would seem dead again
         queue_again(study, trial)
     return study
 
@@ -114,6 +116,8 @@ def grown_of(trial: FrozenTrial) -> Grown:
 def _died_here(trial: FrozenTrial) -> bool:
     """Whether the process that ran a trial is gone. One on another machine is judged by its heartbeat."""
     host, _, pid = trial.user_attrs.get("worker", "").rpartition(":")
+    if not host:  # a worker signs a trial as soon as it has begun it
+        return datetime.now() - (trial.datetime_start or datetime.min) > UNSIGNED
     if host != socket.gethostname() or int(pid) == os.getpid():
         return False
     try:

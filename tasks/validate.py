@@ -1,5 +1,6 @@
 """Check the rows a model is to learn from, and gather them in one file under their digest."""
 
+import hashlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -58,38 +59,71 @@ def _outcome_batches(uri: str) -> Iterator[pa.Table]:
         yield pa.table({ID: batch.ids, LABEL: label}).filter(pa.array(~np.isnan(batch.label)))
 
 
+class Gathering:
+    """Rows on their way into one file, and a digest of their values, which no batch size or compression changes."""
+
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+        self.rows = 0
+        self._writer = writer
+        self._schema = schema
+        # Lengths of texts apart from the texts, or the digest would change with where batches end.
+        self._digests = {name: (hashlib.sha256(), hashlib.sha256()) for name in schema.names}
+
+    def add(self, batch: Batch, label: NDArray[np.generic], keep: NDArray[np.bool_], day: str) -> None:
+        columns: dict[str, pa.Array] = {ID: batch.ids}
+        columns |= {name: pa.array(values) for name, values in batch.numbers.items()}
+        columns |= {name: values.cast(pa.string()) for name, values in batch.categories.items()}
+        columns[LABEL] = pa.array(np.nan_to_num(label).astype(np.int8))
+        columns[DAY] = pa.repeat(pa.scalar(day), len(batch))
+        whole = pa.record_batch([columns[name] for name in self._schema.names], schema=self._schema)
+        kept = whole.filter(pa.array(keep))
+        self._writer.write_batch(kept)
+        self.rows += len(kept)
+        for name, (digest, of_lengths) in self._digests.items():
+            values = kept.column(name)
+            if pa.types.is_string(values.type):
+                of_lengths.update(pc.binary_length(values).to_numpy())
+                digest.update("".join(values.to_pylist()).encode())
+            else:
+                digest.update(values.to_numpy())
+
+    @property
+    def digest(self) -> str:
+        parts = [one.hexdigest() for pair in self._digests.values() for one in pair]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()[:12]
+
+
 def gather(sources: Sources, folder: Path, features: tuple[Column, ...] = FEATURES) -> tuple[Dataset, list[pa.Table]]:
     """Write the good rows of all sources to `folder`/{digest}/campaigns.parquet; give the bad ones, as they came."""
     schema = canonical_schema(features)
     store = Store(folder.absolute().as_uri())
     partial = f"{uuid.uuid4().hex}.parquet"
     rejected: list[pa.Table] = []
-    rows, days = 0, {}
+    days = {}
     with store.writing(partial) as sink, pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        gathering = Gathering(writer, schema)
         for batch in read_campaigns(sources.base, features, SeenIds(), label=True):
             assert batch.label is not None
-            rows += _write(writer, schema, batch, batch.label, batch.good, "")
+            gathering.add(batch, batch.label, batch.good, "")
             rejected += [batch.rejected()] if batch.reasons else []
         for labelled in sources.days:
             days[labelled.day] = outcome_rows(labelled)  # before they are read: what comes meanwhile is still new
-            rows += _write_day(writer, schema, labelled, read_outcomes(labelled.outcomes), features)
-        if rows == 0:
+            _add_day(gathering, labelled, read_outcomes(labelled.outcomes), features)
+        if gathering.rows == 0:
             raise BadInput(
                 f"{sources.origin}: every row is bad ({_why(rejected)}).",
                 "Mend the file; nothing can be learnt from it.",
             )
-    digest = sink.sha256[:12]
-    target = folder / digest / "campaigns.parquet"
+    target = folder / gathering.digest / "campaigns.parquet"
     target.parent.mkdir(exist_ok=True)
     (folder / partial).replace(target)
-    return Dataset(digest, str(target), sources.origin, rows, sum(map(len, rejected)), days), rejected
+    bad = sum(map(len, rejected))
+    return Dataset(gathering.digest, str(target), sources.origin, gathering.rows, bad, days), rejected
 
 
-def _write_day(
-    writer: pq.ParquetWriter, schema: pa.Schema, day: LabelledDay, outcomes: pa.Table, features: tuple[Column, ...]
-) -> int:
+def _add_day(gathering: Gathering, day: LabelledDay, outcomes: pa.Table, features: tuple[Column, ...]) -> None:
     """Rows without an outcome wait for theirs; bad ones were quarantined when the day was scored."""
-    rows, seen = 0, SeenIds()
+    seen = SeenIds()
     for uri in day.campaigns:
         for batch in read_campaigns(uri, features, seen):
             at = pc.index_in(batch.ids, outcomes.column(ID).combine_chunks())
@@ -97,26 +131,7 @@ def _write_day(
             label = (
                 outcomes.column(LABEL).take(pc.fill_null(at, 0)).to_numpy() if len(outcomes) else np.zeros(len(batch))
             )
-            rows += _write(writer, schema, batch, label, batch.good & known, day.day)
-    return rows
-
-
-def _write(
-    writer: pq.ParquetWriter,
-    schema: pa.Schema,
-    batch: Batch,
-    label: NDArray[np.generic],
-    keep: NDArray[np.bool_],
-    day: str,
-) -> int:
-    columns: dict[str, pa.Array] = {ID: batch.ids}
-    columns |= {name: pa.array(values) for name, values in batch.numbers.items()}
-    columns |= {name: values.cast(pa.string()) for name, values in batch.categories.items()}
-    columns[LABEL] = pa.array(np.nan_to_num(label).astype(np.int8))
-    columns[DAY] = pa.array([day] * len(batch), pa.string())
-    kept = pa.table({name: columns[name] for name in schema.names}, schema=schema).filter(pa.array(keep))
-    writer.write_table(kept)
-    return len(kept)
+            gathering.add(batch, label, batch.good & known, day.day)
 
 
 def _why(rejected: list[pa.Table]) -> str:

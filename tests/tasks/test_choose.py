@@ -76,8 +76,9 @@ def test_else_the_best_is(choose, probability, cost):
     assert "no cheaper one is as good" in choice.reason
 
 
-def test_what_the_search_overrated_is_not_chosen(choose):
-    assert choose(SLIGHTLY_WORSE, verified=WORSE).chosen.trial == 0
+@pytest.mark.parametrize("verified", [WORSE, TIMID])
+def test_what_the_search_overrated_is_not_chosen(choose, verified):
+    assert choose(SLIGHTLY_WORSE, verified=verified).chosen.trial == 0
 
 
 def test_a_forest_out_of_reach_is_not_even_fitted():

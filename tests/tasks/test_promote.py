@@ -18,7 +18,7 @@ def said(signal: float, noise: np.ndarray = NOISE) -> np.ndarray:
 
 
 USUAL = said(2.0)
-ALIKE = said(2.0) + 0.02 * OTHER_NOISE
+BETTER_BY_CHANCE = max((USUAL + part * OTHER_NOISE for part in (-0.02, 0.02)), key=lambda one: roc_auc(LABEL, one))
 BETTER = said(2.1)
 SLIGHTLY_WORSE = said(1.999)
 BETTER_ON_NEW = np.where(NEW, said(2.5), USUAL - 0.06 * LABEL)
@@ -36,7 +36,7 @@ def contest(candidate: np.ndarray, **differently: object) -> Contest:
         (contest(BETTER), True, "better on all test rows"),
         (contest(BETTER, candidate_cost=900.0), True, "better on all test rows"),
         (contest(USUAL), False, "not better"),
-        (contest(ALIKE), False, "not better"),
+        (contest(BETTER_BY_CHANCE), False, "not better"),
         (contest(SLIGHTLY_WORSE, candidate_cost=50.0), True, "2.0 times cheaper"),
         (contest(SLIGHTLY_WORSE), False, "not better"),
         (contest(said(1.9), candidate_cost=50.0), False, "not better"),
@@ -56,6 +56,7 @@ def test_the_gate(held, promoted, reason):
 def test_the_cases_are_what_they_say():
     """Or a case above could pass for a reason that is none."""
     usual = roc_auc(LABEL, USUAL)
+    assert 0 < roc_auc(LABEL, BETTER_BY_CHANCE) - usual < MARGIN
     assert 0 < usual - roc_auc(LABEL, SLIGHTLY_WORSE) < MARGIN < roc_auc(LABEL, BETTER) - usual
     assert abs(roc_auc(LABEL, BETTER_ON_NEW) - usual) < 5 * MARGIN
     assert roc_auc(LABEL[NEW], BETTER_ON_NEW[NEW]) > roc_auc(LABEL[NEW], USUAL[NEW]) + MARGIN

@@ -175,3 +175,13 @@ def test_nothing_half_written_is_left_after_a_refusal(tmp_path, folder):
     with pytest.raises(BadInput, match="column GoalAmount is missing"):
         gathered(base, folder)
     assert [path for path in folder.rglob("*") if path.is_file()] == []
+
+
+def test_the_digest_is_of_values_whatever_their_layout(tmp_path):
+    table = pa.Table.from_batches(synthetic.campaigns(3_000))
+    digests = set()
+    for number, rows in enumerate((100, 3_000)):
+        path = tmp_path / f"{number}.parquet"
+        pq.write_table(table, path, row_group_size=rows)
+        digests.add(gather(Sources(str(path), str(path), ()), tmp_path / "gathered")[0].digest)
+    assert len(digests) == 1

@@ -1,6 +1,8 @@
 # campaign-success: `make demo` plays the loop, `make test` proves it; both install what they need.
 .DEFAULT_GOAL := help
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3.14 || command -v python3)
+# The first that runs and is of the right age: a name on the path may be a shim with nothing behind it.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python3.14; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done || true)
 BIN := .venv/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.9
@@ -36,8 +38,9 @@ clean: ## remove what the demo made (.campaign)
 	@rm -rf .campaign
 
 .venv/uv:
-	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null \
-	  || { echo "campaign-success needs Python 3.11 to 3.14; found: $$("$(PYTHON)" --version 2>&1 || echo none). Say which: make PYTHON=/path/to/python3.12 …"; exit 1; }
+	@$(or $(PYTHON),false) -c '$(FITS)' 2>/dev/null || { \
+	  found=$$($(or $(PYTHON),python3) --version 2>/dev/null) || found=none; \
+	  echo "campaign-success needs Python 3.11 to 3.14; found: $$found. Say which: make PYTHON=/path/to/python3.12 …"; exit 1; }
 	@echo "Installing into .venv …"
 	@"$(PYTHON)" -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)

@@ -151,7 +151,8 @@ def champion(
 
         console = Console()
         console.print(versions_table(context.obj))
-        console.print(history_table())
+        if context.obj == Settings().model:
+            console.print(history_table())
 
 
 @champion_app.command("set")

@@ -210,10 +210,12 @@ def _where_to_look(store: Store) -> None:
     root = store.uri.removeprefix("file://")
     relative = Path(root).relative_to(Path.cwd()) if Path(root).is_relative_to(Path.cwd()) else Path(root)
     eda = sorted((home / "mlartifacts").glob("*/artifacts/explore/violins.png"))
-    table = Table.grid(padding=(0, 2))
-    table.add_row("Drift reports", f"{relative}/reports/day=…/drift.html")
-    table.add_row("Figures of the data", str(eda[0].parent) if eda else "")
-    table.add_row("Predictions", f"{relative}/predictions/day=…/manifest.json lists the parts")
-    table.add_row("Versions and champions", "make champion")
-    table.add_row("MLflow and Prefect UI", "make ui")
-    console.print(table)
+    places = {
+        "Drift reports": f"{relative}/reports/day=…/drift.html",
+        "Figures of the data": str(eda[0].parent) if eda else "",
+        "Predictions": f"{relative}/predictions/day=…/manifest.json",
+        "Versions and champions": "make champion",
+        "MLflow and Prefect UI": "make ui",
+    }
+    for name, place in places.items():
+        console.print(f"{name:<24}{place}", soft_wrap=True)  # a path broken in two cannot be copied

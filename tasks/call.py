@@ -9,6 +9,7 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
+from sqlalchemy.exc import IntegrityError
 
 from campaign.model import ScoringModel
 from campaign.settings import Settings
@@ -79,13 +80,12 @@ def decide(connection: sa.Connection, model: ScoringModel, counts: dict[str, int
     if not unseen:
         return Call(AWAITING, reasons)
     labels = hashlib.sha256(json.dumps(counts, sort_keys=True).encode()).hexdigest()[:12]
-    before = sa.select(retraining_calls.c.called_at).where(
-        retraining_calls.c.champion == model.version, retraining_calls.c.labels == labels
-    )
-    if connection.execute(before).first():
-        return Call(CALLED_BEFORE, reasons)
     row = {"called_at": now(), "champion": model.version, "labels": labels, "reasons": "; ".join(reasons)}
-    connection.execute(sa.insert(retraining_calls).values(row))
+    try:
+        with connection.begin_nested():
+            connection.execute(sa.insert(retraining_calls).values(row))
+    except IntegrityError:  # this run or another has called for it
+        return Call(CALLED_BEFORE, reasons)
     return Call(CALLED, reasons)
 
 

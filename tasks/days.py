@@ -31,9 +31,10 @@ def days_in_question(
     there = store.days(folder)
     if day is not None:
         if day not in there:
-            raise BadInput(
-                f"There is nothing in {store.at(folder)}/day={day}.", f"Put Parquet files there ({_span(there)})."
+            remedy = (
+                "Put Parquet files there" if folder == "incoming" else "Score the day first: `campaign score --day`"
             )
+            raise BadInput(f"There is nothing in {store.at(folder)}/day={day}.", f"{remedy} ({_span(there)}).")
         return [day], True
     if from_day is not None or to_day is not None:
         first, last = from_day or date.min, to_day or date.max

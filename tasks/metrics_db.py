@@ -61,9 +61,9 @@ monitored = sa.Table(
 retraining_calls = sa.Table(
     "retraining_calls",
     METADATA,
-    sa.Column("called_at", MOMENT, primary_key=True),
-    sa.Column("champion", sa.Text, nullable=False),
-    sa.Column("labels", sa.Text, nullable=False),
+    sa.Column("champion", sa.Text, primary_key=True),
+    sa.Column("labels", sa.Text, primary_key=True),
+    sa.Column("called_at", MOMENT, nullable=False),
     sa.Column("reasons", sa.Text, nullable=False),
 )
 

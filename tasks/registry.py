@@ -74,6 +74,8 @@ def make_champion(model: str, number: str, reason: str) -> None:
     connected, before = client(), find_champion(model)
     connected.set_model_version_tag(model, number, PROMOTED_AT, now().isoformat())
     connected.set_registered_model_alias(model, CHAMPION, number)
+    if model != Settings().model:  # the metrics database is about the model that scores
+        return
     previous = before.number if before else None
     with database().begin() as connection:
         row = {"changed_at": now(), "version": number, "previous": previous, "reason": reason}

@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timedelta, timezone
 
 import pytest
 from prefect.states import Completed, Failed
@@ -7,7 +7,6 @@ from campaign.errors import BadInput, StoreError
 from campaign.store import Store
 from tasks.days import days_in_question, results, scheduled_day, worth_retrying
 
-NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 DAYS = [date(2026, 10, 17), date(2026, 10, 18), date(2026, 11, 21), date(2026, 11, 22), date(2026, 11, 23)]
 
 
@@ -42,8 +41,8 @@ def test_how_far_a_run_looks_back_is_a_setting(store, monkeypatch):
 
 
 def test_the_day_is_that_of_the_scheduled_start_in_utc(monkeypatch):
-    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__SCHEDULED_START_TIME", "2026-11-22T23:30:00-02:00")
-    monkeypatch.setattr("prefect.runtime.flow_run.FIELDS", {"scheduled_start_time": lambda: NOON})
+    start = datetime(2026, 11, 22, 23, 30, tzinfo=timezone(timedelta(hours=-2)))
+    monkeypatch.setattr("prefect.runtime.flow_run.FIELDS", {"scheduled_start_time": lambda: start})
     assert scheduled_day() == date(2026, 11, 23)
 
 

@@ -56,6 +56,7 @@ def test_a_day_whose_outcomes_name_no_scored_campaign_has_a_count_alone():
         ([0, 0, 0, 1], [0.75, 0.75, 0.75, 0.75], 0.5),
         ([1, 1, 0, 0], [0.0, 0.0, 1.0, 1.0], 1.0),
         ([1, 0], [0.9, 0.3], 0.2),
+        ([1, 0], [0.9, 1.0], 0.45),  # the last bin includes its upper end
     ],
 )
 def test_calibration_error_is_the_distance_of_what_was_said_from_what_happened(label, probability, error):

@@ -182,7 +182,7 @@ def monitor_day(day: date) -> MonitoredDay:
     report = ""
     if html:
         report = store.publish(f"reports/day={day}/drift.html", html.encode()).uri
-        create_link_artifact(report, f"drift-{day}", "Evidently's report")
+        create_link_artifact(report, key=f"drift-{day}", description=f"Evidently's report of {day}")
     write(day, manifest.model_version, measures, mark)
     names = [one.column_name for one in measures if one.metric == "column_drift" and one.status == DRIFTED]
     distance = next((one.value for one in measures if one.metric == "prediction_drift"), None)

@@ -19,7 +19,7 @@ from tasks.days import worth_retrying
 from tasks.encode import Parts
 from tasks.metrics import paired_differences, roc_auc
 from tasks.register import Registered
-from tasks.registry import CHALLENGER, CHAMPION, find_champion, load, make_champion, versions
+from tasks.registry import CHALLENGER, CHAMPION, REASON, find_champion, load, make_champion, versions
 from tasks.track import Run, reporting_to
 from tasks.validate import DAY, Dataset
 
@@ -96,6 +96,8 @@ def hold(registered: Registered, parts: Parts, data: Dataset) -> tuple[bool, str
     champion = find_champion(registered.model)
     if champion is None:
         return True, "the first version", "", {}
+    if champion.number == registered.number:  # an earlier try of this task got that far
+        return True, champion.tags.get(REASON, ""), "", {}
     rows, label = parts.rows("test"), parts.labels("test")
     reigning, candidate = load(champion), ScoringModel.load(Path(registered.folder), registered.number)
     days = pq.read_table(data.path, columns=[DAY]).column(0).take(pa.array(rows)).to_numpy(zero_copy_only=False)
@@ -144,6 +146,7 @@ def promote(registered: Registered, parts: Parts, data: Dataset, run: Run) -> Ve
     create_markdown_artifact(card, "model-card", f"Version {number} of {model}")
     uri = Settings().mlflow_tracking_uri
     if uri.startswith("http"):
-        create_link_artifact(f"{uri}/#/models/{model}/versions/{number}", "registered-version", f"{model} {number}")
+        link = f"{uri}/#/models/{model}/versions/{number}"
+        create_link_artifact(link, f"{model} {number}", key="registered-version")
     get_run_logger().info("Version %s is %s: %s", number, ROLE[earned], reason)
     return verdict

@@ -17,7 +17,7 @@ from tasks.metrics_db import champions, database, now
 from tasks.track import client
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-PROMOTED_AT = "promoted_at"
+PROMOTED_AT, REASON = "promoted_at", "promoted_because"
 REFERENCE = "reference.parquet"
 
 
@@ -72,7 +72,10 @@ def champion_of(model: str) -> Version:
 def make_champion(model: str, number: str, reason: str) -> None:
     """Move the alias, and write down who gave way to whom, when and why."""
     connected, before = client(), find_champion(model)
+    if before is not None and before.number == number:
+        return
     connected.set_model_version_tag(model, number, PROMOTED_AT, now().isoformat())
+    connected.set_model_version_tag(model, number, REASON, reason)
     connected.set_registered_model_alias(model, CHAMPION, number)
     if model != Settings().model:  # the metrics database is about the model that scores
         return

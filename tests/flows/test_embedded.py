@@ -28,7 +28,8 @@ from tasks.drop import drop_base, drop_campaigns
 from tasks.manifest import read_manifest
 from tasks.metrics import roc_auc
 from tasks.metrics_db import champions, database, metrics
-from tasks.promote import probabilities
+from tasks.promote import hold, probabilities
+from tasks.register import Registered
 from tasks.registry import files_of, find_champion, load, make_champion, version_of, versions
 from tasks.score import fetched, inputs_of, loaded, score_inputs
 
@@ -125,6 +126,12 @@ def test_a_new_champion_does_not_rewrite_history_unless_asked_by_name(embedded):
     make_champion(Settings().model, second, "by hand")
     assert batch_scoring() == []
     assert [one.model_version for one in batch_scoring(day=TODAY)] == [second]
+
+
+def test_a_promotion_that_is_tried_again_stays_one(embedded):
+    earned, reason, *_ = hold(Registered(Settings().model, "1", "", ""), None, None)
+    assert earned
+    assert reason
 
 
 def test_a_rollback_is_on_record(embedded):

@@ -7,10 +7,10 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 
-.PHONY: help demo test check ui champion lock docs clean
+.PHONY: help demo test check ui champion up down clean-stack redeploy lock docs clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: .venv/installed ## play the whole loop: train, score, drift, decay, retrain, do better
 	@$(BIN)/campaign demo $(ARGS)
@@ -27,9 +27,29 @@ ui: .venv/installed ## open MLflow (port 5000) and Prefect (port 4200) on what w
 champion: .venv/installed ## list the versions, and who was champion when and why
 	@$(BIN)/campaign champion
 
+up: .env ## build and start the stack in Docker, wait until it is healthy, say where everything is
+	@docker compose up -d --build --wait
+	@echo "Prefect  http://localhost:4200   user admin, password PREFECT_PASSWORD of .env"
+	@echo "MLflow   http://localhost:5000"
+	@echo "S3       http://localhost:7070   browse at http://localhost:7071 with the keys of .env"
+	@echo "Next:    docker compose exec worker prefect deployment run training/weekly -p trials=20"
+
+down: ## stop the stack; its data stays
+	@docker compose down
+
+clean-stack: ## stop the stack and remove its data
+	@docker compose down --volumes
+
+redeploy: ## bring the deployments to what prefect.yaml says (RESET_SCHEDULES=1: its schedules too)
+	@docker compose run --rm -e RESET_SCHEDULES=$(RESET_SCHEDULES) deploy
+
+.env:
+	@$(or $(PYTHON),python3) infra/write_env.py
+
 lock: .venv/uv ## resolve the dependencies anew, with hashes and without addresses
 	@$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
 	@$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -c requirements.lock -o requirements-dev.lock
+	@$(UV) pip compile deployments/batch/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements.lock -o deployments/batch/requirements.lock
 
 docs: .venv/installed-dev ## write the tables of README anew
 	@$(BIN)/python -m flows.readme README.md

@@ -13,20 +13,17 @@ from urllib.parse import unquote
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from campaign.errors import BadInput, StoreError
+from campaign.errors import BadInput
+from campaign.files import is_text, raw_batches
 from campaign.identity import SeenIds, id_of_values
-from campaign.schema import ID, LABEL, Column, match_header
-from campaign.store import REMEDY, filesystem_of
+from campaign.schema import ID, LABEL, Column
+from campaign.store import filesystem_of
 
 BATCH_ROWS = 1 << 16
-CSV_BLOCK_BYTES = 1 << 24
 TRUE, FALSE = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
-NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 
 @dataclass
@@ -87,7 +84,7 @@ def read_campaigns(
     first_row = 0
     categories = [column.name for column in features if column.is_category]
     strange = {name: "" for name in wanted if name not in (ID, *categories)}
-    for raw in _raw_batches(uri, source, wanted, categories, batch_rows):
+    for raw in raw_batches(uri, source, wanted, categories, batch_rows):
         batch = _checked(raw, source, first_row, features, label, seen)
         _watch(strange, batch)
         first_row += len(raw)
@@ -139,95 +136,6 @@ def _refuse(strange: dict[str, str], source: str) -> None:
             )
 
 
-def _raw_batches(
-    uri: str, source: str, wanted: list[str], categories: list[str], batch_rows: int
-) -> Iterator[pa.RecordBatch]:
-    """Batches with the wanted columns under their own names, and the id where the file has one."""
-    filesystem, path = filesystem_of(uri)
-    is_csv = path.lower().endswith((".csv", ".csv.gz"))
-    try:
-        info = filesystem.get_file_info(path)
-        if info.type != pafs.FileType.File:
-            raise BadInput(f"{uri}: there is no such file.", "Check the path.")
-        if info.size == 0:
-            raise BadInput(f"{source}: the file is empty.", "Write it again.")
-        yield from (_csv if is_csv else _parquet)(filesystem, path, source, wanted, categories, batch_rows)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        # Arrow's decoders raise OSError too; only that of an operating system or a store has a number or a name.
-        if isinstance(error, OSError) and (error.errno or "AWS Error" in str(error)):
-            raise StoreError(f"Cannot read {uri}: {error}.", REMEDY) from error
-        kind = "CSV" if is_csv else "Parquet"
-        raise BadInput(
-            f"{source}: it is damaged or truncated and cannot be read as {kind} ({str(error).splitlines()[0]}).",
-            "Copy or write it again.",
-        ) from error
-
-
-def _parquet(
-    filesystem: pafs.FileSystem, path: str, source: str, wanted: list[str], categories: list[str], batch_rows: int
-) -> Iterator[pa.RecordBatch]:
-    with filesystem.open_input_file(path) as file:
-        start = file.read(64)
-        if start[:4] != b"PAR1":
-            raise BadInput(
-                f"{source}: it is not a Parquet file (it begins with {_excerpt(start)}).",
-                "Write it as Parquet, or give it a name that ends in .csv if it is CSV.",
-            )
-        schema = pq.ParquetFile(file).schema_arrow
-        at = _locate(schema.names, wanted, source)
-        texts = [at[name] for name in categories if _is_text(schema.field(at[name]).type)]
-        # Buffered ahead, a file is held whole: worth it over a network, where every read waits.
-        ahead = not isinstance(filesystem, pafs.LocalFileSystem)
-        parquet = pq.ParquetFile(file, read_dictionary=texts, pre_buffer=ahead)
-        for batch in parquet.iter_batches(batch_rows, columns=list(at.values())):
-            batch.validate(full=True)  # else a damaged page may end as text that no one can decode
-            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-            yield pa.RecordBatch.from_arrays([columns[found] for found in at.values()], list(at))
-
-
-def _csv(
-    filesystem: pafs.FileSystem, path: str, source: str, wanted: list[str], categories: list[str], batch_rows: int
-) -> Iterator[pa.RecordBatch]:
-    compression = "gzip" if path.lower().endswith(".gz") else None
-    with filesystem.open_input_stream(path, compression=compression) as stream:
-        at = _locate(_header(stream.read(1 << 16), source), wanted, source)
-    convert = pacsv.ConvertOptions(
-        # Types are found row by row: guessed from the first block, one word in a later one would cost the file.
-        column_types={found: pa.string() for found in at.values()},
-        include_columns=list(at.values()),
-        null_values=NULLS,
-        strings_can_be_null=True,
-    )
-    read = pacsv.ReadOptions(block_size=CSV_BLOCK_BYTES)
-    parse = pacsv.ParseOptions(newlines_in_values=True)
-    with filesystem.open_input_stream(path, compression=compression) as stream:
-        for batch in pacsv.open_csv(stream, convert_options=convert, read_options=read, parse_options=parse):
-            columns = [batch.column(found) for found in at.values()]
-            yield pa.RecordBatch.from_arrays(columns, list(at))
-
-
-def _header(start: bytes, source: str) -> list[str]:
-    """The names in the first line that is not empty, as Arrow's own reader will call them."""
-    line = next(filter(None, start.splitlines()), b"")
-    try:
-        text = line.decode()
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text or line.startswith(b"PAR1"):
-        raise BadInput(
-            f"{source}: it is not a CSV file in UTF-8 (it begins with {_excerpt(line)}).",
-            "Write it as such, or give it the name of what it is: one that ends in .parquet, or in .csv.gz.",
-        )
-    return list(pacsv.read_csv(pa.py_buffer(line + b"\n")).schema.names) if text else []
-
-
-def _locate(names: list[str], wanted: list[str], source: str) -> dict[str, str]:
-    at = match_header(names, wanted, source)
-    if any(name.strip().casefold() == ID.casefold() for name in names):
-        at = match_header(names, [ID], source) | at
-    return at
-
-
 def _checked(
     raw: pa.RecordBatch, source: str, first_row: int, features: Sequence[Column], label: bool, seen: SeenIds | None
 ) -> Batch:
@@ -266,7 +174,7 @@ def _explain(
 ) -> None:
     absent = np.isnan(parsed)
     kind = values.type
-    there = _trimmed(values) if _is_text(kind) or pa.types.is_dictionary(kind) else values
+    there = _trimmed(values) if is_text(kind) or pa.types.is_dictionary(kind) else values
     unreadable = absent & ~np.asarray(pc.is_null(there, nan_is_null=pa.types.is_floating(there.type)))
     reject(wrong & absent & ~unreadable, f"{column.name} is missing")
     reject(wrong & unreadable, f"{column.name} is not a number")
@@ -281,17 +189,13 @@ def _numbers(values: pa.Array, name: str, source: str) -> NDArray[np.float64]:
         return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
     if pa.types.is_null(kind):
         return np.full(len(values), np.nan)
-    if _is_text(kind) or pa.types.is_dictionary(kind):
+    if is_text(kind) or pa.types.is_dictionary(kind):
         texts = _trimmed(values)
         try:
             return np.asarray(texts.cast(pa.float64()).to_numpy(zero_copy_only=False))
         except pa.ArrowInvalid:
             return np.array([_number(text) for text in texts.to_pylist()])
     raise BadInput(f"{source}: column {name} has the type {kind}, not a number's.", "Write it as numbers.")
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _trimmed(values: pa.Array) -> pa.Array:
@@ -311,7 +215,7 @@ def _categories(values: pa.Array, column: Column, source: str) -> pa.DictionaryA
     """Values under the names of the schema, others as they are; null where missing or blank."""
     spelled = {known.casefold(): known for known in column.categories}
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-    readable = _is_text(kind) or pa.types.is_null(kind)
+    readable = is_text(kind) or pa.types.is_null(kind)
     if set(spelled) == {"no", "yes"}:
         spelled |= dict.fromkeys(TRUE, spelled["yes"]) | dict.fromkeys(FALSE, spelled["no"])
         readable = readable or pa.types.is_boolean(kind) or pa.types.is_integer(kind)
@@ -355,7 +259,3 @@ def _ids(raw: pa.RecordBatch, features: list[pa.Array], source: str) -> pa.Array
         return ids
     rows = zip(*(values.filter(absent).to_pylist() for values in features), strict=True)
     return pc.replace_with_mask(ids, absent, pa.array([id_of_values(row) for row in rows], pa.string()))
-
-
-def _excerpt(data: bytes) -> str:
-    return repr(data.split(b"\n")[0][:24].decode("utf-8", "replace"))

@@ -226,7 +226,7 @@ def test_a_csv_file_of_another_program_reads_alike(campaigns: pd.DataFrame, writ
 def test_a_csv_file_may_be_longer_than_a_block(
     campaigns: pd.DataFrame, write: Write, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr("campaign.reading.CSV_BLOCK_BYTES", block)
+    monkeypatch.setattr("campaign.files.CSV_BLOCK_BYTES", block)
     campaigns.loc[17, "GoalAmount"] = -1
     found = read(write(campaigns.assign(Story='one,\n"two"\n, three' * 4), "a.csv"), SeenIds())
     assert len(found) > 1

@@ -6,8 +6,10 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python3.14; 
 BIN := .venv/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.9
+ENV_FILE ?= .env
+export COMPOSE_ENV_FILES := $(ENV_FILE)
 
-.PHONY: help demo test check ui champion up down clean-stack redeploy lock docs clean
+.PHONY: help demo test check ui champion up down clean-stack redeploy stack-demo backup restore images e2e lock docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,24 +29,36 @@ ui: .venv/installed ## open MLflow (port 5000) and Prefect (port 4200) on what w
 champion: .venv/installed ## list the versions, and who was champion when and why
 	@$(BIN)/campaign champion
 
-up: .env ## build and start the stack in Docker, wait until it is healthy, say where everything is
+up: .venv/installed ## build and start the stack in Docker, wait until it is healthy, say where everything is
+	@$(BIN)/python infra/write_env.py $(ENV_FILE)
 	@docker compose up -d --build --wait
-	@echo "Prefect  http://localhost:4200   user admin, password PREFECT_PASSWORD of .env"
-	@echo "MLflow   http://localhost:5000"
-	@echo "S3       http://localhost:7070   browse at http://localhost:7071 with the keys of .env"
-	@echo "Next:    docker compose exec worker prefect deployment run training/weekly -p trials=20"
+	@$(BIN)/python infra/where.py $(ENV_FILE)
 
 down: ## stop the stack; its data stays
-	@docker compose down
+	@docker compose --profile '*' down
 
 clean-stack: ## stop the stack and remove its data
-	@docker compose down --volumes
+	@docker compose --profile '*' down --volumes
 
 redeploy: ## bring the deployments to what prefect.yaml says (RESET_SCHEDULES=1: its schedules too)
-	@docker compose run --rm -e RESET_SCHEDULES=$(RESET_SCHEDULES) deploy
+	@docker compose run --rm --build --no-deps -e RESET_SCHEDULES=$(RESET_SCHEDULES) deploy
 
-.env:
-	@$(or $(PYTHON),python3) infra/write_env.py
+stack-demo: ## play the demo's days through the stack's deployments
+	@docker compose exec $(if $(shell test -t 1 && echo yes),,-T) worker python -m flows.stack_demo $(ARGS)
+
+backup: ## save the stack's databases and objects into DIR
+	@infra/backup.sh $(DIR)
+
+restore: ## put back what `make backup` saved in DIR
+	@infra/restore.sh $(DIR)
+
+images: .venv/installed ## export the champion and build all images
+	@$(BIN)/campaign champion export .campaign/bundle
+	@docker compose build
+	@docker build -f deployments/batch/Dockerfile -t campaign-batch .
+
+e2e: .venv/installed-dev ## run the stack for real and drive it as a user would (OFFLINE=1: on images made here)
+	@$(BIN)/python -m tests.e2e $(if $(OFFLINE),--offline)
 
 lock: .venv/uv ## resolve the dependencies anew, with hashes and without addresses
 	@$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock

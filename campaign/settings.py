@@ -53,6 +53,14 @@ class Settings(BaseSettings):
         description="S3 endpoint, if not Amazon's; keys come from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`",
     )
 
+    mlflow_ui: str = Field(
+        default_factory=lambda values: values["mlflow_tracking_uri"],
+        description="MLflow's pages as a browser reaches them: links in Prefect's pages point there",
+    )
+    web_url: str = Field("", description="The web service as a browser reaches it: links to drift reports point there")
+
+    api_keys: str = Field("", description="Keys that the web service asks for, separated by commas; none: open to all")
+
     column_drift_threshold: float = Field(0.1, gt=0, description="Distance from which one column counts as drifted")
     prediction_drift_threshold: float = Field(0.1, gt=0, description="Prediction drift from which a day is drifted")
     drifted_share_threshold: float = Field(0.15, gt=0, description="Share of drifted columns that makes a drifted day")
@@ -61,6 +69,11 @@ class Settings(BaseSettings):
     decay_min_outcomes: int = Field(500, ge=2, description="Outcomes below which decay is not judged")
     gate_margin: float = Field(0.001, ge=0, description="ROC-AUC that a cheaper challenger may lose and be promoted")
     reference_rows: int = Field(50_000, ge=1, description="Most test rows kept as the reference of a model")
+    keep_reports_days: int = Field(400, ge=1, description="Age at which the drift report of a day is deleted")
+    keep_captured_days: int = Field(400, ge=1, description="Age at which a day of captured predictions is deleted")
+    keep_losers_days: int = Field(
+        90, ge=1, description="Age at which versions that never were champion, and their artifacts, are deleted"
+    )
     sweep_grace_hours: float = Field(24, ge=0, description="Age at which superseded and half-written parts are deleted")
 
     def __init__(self, **values: Any) -> None:

@@ -28,7 +28,7 @@ def prepare() -> None:
         home = Path(os.environ.get("CAMPAIGN_HOME") or ".campaign").absolute() / "prefect"
         home.mkdir(parents=True, exist_ok=True)  # Prefect's server does not, and then fails for two minutes
         os.environ["PREFECT_HOME"] = str(home)
-        os.environ.pop("PREFECT_PROFILE", None)
+        os.environ["PREFECT_PROFILE"] = "ephemeral"  # in this folder the active one may be the stack's
 
 
 class PlainErrors(logging.Filter):

@@ -1,4 +1,4 @@
-"""Hold each scored day against what its model knew, and call for retraining when the world has moved."""
+"""Hold each scored day against what its model knew; call for retraining when the world has moved."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -8,6 +8,7 @@ from prefect import flow
 from tasks.call import Call, call_for_retraining
 from tasks.days import results
 from tasks.monitor import MonitoredDay, find_scored_days, monitor_day
+from tasks.retain import let_go
 
 
 @dataclass(frozen=True)
@@ -29,4 +30,6 @@ def monitoring(day: date | None = None, from_day: date | None = None, to_day: da
     """
     days = find_scored_days(day, from_day, to_day)
     looked_at = results([monitor_day(one, return_state=True) for one in days])
-    return Monitoring(looked_at, call_for_retraining())
+    call = call_for_retraining()
+    let_go()
+    return Monitoring(looked_at, call)

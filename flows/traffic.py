@@ -5,24 +5,33 @@ from datetime import date, timedelta
 from prefect import flow
 
 from tasks.days import scheduled_day
-from tasks.drop import drop_day, drop_outcomes_of
+from tasks.drop import drop_day, drop_outcomes_of, is_awaited
 
 
 @flow(name="traffic")
 def traffic(
-    day: date | None = None, rows: int = 10_000, drift: float = 1.0, campaigns: bool = True, outcomes: bool = False
+    day: date | None = None,
+    rows: int = 10_000,
+    drift: float = 1.0,
+    campaigns: bool = True,
+    outcomes: bool = False,
+    outcomes_after_days: int = 3,
 ) -> list[str]:
     """Drop synthetic campaigns into incoming/, and their outcomes into outcomes/.
 
     Args:
-        day: the campaigns' day; the day before the run if left out.
+        day: the campaigns' day; the day before the run if left out, and then outcomes come too, of an earlier day.
         rows: campaigns a day.
         drift: factor on goals and amounts; 1 is the world that the published data shows.
         campaigns: drop the campaigns.
         outcomes: drop their outcomes; the same rows and drift give those of the same campaigns.
+        outcomes_after_days: how much later outcomes come, when no day is named.
     """
-    day = day or scheduled_day() - timedelta(days=1)
     dropped = []
+    if day is None:
+        day = scheduled_day() - timedelta(days=1)
+        if is_awaited(day - timedelta(days=outcomes_after_days)):
+            dropped.append(drop_outcomes_of(day - timedelta(days=outcomes_after_days), rows, drift))
     if campaigns:
         dropped.append(drop_day(day, rows, drift))
     if outcomes:

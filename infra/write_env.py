@@ -1,16 +1,47 @@
-"""Write .env with random secrets, if there is none. Hexadecimal, for `$` and `@` would break URLs and .env alike."""
+"""Write .env with random secrets, if there is none, and the Prefect profile that goes with it.
 
+`python infra/write_env.py [ENV_FILE]`. Secrets are hexadecimal, for `$` and `@` would break URLs and .env alike.
+"""
+
+import os
 import secrets
+import sys
 from pathlib import Path
 
 NAMES = (
     "POSTGRES_PASSWORD", "PREFECT_DB_PASSWORD", "MLFLOW_DB_PASSWORD", "OPTUNA_DB_PASSWORD", "METRICS_DB_PASSWORD",
     "GRAFANA_DB_PASSWORD", "GRAFANA_PASSWORD", "PREFECT_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY",
 )  # fmt: skip
+HEAD = """\
+# Secrets of the stack, and what you set for it. Keep it: the databases are made with these passwords.
+# The services that are left out unless they are named here:
+COMPOSE_PROFILES=grafana
+# Where alerts of Prefect and Grafana go, as {"text": "…"}:
+# ALERT_WEBHOOK_URL=
+# Further settings: CAMPAIGN_DATASET, CAMPAIGN_LOOKBACK_DAYS, CAMPAIGN_KEEP_…_DAYS, PREFECT_EVENTS_DAYS (README)
+"""
+PROFILE = """\
+# Written by `make up`: `prefect` in this folder speaks to the stack.
+active = "campaign"
+
+[profiles.campaign]
+PREFECT_API_URL = "http://127.0.0.1:4200/api"
+PREFECT_API_AUTH_STRING = "admin:{password}"
+"""
+
+
+def write_private(file: Path, text: str) -> None:
+    """A file that nobody else may read."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(text)
+
 
 if __name__ == "__main__":
-    file = Path(".env")
+    file = Path(sys.argv[1] if len(sys.argv) > 1 else ".env")
     if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text("".join(f"{name}={secrets.token_hex(16)}\n" for name in NAMES))
-        print("Wrote .env with random secrets. Keep it: the databases are made with them.")
+        write_private(file, HEAD + "".join(f"{name}={secrets.token_hex(16)}\n" for name in NAMES))
+        print(f"Wrote {file} with random secrets. Keep it: the databases are made with them.")
+    password = dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line)["PREFECT_PASSWORD"]
+    home = Path(os.environ.get("CAMPAIGN_HOME") or ".campaign")
+    write_private(home / "prefect" / "profiles.toml", PROFILE.format(password=password))

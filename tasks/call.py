@@ -7,19 +7,18 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 from sqlalchemy.exc import IntegrityError
 
 from campaign.model import ScoringModel
 from campaign.settings import Settings
 from campaign.store import Store
-from tasks.days import worth_retrying
 from tasks.drift import DRIFTED
 from tasks.ingest import labelled_days, outcome_rows
 from tasks.metrics_db import database, metrics, now, retraining_calls
 from tasks.monitor import SOURCE
 from tasks.outcomes import DECAYED
+from tasks.patience import PATIENT
 from tasks.registry import find_champion, load
 
 EVENT = "campaign.retraining.needed"
@@ -102,13 +101,7 @@ def record_status(connection: sa.Connection, version: str, call: Call) -> None:
     connection.execute(sa.insert(metrics).values(**key, value=value, status=call.status, computed_at=now()))
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=[1, 10],
-    retry_condition_fn=worth_retrying,
-    timeout_seconds=120,
-    cache_policy=NO_CACHE,
-)
+@task(timeout_seconds=120, **PATIENT)
 def call_for_retraining() -> Call:
     """Decide, write it down, and emit the event that starts the training."""
     name, logger = Settings().model, get_run_logger()

@@ -7,13 +7,13 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import TrialState
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from campaign.forest import Forest
 from campaign.settings import Settings
 from tasks.encode import Parts
 from tasks.grow import Examples, Size, prefixes_of
 from tasks.metrics import paired_differences
+from tasks.patience import PATIENT
 from tasks.search import Searched, examples_of, grown_of
 from tasks.search_space import ForestParams
 from tasks.track import Run, reporting_to
@@ -105,7 +105,7 @@ def verify(candidate: Candidate, examples: Examples, seed: int) -> list[tuple[Ca
     ]
 
 
-@task(timeout_seconds=3 * 3600, cache_policy=NO_CACHE)
+@task(timeout_seconds=3 * 3600, **PATIENT)
 def choose(searched: Searched, parts: Parts, run: Run) -> Choice:
     """Name the forest to fit, and the best one beside it."""
     import mlflow

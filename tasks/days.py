@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.tasks import Task
 
-from campaign.errors import BadInput, CampaignError, StoreError
+from campaign.errors import BadInput
 from campaign.settings import Settings
 from campaign.store import Store
 
@@ -54,12 +53,6 @@ def results(states: Iterable[State[Result]]) -> list[Result]:
     if errors:
         errors[0].result()
     return done
-
-
-def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Whether another try may help: a store that was away may come back, a bad file stays bad."""
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, StoreError) or not isinstance(error, CampaignError)
 
 
 def _span(days: list[date]) -> str:

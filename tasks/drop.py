@@ -5,13 +5,12 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.parquet as pq
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from campaign import synthetic
 from campaign.schema import FEATURES, ID, LABEL
 from campaign.settings import Settings
 from campaign.store import Published, Store
-from tasks.days import worth_retrying
+from tasks.patience import PATIENT
 
 FLAWS = 0.004
 
@@ -34,6 +33,12 @@ def drop_outcomes(store: Store, day: date, rows: int, drift: float) -> Published
     return _publish(store, f"outcomes/day={day}/outcomes.parquet", table)
 
 
+def is_awaited(day: date) -> bool:
+    """Whether a day's campaigns have come, and their outcomes have not."""
+    store = Store(Settings().store)
+    return bool(store.entries(f"incoming/day={day}")) and not store.entries(f"outcomes/day={day}")
+
+
 def drop_base(store: Store, rows: int, seed: int = 1) -> Published:
     """Write base/campaigns.parquet, the training data to begin with."""
     first = next(synthetic.campaigns(min(rows, 1), seed))
@@ -50,10 +55,7 @@ def _publish(store: Store, path: str, table: pa.Table) -> Published:
     return Published(store.at(path), sink.sha256)
 
 
-@task(
-    task_run_name="drop campaigns of {day}", retries=2, retry_delay_seconds=[1, 10],
-    retry_condition_fn=worth_retrying, timeout_seconds=3600, cache_policy=NO_CACHE,
-)  # fmt: skip
+@task(task_run_name="drop campaigns of {day}", timeout_seconds=3600, **PATIENT)
 def drop_day(day: date, rows: int, drift: float) -> str:
     """The URI of the day's campaigns."""
     published = drop_campaigns(Store(Settings().store), day, rows, drift)
@@ -61,10 +63,7 @@ def drop_day(day: date, rows: int, drift: float) -> str:
     return published.uri
 
 
-@task(
-    task_run_name="drop outcomes of {day}", retries=2, retry_delay_seconds=[1, 10],
-    retry_condition_fn=worth_retrying, timeout_seconds=3600, cache_policy=NO_CACHE,
-)  # fmt: skip
+@task(task_run_name="drop outcomes of {day}", timeout_seconds=3600, **PATIENT)
 def drop_outcomes_of(day: date, rows: int, drift: float) -> str:
     """The URI of the day's outcomes."""
     published = drop_outcomes(Store(Settings().store), day, rows, drift)

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
 
 from campaign.forest import Forest
 from campaign.schema import ID, LABEL
@@ -21,6 +20,7 @@ from tasks import evaluation_plots
 from tasks.encode import Parts
 from tasks.fit import Fitted
 from tasks.metrics import intervals, measure, roc_auc
+from tasks.patience import PATIENT
 from tasks.track import Run, reporting_to
 from tasks.validate import DAY, Dataset
 
@@ -85,7 +85,7 @@ def reference_of(test: pd.DataFrame, rows: int, seed: int = 1) -> pd.DataFrame:
     return kept.assign(success=(kept["probability"] > 0.5).astype(np.int8)).drop(columns=[DAY])
 
 
-@task(timeout_seconds=3600, cache_policy=NO_CACHE)
+@task(timeout_seconds=3600, **PATIENT)
 def evaluate(fitted: Fitted, parts: Parts, data: Dataset, run: Run) -> Scores:
     """Measure on test rows, overall and per segment, draw it, and write the reference."""
     import mlflow

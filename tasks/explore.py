@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
 
 from campaign import schema
 from tasks import leakage
+from tasks.patience import PATIENT
 from tasks.track import Run, reporting_to
 from tasks.validate import DAY, Dataset
 
@@ -217,7 +217,7 @@ class Explored:
     summary: str
 
 
-@task(timeout_seconds=1800, cache_policy=NO_CACHE)
+@task(timeout_seconds=1800, **PATIENT)
 def explore(data: Dataset, run: Run) -> Explored:
     """Draw the data, audit it for leaks, and log both."""
     import mlflow

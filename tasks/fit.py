@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from campaign.encoding import UNKNOWN, Encoder
 from campaign.forest import Forest
@@ -16,6 +15,7 @@ from campaign.model import ScoringModel
 from campaign.schema import LABEL
 from tasks.choose import Choice
 from tasks.encode import Parts
+from tasks.patience import PATIENT
 from tasks.search_space import ForestParams
 from tasks.track import Run
 from tasks.validate import Dataset
@@ -79,7 +79,7 @@ def example_rows(data: Dataset, encoder: Encoder, rows: int = EXAMPLE_ROWS) -> p
     return next(pq.ParquetFile(data.path).iter_batches(rows, columns=[*names, LABEL])).to_pandas()[names]
 
 
-@task(timeout_seconds=6 * 3600, cache_policy=NO_CACHE)
+@task(timeout_seconds=6 * 3600, **PATIENT)
 def fit(parts: Parts, choice: Choice, data: Dataset, run: Run, seed: int) -> Fitted:
     """Fit the chosen forest, and store it twice: as a Pipeline, and as flat arrays."""
     import skops.io

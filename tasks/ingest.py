@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from campaign.errors import BadInput, StoreError
 from campaign.settings import Settings
 from campaign.store import Store, filesystem_of
-from tasks.days import worth_retrying
+from tasks.patience import PATIENT
 
 
 @dataclass(frozen=True)
@@ -114,13 +113,7 @@ def _from_kaggle(handle: str) -> str:
     return str(files[0])
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=[1, 10],
-    retry_condition_fn=worth_retrying,
-    timeout_seconds=1800,
-    cache_policy=NO_CACHE,
-)
+@task(timeout_seconds=1800, **PATIENT)
 def ingest(dataset: str | None = None) -> Sources:
     """Fetch the data set, and list the labelled days of the store."""
     settings = Settings()

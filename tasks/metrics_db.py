@@ -1,4 +1,5 @@
-"""The metrics database: what was scored, how each day fared, who was champion, and when retraining was called for.
+"""The metrics database: what was scored, how each day fared, who was champion, when retraining was called for,
+and how the schedules stand.
 
 SQLite on one machine, Postgres in the stack. Values are Python floats: psycopg2 renders NumPy's as `np.float64(…)`.
 """
@@ -65,6 +66,17 @@ retraining_calls = sa.Table(
     sa.Column("labels", sa.Text, primary_key=True),
     sa.Column("called_at", MOMENT, nullable=False),
     sa.Column("reasons", sa.Text, nullable=False),
+)
+schedules = sa.Table(
+    "schedules",
+    METADATA,
+    sa.Column("deployment", sa.Text, primary_key=True),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("next_run", MOMENT),
+    sa.Column("stalled_since", MOMENT),
+    sa.Column("last_state", sa.Text),
+    sa.Column("last_ended", MOMENT),
+    sa.Column("checked_at", MOMENT, nullable=False),
 )
 
 

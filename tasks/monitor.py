@@ -11,18 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from prefect import get_run_logger, task
 from prefect.artifacts import create_link_artifact
-from prefect.cache_policies import NO_CACHE
 from sqlalchemy import delete, insert, select
 
 from campaign.reading import Batch, read_campaigns
 from campaign.schema import ID, LABEL, Column
 from campaign.settings import Settings
 from campaign.store import Store, filesystem_of
-from tasks.days import days_in_question, worth_retrying
+from tasks.days import days_in_question
 from tasks.drift import DRIFTED, OK, Measure, compare, is_drifted
 from tasks.manifest import Manifest, manifest_path, read_manifest
 from tasks.metrics_db import database, metrics, monitored, now
 from tasks.outcomes import realised
+from tasks.patience import PATIENT
 from tasks.registry import REFERENCE, files_of, load, version_of
 from tasks.validate import read_outcomes
 
@@ -127,13 +127,7 @@ def write(day: date, version: str, measures: list[Measure], mark: str) -> None:
         connection.execute(insert(monitored).values(day=day, source=SOURCE, fingerprint=mark, monitored_at=moment))
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=[1, 10],
-    retry_condition_fn=worth_retrying,
-    timeout_seconds=120,
-    cache_policy=NO_CACHE,
-)
+@task(timeout_seconds=120, **PATIENT)
 def find_scored_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
     """Days to monitor: named ones, else those whose predictions or outcomes differ from what was last looked at."""
     store = Store(Settings().store)
@@ -150,10 +144,7 @@ def find_scored_days(day: date | None, from_day: date | None, to_day: date | Non
     return days
 
 
-@task(
-    name="monitor day", task_run_name="monitor {day}", retries=2, retry_delay_seconds=[2, 20],
-    retry_condition_fn=worth_retrying, timeout_seconds=3600, cache_policy=NO_CACHE,
-)  # fmt: skip
+@task(name="monitor day", task_run_name="monitor {day}", timeout_seconds=3600, **PATIENT)
 def monitor_day(day: date) -> MonitoredDay:
     """Measure one day, publish its report, write its rows."""
     store, settings, logger = Store(Settings().store), Settings(), get_run_logger()
@@ -176,13 +167,14 @@ def monitor_day(day: date) -> MonitoredDay:
         outcomes = read_outcomes(tuple(store.at(entry.path) for entry in files)).to_pandas()
         found = [frame.merge(outcomes, on=ID) for frame in predictions(manifest)]
         joined = pd.concat(found, ignore_index=True) if found else pd.DataFrame({LABEL: [], "probability": []})
-        judged = realised(joined, float(model.about["metrics"]["roc_auc"]), settings)
+        judged = realised(joined, model.about["metrics"], settings)
         measures += judged
         roc_auc = next((one.value for one in judged if one.metric == "realised_roc_auc"), None)
     report = ""
     if html:
         report = store.publish(f"reports/day={day}/drift.html", html.encode()).uri
-        create_link_artifact(report, key=f"drift-{day}", description=f"Evidently's report of {day}")
+        shown = f"{settings.web_url}/reports/{day}" if settings.web_url else report
+        create_link_artifact(shown, key=f"drift-{day}", description=f"Evidently's report of {day}")
     write(day, manifest.model_version, measures, mark)
     names = [one.column_name for one in measures if one.metric == "column_drift" and one.status == DRIFTED]
     distance = next((one.value for one in measures if one.metric == "prediction_drift"), None)

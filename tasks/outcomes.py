@@ -1,5 +1,7 @@
 """How right a day's predictions were, once its outcomes are in."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -12,8 +14,11 @@ DECAYED = "decayed"
 CALIBRATION_BINS = 10
 
 
-def realised(joined: pd.DataFrame, test_roc_auc: float, settings: Settings) -> list[Measure]:
-    """Metrics of `probability` against outcomes. Decayed: ROC-AUC too far below the model's on test rows."""
+def realised(joined: pd.DataFrame, test: Mapping[str, float], settings: Settings) -> list[Measure]:
+    """Metrics of `probability` against outcomes. Decayed: ROC-AUC too far below the model's on test rows.
+
+    `test` holds the model's ROC-AUC and accuracy there; they go along, to be compared with.
+    """
     label, probability = joined[LABEL].to_numpy(), joined["probability"].to_numpy()
     if not len(label):
         return [Measure("outcomes", 0.0)]
@@ -26,12 +31,12 @@ def realised(joined: pd.DataFrame, test_roc_auc: float, settings: Settings) -> l
         status = NOT_COMPUTABLE if np.isnan(value) else OK
         limit = None
         if name == "roc_auc":
-            limit = test_roc_auc - settings.decay_margin
+            limit = test["roc_auc"] - settings.decay_margin
             if status == OK:
                 few = len(label) < settings.decay_min_outcomes
                 status = TOO_FEW_ROWS if few else DECAYED if value < limit else OK
         measures.append(Measure(f"realised_{name}", None if np.isnan(value) else value, status, threshold=limit))
-    return [*measures, Measure("test_roc_auc", test_roc_auc)]
+    return [*measures, *(Measure(f"test_{name}", float(test[name])) for name in ("roc_auc", "accuracy"))]
 
 
 def calibration_error(label: np.ndarray, probability: np.ndarray) -> float:

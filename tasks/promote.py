@@ -9,15 +9,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from prefect import get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
 from campaign.settings import Settings
 from tasks.card import verdict_section
-from tasks.days import worth_retrying
 from tasks.encode import Parts
 from tasks.metrics import paired_differences, roc_auc
+from tasks.patience import PATIENT
 from tasks.register import Registered
 from tasks.registry import CHALLENGER, CHAMPION, REASON, find_champion, load, make_champion, versions
 from tasks.track import Run, reporting_to
@@ -120,13 +119,7 @@ def hold(registered: Registered, parts: Parts, data: Dataset) -> tuple[bool, str
     return earned, reason, champion.number, aucs
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=[2, 20],
-    retry_condition_fn=worth_retrying,
-    timeout_seconds=900,
-    cache_policy=NO_CACHE,
-)
+@task(timeout_seconds=900, **PATIENT)
 def promote(registered: Registered, parts: Parts, data: Dataset, run: Run) -> Verdict:
     """Make the version champion or challenger, and say why in the model card."""
     import mlflow
@@ -144,7 +137,7 @@ def promote(registered: Registered, parts: Parts, data: Dataset, run: Run) -> Ve
         connected.set_model_version_tag(model, number, "verdict", f"{ROLE[earned]}: {reason}")
         mlflow.log_text(card, "model_card.md")
     create_markdown_artifact(card, "model-card", f"Version {number} of {model}")
-    uri = Settings().mlflow_tracking_uri
+    uri = Settings().mlflow_ui
     if uri.startswith("http"):
         link = f"{uri}/#/models/{model}/versions/{number}"
         create_link_artifact(link, f"{model} {number}", key="registered-version")

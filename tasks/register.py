@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from campaign.encoding import Encoder
 from campaign.model import ScoringModel
 from tasks.card import model_card
-from tasks.days import worth_retrying
 from tasks.evaluate import Scores
 from tasks.explore import Explored
 from tasks.fit import Fitted, example_rows
 from tasks.metrics_db import now
+from tasks.patience import PATIENT
 from tasks.track import Run, git_commit, reporting_to
 from tasks.validate import Dataset
 
@@ -75,13 +74,7 @@ def new_version(connected: Any, run: Run, logged: Any, tags: dict[str, str]) -> 
     return connected.create_model_version(run.model, logged.model_uri, run.run_id, tags, model_id=logged.model_id)
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=[2, 20],
-    retry_condition_fn=worth_retrying,
-    timeout_seconds=900,
-    cache_policy=NO_CACHE,
-)
+@task(timeout_seconds=900, **PATIENT)
 def register(
     fitted: Fitted, scores: Scores, data: Dataset, explored: Explored, run: Run, reasons: list[str]
 ) -> Registered:

@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 from sqlalchemy import delete, insert, select
 
 from campaign.errors import BadInput
@@ -25,9 +24,10 @@ from campaign.reading import Batch, count_ignored, read_campaigns
 from campaign.schema import ID
 from campaign.settings import Settings
 from campaign.store import Entry, Published, Store, filesystem_of
-from tasks.days import days_in_question, worth_retrying
+from tasks.days import days_in_question
 from tasks.manifest import Manifest, Part, Rows, read_manifest
 from tasks.metrics_db import database, scored
+from tasks.patience import PATIENT
 from tasks.registry import Version, champion_of, load
 
 PREDICTIONS = pa.schema(
@@ -204,9 +204,7 @@ def loaded(version: str, model: str, run_id: str) -> ScoringModel:
     return load(Version(model, version, run_id, {}, datetime.now(UTC)))
 
 
-@task(
-    retries=2, retry_delay_seconds=[1, 10], retry_condition_fn=worth_retrying, timeout_seconds=60, cache_policy=NO_CACHE
-)
+@task(timeout_seconds=60, **PATIENT)
 def find_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
     """Days to score: named ones, else those whose inputs are new or differ from their manifest."""
     store = Store(Settings().store)
@@ -221,22 +219,13 @@ def find_days(day: date | None, from_day: date | None, to_day: date | None) -> l
     return days
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=[1, 10],
-    retry_condition_fn=worth_retrying,
-    timeout_seconds=120,
-    cache_policy=NO_CACHE,
-)
+@task(timeout_seconds=120, **PATIENT)
 def find_champion_to_score_with() -> Version:
     """The version that the alias names now; one version scores all days of a run."""
     return champion_of(Settings().model)
 
 
-@task(
-    name="score day", task_run_name="score {day}", retries=2, retry_delay_seconds=[2, 20],
-    retry_condition_fn=worth_retrying, timeout_seconds=6 * 3600, cache_policy=NO_CACHE,
-)  # fmt: skip
+@task(name="score day", task_run_name="score {day}", timeout_seconds=6 * 3600, **PATIENT)
 def score_day(day: date, champion: Version) -> ScoredDay:
     """Score one day and say how many campaigns will succeed."""
     store, logger = Store(Settings().store), get_run_logger()

@@ -17,11 +17,11 @@ from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
 from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
-from prefect.cache_policies import NO_CACHE
 
 from campaign.settings import Settings
 from tasks.encode import Parts
 from tasks.grow import Examples, Grown, Size, grow
+from tasks.patience import PATIENT
 from tasks.search_space import first_guesses, suggest
 from tasks.track import Run, client, experiment_id, reporting_to
 
@@ -181,7 +181,7 @@ def log_study(study: optuna.Study) -> None:
         mlflow.log_text(figure.to_html(include_plotlyjs="cdn"), f"search/{name}.html")
 
 
-@task(retries=1, retry_delay_seconds=10, timeout_seconds=6 * 3600, cache_policy=NO_CACHE)
+@task(timeout_seconds=6 * 3600, **PATIENT)
 def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
     """Bring the study to `trials` finished or pruned trials; what an earlier run made counts."""
     logger, settings = get_run_logger(), Settings()

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from campaign.schema import model_name
 from campaign.settings import Settings
-from tasks.days import worth_retrying
+from tasks.patience import PATIENT
 from tasks.search_space import study_name
 from tasks.validate import Dataset
 
@@ -79,14 +78,7 @@ def git_commit() -> str:
         return ""
 
 
-@task(
-    name="open run",
-    retries=2,
-    retry_delay_seconds=[1, 10],
-    retry_condition_fn=worth_retrying,
-    timeout_seconds=300,
-    cache_policy=NO_CACHE,
-)
+@task(name="open run", timeout_seconds=300, **PATIENT)
 def open_run(data: Dataset, feature_set: str, seed: int, reasons: list[str]) -> Run:
     """Start the MLflow run of this training, or take up the one that its study began."""
     import mlflow

@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from campaign.errors import BadInput
 from campaign.identity import SeenIds
@@ -20,8 +19,8 @@ from campaign.reading import Batch, read_campaigns
 from campaign.schema import FEATURES, ID, LABEL, Column, features_of
 from campaign.settings import Settings
 from campaign.store import Store
-from tasks.days import worth_retrying
 from tasks.ingest import LabelledDay, Sources, outcome_rows
+from tasks.patience import PATIENT
 
 DAY = "day"
 
@@ -138,13 +137,7 @@ def _why(rejected: list[pa.Table]) -> str:
     return ", ".join(sorted({reason for table in rejected for reason in table.column("reasons").to_pylist()})[:3])
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=[1, 10],
-    retry_condition_fn=worth_retrying,
-    timeout_seconds=3600,
-    cache_policy=NO_CACHE,
-)
+@task(timeout_seconds=3600, **PATIENT)
 def validate(sources: Sources, feature_set: str = "published") -> Dataset:
     """Gather the good rows, and put the bad ones into quarantine with their reasons."""
     settings, logger = Settings(), get_run_logger()

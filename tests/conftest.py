@@ -120,7 +120,8 @@ class World:
     second: object
     eighth: object
 
-    ROWS, DRIFT = 1_500, 3.0
+    # Enough rows that a calm column seems drifted by chance on no calendar day.
+    ROWS, DRIFT = 3_000, 3.0
 
 
 @pytest.fixture(scope="session")
@@ -139,7 +140,7 @@ def world(prefect_api: None, s3: str, postgres: str, home: Path) -> Iterator[Wor
         patch.setenv("CAMPAIGN_OPTUNA_URL", postgres)
         days = [date.today() - timedelta(days=8 - n) for n in range(8)]
         drifts = [World.DRIFT if n >= 5 else 1.0 for n in range(8)]
-        drop_base(Store("s3://campaign/world"), 8_000)
+        drop_base(Store("s3://campaign/world"), 16_000)
         for day, drift in zip(days[:7], drifts, strict=False):
             traffic(day, World.ROWS, drift)
         first = training(trials=3)

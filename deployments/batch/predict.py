@@ -12,7 +12,7 @@ import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -56,11 +56,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     given = arguments()
     try:
-        with kernels_at_hand():
-            model = load_champion()
-            out = place_for(given.source, given.out)
-            with readable(given.source) as uri:
-                tally = score(uri, out, model)
+        model = load_champion()
+        out = place_for(given.source, given.out)
+        with readable(given.source) as uri:
+            tally = score(uri, out, model)
     except CampaignError as error:
         sys.exit(f"{error.cause}\n{error.remedy}")
     except KeyboardInterrupt:
@@ -221,20 +220,6 @@ def download(url: str, folder: Path) -> Path:
         cause = f"{shown}: the download ended after {target.stat().st_size} of {promised} bytes."
         raise BadInput(cause, "Run again, or download it by hand.")
     return target
-
-
-@contextmanager
-def kernels_at_hand() -> Iterator[None]:
-    """Let numba use the machine code in a NUMBA_CACHE_DIR that cannot be written to; it takes none from there else."""
-    baked = os.environ.get("NUMBA_CACHE_DIR")
-    with ExitStack() as stack:
-        if baked and Path(baked).is_dir() and not os.access(baked, os.W_OK):
-            with suppress(OSError):  # no place for a copy: compiled anew, in seconds
-                copy = stack.enter_context(TemporaryDirectory(prefix="numba-"))
-                shutil.copytree(baked, copy, dirs_exist_ok=True)
-                os.environ["NUMBA_CACHE_DIR"] = copy
-                stack.callback(os.environ.update, NUMBA_CACHE_DIR=baked)
-        yield
 
 
 if __name__ == "__main__":

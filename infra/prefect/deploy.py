@@ -16,7 +16,9 @@ from prefect.exceptions import ObjectNotFound
 
 from campaign.settings import Settings
 from campaign.store import Store
+from infra.prefect.alerts import set_alerts
 from tasks.drop import drop_base
+from tasks.metrics_db import database
 
 POOL = "campaign"
 BASE_ROWS = 100_000
@@ -51,6 +53,8 @@ def deploy(reset: bool) -> None:
         file = Path(folder) / "prefect.yaml"
         file.write_text(yaml.safe_dump(described))
         subprocess.run(["prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file)], check=True)
+    with get_client(sync_client=True) as client:
+        set_alerts(client, os.environ.get("ALERT_WEBHOOK_URL", ""))
 
 
 def make_base() -> None:
@@ -62,5 +66,6 @@ def make_base() -> None:
 
 
 if __name__ == "__main__":
+    database()  # its tables, for Grafana asks before the first flow has run
     make_base()
     deploy(reset=bool(os.environ.get("RESET_SCHEDULES")))

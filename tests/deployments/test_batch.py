@@ -1,6 +1,5 @@
 import gzip
 import io
-import os
 import re
 import runpy
 import signal
@@ -337,20 +336,6 @@ def test_it_needs_no_prefect_no_scikit_learn_and_mlflow_only_when_asked(work: Pa
     roots = {name.partition(".")[0] for name in ended.stdout.splitlines()[-1].split()}
     assert "campaign" in roots
     assert not roots & {"prefect", "mlflow", "sklearn", "sqlalchemy", "fastapi", "tasks", "flows"}
-
-
-def test_machine_code_that_cannot_be_written_to_is_used_from_a_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "loop.nbi").write_text("compiled")
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
-    with runpy.run_path(str(BATCH / "predict.py"))["kernels_at_hand"]():
-        copy = Path(os.environ["NUMBA_CACHE_DIR"])
-        assert copy != tmp_path
-        assert (copy / "loop.nbi").read_text() == "compiled"
-    assert os.environ["NUMBA_CACHE_DIR"] == str(tmp_path)
-    assert not copy.exists()
 
 
 def test_the_lock_agrees_with_that_of_the_project_and_has_hashes_and_no_address() -> None:

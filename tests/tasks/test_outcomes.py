@@ -7,7 +7,7 @@ from campaign.settings import Settings
 from tasks.drift import NOT_COMPUTABLE, OK, TOO_FEW_ROWS
 from tasks.outcomes import DECAYED, calibration_error, realised
 
-TEST_ROC_AUC = 0.9
+TEST = {"roc_auc": 0.9, "accuracy": 0.85}
 
 
 def joined(rows: int, wrong: float, label: int | None = None) -> pd.DataFrame:
@@ -29,22 +29,23 @@ def joined(rows: int, wrong: float, label: int | None = None) -> pd.DataFrame:
     ],
 )
 def test_roc_auc_is_judged_by_that_on_test_rows(frame, status):
-    found = {one.metric: one for one in realised(frame, TEST_ROC_AUC, Settings())}
+    found = {one.metric: one for one in realised(frame, TEST, Settings())}
     one = found["realised_roc_auc"]
     assert one.status == status
     assert one.threshold == pytest.approx(0.88)
     assert (one.value is None) == (status == NOT_COMPUTABLE)
     assert found["outcomes"].value == len(frame)
-    assert found["test_roc_auc"].value == TEST_ROC_AUC
+    assert found["test_roc_auc"].value == TEST["roc_auc"]
+    assert found["test_accuracy"].value == TEST["accuracy"]
     assert found["realised_accuracy"].status == OK
 
 
 def test_values_are_plain_floats():
-    assert {type(one.value) for one in realised(joined(500, 0.1), 0.9, Settings())} == {float}
+    assert {type(one.value) for one in realised(joined(500, 0.1), TEST, Settings())} == {float}
 
 
 def test_a_day_whose_outcomes_name_no_scored_campaign_has_a_count_alone():
-    [one] = realised(pd.DataFrame({LABEL: [], "probability": []}), TEST_ROC_AUC, Settings())
+    [one] = realised(pd.DataFrame({LABEL: [], "probability": []}), TEST, Settings())
     assert (one.metric, one.value) == ("outcomes", 0.0)
 
 

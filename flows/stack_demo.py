@@ -1,0 +1,108 @@
+"""The demo's days played through the stack's deployments, where a worker runs: `make stack-demo`."""
+
+import time
+from datetime import date, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterExpectedStartTime
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+
+from campaign.errors import CampaignError
+from campaign.settings import Settings
+from campaign.store import Store
+from flows.demo import DAYS, World, console, days_table, step
+from tasks.call import CALLED
+from tasks.metrics_db import database, metrics, now
+from tasks.registry import find_champion
+
+ROWS, TRIALS = 5_000, 15
+
+
+def run(deployment: str, **parameters: Any) -> None:
+    """Run a deployment, and wait until a worker has finished it."""
+    made: FlowRun = run_deployment(deployment, parameters=parameters, poll_interval=2, _sync=True)  # type: ignore
+    finish(made)
+
+
+def finish(found: FlowRun) -> None:
+    """Wait for a run. Raises `CampaignError` when it did not complete."""
+    with get_client(sync_client=True) as client:
+        while (state := client.read_flow_run(found.id).state) is None or not state.is_final():
+            time.sleep(2)
+    if not state.is_completed():
+        raise CampaignError(
+            f"{found.name} is {state.name}: {state.message}",
+            f"Read its log at http://localhost:4200/runs/flow-run/{found.id}.",
+        )
+
+
+def run_of_the_automation(since: Any) -> FlowRun:
+    """The training that the retraining event has started."""
+    newer = FlowRunFilter(expected_start_time=FlowRunFilterExpectedStartTime(after_=since))
+    with get_client(sync_client=True) as client:
+        for _ in range(60):
+            for one in client.read_flow_runs(flow_run_filter=newer):
+                if one.created_by and one.created_by.type == "AUTOMATION":
+                    return one
+            time.sleep(2)
+    raise CampaignError(
+        "Retraining was called for, but no run came.",
+        "Look at the automation of training/weekly: http://localhost:4200/automations",
+    )
+
+
+def status_of_call() -> str:
+    """What the newest monitoring said about retraining."""
+    newest = sa.select(metrics.c.status).where(metrics.c.metric == "retraining").order_by(metrics.c.computed_at.desc())
+    with database().connect() as connection:
+        return str(connection.execute(newest.limit(1)).scalar())
+
+
+def play() -> None:
+    """Seven days, the last two drifted, then an eighth that no model has seen."""
+    store, model = Store(Settings().store), Settings().model
+    world = World([date.today() - timedelta(days=DAYS + 1 - n) for n in range(DAYS + 1)], ROWS)
+    days = world.days[:DAYS]
+    span = {"from_day": days[0], "to_day": days[-1]}
+    with step(f"traffic/daily: {DAYS} days of {ROWS:,} campaigns, the last two drifted"):
+        for day in days:
+            if day not in store.days("incoming"):
+                run("traffic/daily", day=day, rows=ROWS, drift=world.drift(day))
+    with step("training/weekly: the first champion") as said:
+        if find_champion(model) is None:
+            run("training/weekly", trials=TRIALS)
+        said.append(f"version {find_champion(model).number} is champion")  # type: ignore[union-attr]
+    with step("batch-scoring/daily: what is new"):
+        run("batch-scoring/daily", **span)
+    with step("monitoring/daily: before any outcome is known") as said:
+        run("monitoring/daily")
+        said.append(f"retraining: {status_of_call()}")
+    with step("traffic/daily: outcomes arrive"):
+        for day in days:
+            if day not in store.days("outcomes"):
+                run("traffic/daily", day=day, rows=ROWS, drift=world.drift(day), campaigns=False, outcomes=True)
+    since = now()
+    with step("monitoring/daily: with outcomes") as said:
+        run("monitoring/daily")
+        said.append(f"retraining: {(status := status_of_call())}")
+    if status == CALLED:
+        with step("training/weekly: started by the event itself") as said:
+            finish(run_of_the_automation(since))
+            said.append(f"version {find_champion(model).number} is champion")  # type: ignore[union-attr]
+    with step(f"{world.unseen}, a drifted day that no model has seen"):
+        run("traffic/daily", day=world.unseen, rows=ROWS, drift=world.drift(days[-1]), outcomes=True)
+        run("batch-scoring/daily", day=world.unseen)
+        run("monitoring/daily", day=world.unseen)
+    console.print()
+    console.print(days_table(store, world.days))
+    console.print("Runs      http://localhost:4200\nModels    http://localhost:5000\nGrafana   http://localhost:3000")
+
+
+if __name__ == "__main__":
+    try:
+        play()
+    except CampaignError as error:
+        raise SystemExit(f"{error.cause}\n{error.remedy}") from error

@@ -1,0 +1,25 @@
+"""Say where the stack's pages are, who may log in, and what to do next: `python infra/where.py [ENV_FILE]`."""
+
+import sys
+from pathlib import Path
+
+file = Path(sys.argv[1] if len(sys.argv) > 1 else ".env")
+secret = dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line and line[0] != "#")
+data = secret.get("CAMPAIGN_DATASET") or "the store's base/campaigns.parquet"
+grafana = "left out"
+if "grafana" in secret.get("COMPOSE_PROFILES", ""):
+    grafana = f"http://localhost:3000   user admin, password {secret['GRAFANA_PASSWORD']}"
+
+print(f"""
+Prefect   http://localhost:4200   password admin:{secret["PREFECT_PASSWORD"]}
+MLflow    http://localhost:5000
+Grafana   {grafana}
+S3        http://localhost:7070   browse at http://localhost:7071
+          access key {secret["S3_ACCESS_KEY"]}, secret key {secret["S3_SECRET_KEY"]}
+
+Next, in this folder:
+  make stack-demo                                                          play the demo's days through the stack
+  .venv/bin/prefect deployment run training/weekly -p trials=20            train on {data}
+  .venv/bin/prefect deployment run batch-scoring/daily -p day=2026-11-01   score one day
+  make down                                                                stop; the data stays
+""")

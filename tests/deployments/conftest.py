@@ -1,0 +1,48 @@
+"""Web services that tests start, on a real uvicorn and a loopback port."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from web_world import Web, running, write_bundle
+
+NEVER = 3600.0
+
+
+@pytest.fixture(scope="session")
+def champion(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
+    """An exported champion, version 7."""
+    about = {
+        "trained_at": "2026-11-20T10:00:00+00:00",
+        "origin": "here",
+        "metrics": {"roc_auc": 0.9},
+        "leaks": ["All."],
+    }
+    return write_bundle(tmp_path_factory.mktemp("champion") / "bundle", "7", about=about)
+
+
+@pytest.fixture
+def serve(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Web]]:
+    """Starts services with these variables; what threads do now and then, tests do themselves."""
+    from deployments.web_service import capture, merging, rotation
+    from deployments.web_service.app import create_app
+
+    for module, name in ((capture, "FLUSH_SECONDS"), (merging, "EVERY_SECONDS"), (rotation, "POLL_SECONDS")):
+        monkeypatch.setattr(module, name, NEVER)
+    with ExitStack() as stack:
+
+        def start(**variables: str) -> Web:
+            for name, value in variables.items():
+                monkeypatch.setenv(name, value)
+            return stack.enter_context(running(create_app()))
+
+        yield start
+
+
+@pytest.fixture
+def web(serve: Callable[..., Web], champion: Path) -> Web:
+    """A service that has the champion."""
+    started = serve(CAMPAIGN_BUNDLE=str(champion))
+    started.service.rotation.look()
+    return started

@@ -1,0 +1,126 @@
+"""A web service that runs on a real uvicorn and a loopback port, and small models for it."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import uvicorn
+
+from campaign import synthetic
+from campaign.encoding import Encoder
+from campaign.forest import Forest
+from campaign.model import ScoringModel
+from campaign.reading import read_campaigns
+from campaign.schema import FEATURES, features_of
+from campaign.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+FILM = {
+    "goalamount": 20_000, "raisedamount": 26_000, "durationdays": 30, "numbackers": 400, "category": "Film",
+    "launchmonth": "June", "country": "UK", "currency": "GBP", "ownerexperience": 3, "videoincluded": "Yes",
+    "socialmediapresence": 12_000, "numupdates": 9,
+}  # fmt: skip
+
+
+def write_bundle(folder: Path, version: str, trees: int = 5, feature_set: str = "published", about: Any = None) -> Path:
+    """What `campaign champion export` writes: a model, its version, and its reference."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    folder.mkdir(parents=True)
+    pq.write_table(pa.Table.from_batches(synthetic.campaigns(2000)), folder / "rows.parquet")
+    features = features_of(feature_set)
+    batch = next(read_campaigns(str(folder / "rows.parquet"), features, label=True))
+    encoder = Encoder.fit(feature_set, {column.name: column.categories for column in FEATURES if column.is_category})
+    forest = Forest.from_sklearn(
+        RandomForestClassifier(trees, random_state=trees).fit(encoder.encode(batch), batch.label)
+    )
+    name = Settings().model if feature_set == "published" else f"{Settings().model}-{feature_set}"
+    model = ScoringModel(name, version, encoder, forest, about or {})
+    model.save(folder)
+    rows = pq.read_table(folder / "rows.parquet").slice(0, 500)
+    said = pa.array(forest.predict(encoder.encode(batch))[:500])
+    pq.write_table(rows.append_column("probability", said), folder / "reference.parquet")
+    (folder / "rows.parquet").unlink()
+    (folder / "version.txt").write_text(f"{version}\n")
+    return folder
+
+
+class Web:
+    """A service that runs: `ask` for a client's side, `service` for its parts."""
+
+    def __init__(self, app: Any, port: int) -> None:
+        self.port = port
+        self.service = app.state.service
+        self.ask = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+
+    def __enter__(self) -> "Web":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ask.close()
+
+    def captured(self) -> pa.Table:
+        """Everything that was captured so far."""
+        self.service.capture.flush()
+        files = self.service.store.entries("captured")
+        return pa.concat_tables(pq.read_table(pa.BufferReader(self.service.store.read(file.path))) for file in files)
+
+    def count(self, metric: str) -> float:
+        """A metric's present value, 0 if it was never counted."""
+        lines = self.ask.get("/metrics").text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(metric))
+
+
+@contextmanager
+def running(app: Any) -> Iterator[Web]:
+    from deployments.web_service.patience import Patient
+
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=Patient, log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server ended"
+            threading.Event().wait(0.01)
+        with Web(app, server.servers[0].sockets[0].getsockname()[1]) as web:
+            yield web
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def process(champion: Path, home: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The service as it is started in the field, and its address."""
+    own = {"CAMPAIGN_HOME": str(home), "CAMPAIGN_BUNDLE": str(champion), "PYTHONPATH": str(ROOT)}
+    port = str(free_port())
+    command = [sys.executable, "-m", "deployments.web_service", "--port", port, *arguments]
+    home.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen(command, cwd=home, env=os.environ | own, stdout=subprocess.DEVNULL) as server:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            for _ in range(1200):
+                try:
+                    if httpx.get(f"{url}/readyz").status_code == 200:
+                        break
+                except httpx.TransportError:
+                    assert server.poll() is None, "the service ended"
+                threading.Event().wait(0.05)
+            yield server, url
+        finally:
+            server.kill()

@@ -1,0 +1,93 @@
+"""`make e2e`: run the stack on a Docker engine, drive it as a user would, break it, and print a table of the steps.
+
+make e2e              with the images of docker-compose.yml
+make e2e OFFLINE=1    on stand-ins that are built here, where no registry can be reached; Grafana is left out
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Callable
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from tests.e2e import faults, offline, story
+from tests.e2e.stack import HOME, Failure, Stack
+
+Step = tuple[str, Callable[[Stack], str]]
+console = Console(highlight=False)
+
+
+def play(stack: Stack, steps: list[Step]) -> list[tuple[str, float, str, bool]]:
+    """Run the steps in order; gives each one's name, seconds, what it told, and whether it held. Stops at a failure."""
+    played = []
+    for name, step in steps:
+        began = time.monotonic()
+        console.print(f"… {name}", end="\r", soft_wrap=True)
+        try:
+            told, held = step(stack), True
+        except Failure as failure:
+            told, held = str(failure), False
+        except Exception as error:  # noqa: BLE001  the table is to be printed all the same
+            console.print_exception()
+            told, held = repr(error), False
+        played.append((name, time.monotonic() - began, told, held))
+        console.print(
+            f"[{'green]✓' if held else 'red]✗'}[/] {name} [dim]{played[-1][1]:.0f} s  {told}[/]", soft_wrap=True
+        )
+        if not held:
+            break
+    return played
+
+
+def table_of(played: list[tuple[str, float, str, bool]], without: str) -> Table:
+    table = Table(title="make e2e", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, caption=without or None)
+    table.add_column("step", max_width=44)
+    table.add_column("seconds", justify="right")
+    table.add_column("what was seen")
+    for name, seconds, told, held in played:
+        table.add_row(name, f"{seconds:.0f}", told if held else f"[red]{told.splitlines()[0]}[/]")
+    return table
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(prog="make e2e", description=__doc__, add_help=True)
+    asked.add_argument("--offline", action="store_true", help="build stand-ins for the images first")
+    asked.add_argument("--keep", action="store_true", help="leave the stack running, to look at it")
+    given = asked.parse_args()
+    stack = Stack(given.offline)
+    steps: list[Step] = [("clear away an earlier one", clear), *story.STEPS, *faults.STEPS]
+    if given.offline:
+        steps.insert(0, ("build stand-ins for the images", offline.build))
+    began = time.monotonic()
+    played = play(stack, steps)
+    held = all(held for *_, held in played)
+    without = ""
+    if given.offline:
+        without = f"Left out, for no image can be had here: Grafana. Stood in for: {offline.STOOD_IN}."
+    console.print()
+    console.print(table_of(played, without))
+    verdict = "[green]All steps held.[/]" if held else "[red]A step failed; the stack is left as it is, to look at.[/]"
+    console.print(f"{verdict} {time.monotonic() - began:.0f} s in all.")
+    if held and not given.keep:
+        clear(stack)
+    sys.exit(not held)
+
+
+def clear(stack: Stack) -> str:
+    """Remove the tests' own stack with its data. Another stack on the same ports would be in the way: say so."""
+    if not (HOME / "env").exists():
+        stack.command(sys.executable, "infra/write_env.py", stack.env["ENV_FILE"])
+    stack.make("clean-stack")
+    taken = stack.command("docker", "ps", "--filter", "publish=4200", "--format", "{{.Names}}").split()
+    if taken:
+        raise Failure(f"{', '.join(taken)} holds the stack's ports. Stop it first: make down")
+    shutil.rmtree(HOME)
+    return ""
+
+
+if __name__ == "__main__":
+    main()

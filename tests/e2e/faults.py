@@ -1,0 +1,159 @@
+"""What goes wrong in the years of a stack: nothing may be lost, and nobody may be needed."""
+
+import re
+import shutil
+import time
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from tests.e2e.stack import HOME, ROOT, Stack, check
+from tests.e2e.story import DEPLOYMENTS, healthy, upcoming
+
+BIG_DAY, BIG_ROWS = date.today() - timedelta(days=20), 3_000_000
+FLOW_RUN = re.compile(r"prefect\S* *(flow-run execute|-m prefect)|flow_engine|prefect\.engine")
+
+
+def parts_of(stack: Stack) -> list[tuple[str, str]]:
+    return [(one["uri"], one["sha256"]) for one in stack.manifest(BIG_DAY)["parts"]]
+
+
+def is_scored(stack: Stack) -> bool:
+    return bool(stack.keys(f"predictions/day={BIG_DAY}/manifest.json"))
+
+
+def begin_scoring_anew(stack: Stack) -> UUID:
+    """Take the big day's predictions away, and start to score it; gives the run once it is under way."""
+    for key in stack.keys(f"predictions/day={BIG_DAY}/"):
+        stack.s3.delete_object(Bucket="campaign", Key=key)
+    run = stack.start("batch-scoring/daily", day=BIG_DAY)
+    stack.running(run)
+    return run
+
+
+def unbroken(stack: Stack) -> str:
+    """What the broken runs are compared with."""
+    stack.ran("traffic/daily", day=BIG_DAY, rows=BIG_ROWS)
+    stack.ran("batch-scoring/daily", day=BIG_DAY)
+    stack.expected = parts_of(stack)  # type: ignore[attr-defined]
+    return f"{BIG_ROWS:,} campaigns in {len(parts_of(stack))} parts"
+
+
+def as_unbroken(stack: Stack) -> None:
+    check(parts_of(stack) == stack.expected, "the parts are not those of an unbroken run")  # type: ignore[attr-defined]
+
+
+def kill_worker(stack: Stack) -> str:
+    """SIGKILL for the worker that scores; another one finishes the same run."""
+    stack.compose("up", "-d", "--wait", "--no-build", "--no-recreate", "--scale", "worker=2")
+    run = begin_scoring_anew(stack)
+    workers = stack.compose("ps", "-q", "worker").split()
+    check(len(workers) == 2, f"{len(workers)} workers")
+    busy = [one for one in workers if FLOW_RUN.search(stack.command("docker", "top", one, "-eo", "args"))]
+    check(len(busy) == 1, f"{len(busy)} workers have a run")
+    stack.command("docker", "kill", busy[0])
+    killed = time.monotonic()
+    check(not is_scored(stack), "the run had ended before its worker was killed")
+    found = stack.finished(run, 300)
+    took = time.monotonic() - killed
+    check(found.run_count == 2, f"run_count is {found.run_count}")
+    as_unbroken(stack)
+    stack.compose("up", "-d", "--wait", "--no-build", "--scale", "worker=1")
+    return f"finished by the other {took:.0f} s after the kill, same parts"
+
+
+def restart_postgres(stack: Stack) -> str:
+    run = stack.start("monitoring/daily", day=BIG_DAY)
+    stack.running(run)
+    stack.compose("restart", "postgres")
+    stack.finished(run)
+    [row] = stack.sql(f"SELECT value FROM metrics WHERE day = '{BIG_DAY}' AND metric = 'rows_read'")
+    check(float(row["value"]) == BIG_ROWS, row)
+    return "the run completed, its rows are there"
+
+
+def stop_object_store(stack: Stack) -> str:
+    run = begin_scoring_anew(stack)
+    stack.compose("stop", "object-store")
+    time.sleep(20)  # as long as it is to be away
+    stack.compose("start", "object-store")
+    stack.finished(run)
+    as_unbroken(stack)
+    return "away for 20 s; the run completed, same parts"
+
+
+def restart_server(stack: Stack) -> str:
+    run = begin_scoring_anew(stack)
+    stack.compose("restart", "prefect-server")
+    found = stack.finished(run)
+    as_unbroken(stack)
+    return f"the run completed at start {found.run_count}, same parts"
+
+
+def state_of(stack: Stack) -> dict[str, Any]:
+    """All that would be missed."""
+    with stack.api() as client:
+        runs = {str(run.id) for run in client.read_flow_runs(limit=200) if run.state.is_completed()}
+        paused = {name: client.read_deployment_by_name(name).paused for name in DEPLOYMENTS}
+    versions = stack.registry().search_model_versions("name = 'campaign-success'")
+    metrics = stack.sql("SELECT day, metric, column_name, value FROM metrics ORDER BY 1, 2, 3")
+    return {
+        "runs": runs,
+        "paused": paused,
+        "models": {one.version: one.run_id for one in versions},
+        "champion": stack.champion(),
+        "objects": stack.keys(),
+        "metrics": metrics,
+        "champions": stack.sql("SELECT * FROM champions ORDER BY 1"),
+    }
+
+
+def same(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Raises `Failure` for what is gone or other than it was."""
+    for what, value in before.items():
+        found = after[what] & value if what == "runs" else after[what]
+        check(found == value, f"{what} differ")
+    return f"{len(before['runs'])} runs, {len(before['models'])} versions, {len(before['objects'])} objects"
+
+
+def down_and_up(stack: Stack) -> str:
+    """With a run under way, which is finished afterwards."""
+    before = state_of(stack)
+    run = stack.start("batch-scoring/daily", day=BIG_DAY)
+    stack.running(run)
+    stack.make("down")
+    stack.make("up")
+    healthy(stack)
+    found = stack.finished(run)
+    as_unbroken(stack)
+    after = state_of(stack)
+    for one in (before, after):  # the manifest says when the day was scored
+        one["objects"].pop(f"predictions/day={BIG_DAY}/manifest.json")
+    return f"nothing lost ({same(before, after)}); the run completed at start {found.run_count}"
+
+
+def backup_wipe_restore(stack: Stack) -> str:
+    before, folder = state_of(stack), HOME.with_name("e2e-backup")
+    shutil.rmtree(folder, ignore_errors=True)
+    stack.make("backup", f"DIR={folder.relative_to(ROOT)}")
+    check(state_of(stack) == before, "the backup changed what it saved")
+    stack.make("clean-stack")
+    stack.make("up")
+    check(not stack.keys("predictions/"), "the wipe left predictions")
+    stack.make("restore", f"DIR={folder.relative_to(ROOT)}")
+    told = same(before, state_of(stack))
+    stack.ran("monitoring/daily")
+    upcoming(stack)
+    shutil.rmtree(folder)
+    return f"all is back: {told}"
+
+
+STEPS = [
+    (f"a day of {BIG_ROWS:,} campaigns, unbroken", unbroken),
+    ("kill -9 the worker that scores it", kill_worker),
+    ("restart Postgres while it is monitored", restart_postgres),
+    ("stop the object store while it is scored", stop_object_store),
+    ("restart Prefect's server while it is scored", restart_server),
+    ("down and up while it is scored", down_and_up),
+    ("backup, wipe, restore", backup_wipe_restore),
+]

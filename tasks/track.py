@@ -19,6 +19,7 @@ from tasks.search_space import study_name
 from tasks.validate import Dataset
 
 VARIABLE = "MLFLOW_TRACKING_URI"
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # its page opens on runs, not on traces of agents
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def experiment_id(connected: Any, name: str) -> str:
         # A tracking server says where artifacts go; a bare database would put them into the working directory.
         embedded = not Settings().mlflow_tracking_uri.startswith("http")
         try:
-            return str(connected.create_experiment(name, (home / "mlartifacts").as_uri() if embedded else None))
+            where = (home / "mlartifacts").as_uri() if embedded else None
+            return str(connected.create_experiment(name, where, tags=KIND))
         except MlflowException:  # another run made it in between
             found = connected.get_experiment_by_name(name)
     return str(found.experiment_id)

@@ -26,7 +26,8 @@ def play(stack: Stack, steps: list[Step]) -> list[tuple[str, float, str, bool]]:
     played = []
     for name, step in steps:
         began = time.monotonic()
-        console.print(f"… {name}", end="\r", soft_wrap=True)
+        if console.is_terminal:
+            console.print(f"… {name}", end="\r", soft_wrap=True)
         try:
             told, held = step(stack), True
         except Failure as failure:

@@ -3,14 +3,14 @@
 import re
 import shutil
 import time
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from tests.e2e.stack import HOME, ROOT, Stack, check
 from tests.e2e.story import DEPLOYMENTS, healthy, upcoming
 
-BIG_DAY, BIG_ROWS = date.today() - timedelta(days=20), 3_000_000
+BIG_DAY, BIG_ROWS = datetime.now(UTC).date() - timedelta(days=20), 3_000_000
 FLOW_RUN = re.compile(r"prefect\S* *(flow-run execute|-m prefect)|flow_engine|prefect\.engine")
 
 
@@ -49,7 +49,7 @@ def kill_worker(stack: Stack) -> str:
     run = begin_scoring_anew(stack)
     workers = stack.compose("ps", "-q", "worker").split()
     check(len(workers) == 2, f"{len(workers)} workers")
-    busy = [one for one in workers if FLOW_RUN.search(stack.command("docker", "top", one, "-eo", "args"))]
+    busy = [one for one in workers if FLOW_RUN.search(stack.command("docker", "top", one, "-eo", "pid,args"))]
     check(len(busy) == 1, f"{len(busy)} workers have a run")
     stack.command("docker", "kill", busy[0])
     killed = time.monotonic()

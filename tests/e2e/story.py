@@ -7,14 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow.compute as pc
+from prefect.client.schemas.actions import DeploymentUpdate
 
 from tests.e2e.stack import Failure, Stack, check, until
 
-TODAY = date.today()
+TODAY = datetime.now(UTC).date()
 DAYS = [TODAY - timedelta(days=n) for n in (6, 5, 4, 3, 2)]
 CALM, DRIFTED = DAYS[:3], DAYS[3:]
 NEXT = TODAY - timedelta(days=1)
-ROWS, DRIFT = 5_000, 3
+ROWS, DRIFT, TRIALS = 5_000, 3, 8
 DEPLOYMENTS = ("training/weekly", "batch-scoring/daily", "monitoring/daily", "traffic/daily")
 SCHEDULED = DEPLOYMENTS[:3]
 
@@ -90,7 +91,7 @@ def drop_days(stack: Stack) -> str:
 
 
 def train(stack: Stack) -> str:
-    stack.ran("training/weekly", trials=8)
+    stack.ran("training/weekly", trials=TRIALS)
     check(stack.champion() == "1", f"champion is {stack.champion()}")
     run = stack.registry().get_run(stack.registry().get_model_version("campaign-success", "1").run_id)
     check(run.data.metrics["test_roc_auc"] > 0.99, run.data.metrics)
@@ -155,6 +156,9 @@ def monitor(stack: Stack) -> str:
 
 def drift(stack: Stack) -> str:
     """Two drifted days with outcomes: the event starts one training by itself, however often it comes."""
+    with stack.api() as client:  # as many trials as the first training had
+        weekly = client.read_deployment_by_name("training/weekly")
+        client.update_deployment(weekly.id, DeploymentUpdate(parameters=weekly.parameters | {"trials": TRIALS}))
     began = datetime.now(UTC)
     for day in DRIFTED:
         stack.ran("traffic/daily", day=day, rows=ROWS, drift=DRIFT, outcomes="true")

@@ -16,7 +16,7 @@ def settings_table() -> str:
         alias = field.validation_alias
         variable = str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"CAMPAIGN_{name.upper()}"
         if field.default_factory:
-            known = {"home": Path("/HOME"), "store": "$CAMPAIGN_STORE"}
+            known = {"home": Path("/HOME"), "store": "$CAMPAIGN_STORE", "mlflow_tracking_uri": "$MLFLOW_TRACKING_URI"}
             default = field.default_factory(known).replace("/HOME", "$CAMPAIGN_HOME")  # type: ignore[call-arg]
         else:
             default = "" if field.default is None else str(field.default)

@@ -32,7 +32,7 @@ def play(stack: Stack, steps: list[Step]) -> list[tuple[str, float, str, bool]]:
             told, held = step(stack), True
         except Failure as failure:
             told, held = str(failure), False
-        except Exception as error:  # noqa: BLE001  the table is to be printed all the same
+        except Exception as error:  # the table is to be printed all the same
             console.print_exception()
             told, held = repr(error), False
         played.append((name, time.monotonic() - began, told, held))

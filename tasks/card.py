@@ -33,8 +33,8 @@ Features: {features}.
 
 ## Data
 {data.rows:,} good rows from `{data.origin}` and {days}, digest `{data.digest}`; {data.bad:,} bad rows in quarantine.
-Fitted on {model.about["rows_fitted"]:,} rows (train and validation), judged on {scores.rows:,} test rows, which
-no champion was ever fitted on.
+Fitted on {model.about["rows_fitted"]:,} rows (train and validation), judged on {scores.rows:,} test rows, \
+which no champion was ever fitted on.
 
 ## How good it is
 | on test rows | value | 95 % interval |

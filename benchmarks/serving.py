@@ -1,7 +1,7 @@
 """Requests per second of the web service beside what it replaces: `python -m benchmarks.serving [--seconds S]`.
 
-Each contender runs alone, on the same cores, with the load generator on the last core, and gets the same campaign over 1,
-16 and 64 connections on loopback. The web service captures what it answers, as in the field.
+Each contender runs alone, on the same cores, with the load generator on the last core, and gets the same campaign
+over 1, 16 and 64 connections on loopback. The web service captures what it answers, as in the field.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import serving_contenders as contenders
 from benchmarks.serving_contenders import BARE, CAMPAIGN, ECHO, MLFLOW, REPLACED, ROOT, WEB
-from benchmarks.serving_contenders import asked_of, cpu_seconds, family, memory, serving
 from benchmarks.serving_rivals import microseconds_a_row, write_models
 
 CONNECTIONS = (1, 16, 64)
@@ -41,13 +41,13 @@ class Measured:
 
 
 def measure(name: str, workers: int, connections: int, port: int, pid: int, seconds: float) -> Measured:
-    path, body = asked_of(name)
+    path, body = contenders.asked_of(name)
     load = [sys.executable, str(ROOT / "benchmarks" / "serving_load.py"), str(port), path, str(connections)]
 
     def ask(lasting: float) -> dict[str, float]:
         last = sorted(os.sched_getaffinity(0))[-1]
         ended = subprocess.run(
-            [*load, str(lasting)], input=body, stdout=subprocess.PIPE, check=True,
+            [*load, str(lasting)], input=body, stdout=subprocess.PIPE, check=True, timeout=lasting + 60,
             preexec_fn=lambda: os.sched_setaffinity(0, [last]),
         )  # fmt: skip
         answers: dict[str, float] = json.loads(ended.stdout)
@@ -56,11 +56,11 @@ def measure(name: str, workers: int, connections: int, port: int, pid: int, seco
         return answers
 
     ask(min(1.0, seconds))
-    pids = family(pid)
-    before = cpu_seconds(pids)
+    pids = contenders.family(pid)
+    before = contenders.cpu_seconds(pids)
     found = ask(seconds)
-    cpu = (cpu_seconds(pids) - before) / found["requests"]
-    return Measured(name, workers, connections, found["rate"], found["p50"], found["p99"], cpu, memory(pids))
+    cpu = (contenders.cpu_seconds(pids) - before) / found["requests"]
+    return Measured(name, workers, connections, found["rate"], found["p50"], found["p99"], cpu, contenders.memory(pids))
 
 
 def measured(folder: Path, workers: int, rounds: int, seconds: float) -> list[Measured]:
@@ -72,7 +72,7 @@ def measured(folder: Path, workers: int, rounds: int, seconds: float) -> list[Me
                 probe.bind(("127.0.0.1", 0))
                 port = probe.getsockname()[1]
             print(f"{name}, {workers} worker(s), round {number + 1} of {rounds} …", file=sys.stderr)
-            with serving(name, port, workers, folder) as pid:
+            with contenders.serving(name, port, workers, folder) as pid:
                 results += [measure(name, workers, one, port, pid, seconds) for one in CONNECTIONS]
     return results
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.serving_rivals import FOLDER
@@ -48,13 +48,15 @@ def serving(name: str, port: int, workers: int, folder: Path) -> Iterator[int]:
     cores = sorted(os.sched_getaffinity(0))
     environment = os.environ | {
         FOLDER: str(folder), "CAMPAIGN_BUNDLE": str(folder / "bundle"), "CAMPAIGN_HOME": str(folder / "home"),
-        "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
     }  # fmt: skip
     for variable in ("MLFLOW_TRACKING_URI", "CAMPAIGN_STORE", "CAMPAIGN_API_KEYS"):
         environment.pop(variable, None)
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, *command(name, port, workers, folder)], cwd=folder, env=environment, stdout=log, stderr=log,
+            [sys.executable, *command(name, port, workers, folder)],
+            cwd=folder, env=environment, stdout=log, stderr=log,
             preexec_fn=lambda: os.sched_setaffinity(0, cores[:workers]),
         )  # fmt: skip
     try:
@@ -62,7 +64,8 @@ def serving(name: str, port: int, workers: int, folder: Path) -> Iterator[int]:
         yield server.pid
     finally:
         for pid in family(server.pid)[::-1]:
-            os.kill(pid, 15)
+            with suppress(ProcessLookupError):
+                os.kill(pid, 15)
         server.wait()
 
 

@@ -26,7 +26,7 @@ CONSTANT = {"success": True, "probability": 0.5, "model_version": "1", "predicti
 
 def replaced() -> FastAPI:
     """The approach that this service replaces: DictVectorizer and scikit-learn's own predict."""
-    import joblib
+    import joblib  # type: ignore[import-untyped]
 
     vectorizer, forest = joblib.load(Path(os.environ[FOLDER]) / "replaced.joblib")
     fields: dict[str, Any] = {column.name.lower(): (str if column.is_category else float, ...) for column in FEATURES}
@@ -34,8 +34,8 @@ def replaced() -> FastAPI:
     app = FastAPI()
 
     @app.post("/predict")
-    async def predict(campaign: Campaign) -> dict[str, bool]:  # type: ignore[valid-type]
-        return {"success": bool(forest.predict(vectorizer.transform([campaign.model_dump()]))[0])}  # type: ignore[attr-defined]
+    async def predict(campaign: Campaign) -> dict[str, bool]:
+        return {"success": bool(forest.predict(vectorizer.transform([campaign.model_dump()]))[0])}
 
     return app
 
@@ -68,7 +68,7 @@ def bare() -> Callable[..., Any]:
 
 
 def write_models(folder: Path) -> None:
-    """One forest of the same size for each: as an exported champion, as an MLflow model, and behind a DictVectorizer."""
+    """A forest of the same size for each: as an exported champion, an MLflow model, and behind a DictVectorizer."""
     import joblib
     import mlflow
     from sklearn.compose import ColumnTransformer

@@ -1,0 +1,61 @@
+"""Serve: `python -m deployments.web_service [--host H] [--port P] [--workers N]`."""
+
+import argparse
+import logging
+import os
+import sys
+from tempfile import TemporaryDirectory
+
+import uvicorn
+
+from campaign.errors import CampaignError
+from deployments.web_service.app import create_app
+from deployments.web_service.metrics import SHARED
+from deployments.web_service.patience import Patient
+
+APP = f"{create_app.__module__}:{create_app.__name__}"
+CONNECTIONS = 1000  # more are answered 503
+KEEP_ALIVE_SECONDS = 75
+STOP_SECONDS = 15  # for requests that are under way
+
+
+def main() -> None:
+    """Serve until SIGTERM or Ctrl-C; what a user can mend ends in two sentences and exit code 1."""
+    given = arguments()
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("campaign").setLevel(logging.INFO)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # what it tries again, the rotation says once
+    try:
+        create_app()  # each worker makes its own: this one finds out whether it can
+    except CampaignError as error:
+        sys.exit(f"{error.cause}\n{error.remedy}")
+    print(f"campaign-success on http://{given.host}:{given.port}", flush=True)
+    with TemporaryDirectory(prefix="campaign-metrics-") as shared:
+        if given.workers > 1:
+            os.environ.setdefault(SHARED, shared)
+        uvicorn.run(
+            APP,
+            factory=True,
+            host=given.host,
+            port=given.port,
+            workers=given.workers,
+            http=Patient,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m deployments.web_service", description="Serve the champion.")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for other machines too (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="(default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""`POST /predict/batch`: a table of campaigns scored at once. A bad row gets its own error, the others their answer."""
+
+import io
+import json
+import time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from deployments.web_service import metrics
+from deployments.web_service.body import MANY_CAMPAIGNS, body_of, kind_of
+from deployments.web_service.capture import SCHEMA
+from deployments.web_service.documents import table_body
+from deployments.web_service.guarded import REFUSALS, Guarded
+from deployments.web_service.service import Service
+from deployments.web_service.upload import MAX_CAMPAIGNS, Upload, as_sent, kind_of_table, read_upload
+
+ADDED = ("probability", "success", "model_version", "error")
+
+
+class ScoredRow(BaseModel):
+    """One row's answer, or its error."""
+
+    row: int = Field(ge=1, description="where it stood, counted from 1")
+    campaignid: str | None = None
+    success: bool | None = None
+    probability: float | None = Field(None, ge=0, le=1)
+    prediction_id: str | None = None
+    error: str | None = None
+
+
+class BatchPrediction(BaseModel):
+    """What the champion says of a table of campaigns."""
+
+    model_version: str
+    successful: int
+    unsuccessful: int
+    rejected: int
+    predictions: list[ScoredRow]
+
+
+def router(campaign: dict[str, Any]) -> APIRouter:
+    """The route, for campaigns of this JSON schema."""
+    made = APIRouter(route_class=Guarded)
+    made.add_api_route(
+        "/predict/batch",
+        predict_batch,
+        methods=["POST"],
+        response_model=BatchPrediction,
+        responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}, **REFUSALS},
+        openapi_extra=table_body(campaign, MAX_CAMPAIGNS),
+    )
+    return made
+
+
+async def predict_batch(request: Request) -> Response:
+    """Score up to 10,000 campaigns: JSON, CSV or Parquet in, JSON or (with `Accept: text/csv`) the scored table out."""
+    service: Service = request.app.state.service
+    service.rotation.ready()
+    async with service.uploads:  # the others wait for their turn, and their bodies on the wire
+        body = await body_of(request.receive, MANY_CAMPAIGNS)
+        kind = kind_of_table(kind_of(request.headers.raw), body)
+        as_csv = "text/csv" in request.headers.get("accept", "")
+        content = await run_in_threadpool(answer, service, kind, body, as_csv)
+    return Response(content, media_type="text/csv" if as_csv else "application/json")
+
+
+def answer(service: Service, kind: str, body: bytes, as_csv: bool) -> bytes:
+    """Read, score, count and capture. Raises `Refusal`."""
+    served = service.rotation.ready()
+    upload = read_upload(kind, body, served, service.request)
+    probability = served.model.forest.predict(upload.matrix) if len(upload.matrix) else np.empty(0)
+    for name, rows in served.model.encoder.unknown(upload.matrix).items():
+        if rows:
+            metrics.unknown.labels(name).inc(rows)
+    successful = int((probability > 0.5).sum())
+    metrics.predictions.labels("success").inc(successful)
+    metrics.predictions.labels("failure").inc(len(probability) - successful)
+    metrics.rejected.inc(len(upload.errors))
+    scored = _scored(upload, probability, served.version, service)
+    service.capture.add_table(scored)
+    if as_csv:
+        return _csv(as_sent(kind, body), upload, scored)
+    counts = {"successful": successful, "unsuccessful": len(probability) - successful, "rejected": len(upload.errors)}
+    return json.dumps({"model_version": served.version, **counts, "predictions": _rows(upload, scored)}).encode()
+
+
+def _scored(upload: Upload, probability: Any, version: str, service: Service) -> pa.Table:
+    """The good rows as they are captured."""
+    rows = len(probability)
+    columns = {name: upload.campaigns.column(name) for name in upload.campaigns.column_names}
+    columns |= {
+        "prediction_id": pa.array([service.capture.new_id() for _ in range(rows)], pa.string()),
+        "probability": pa.array(probability),
+        "success": pa.array((probability > 0.5).astype(np.int8)),
+        "model_version": pa.array([version] * rows, pa.string()),
+        "answered_at": pa.array(np.full(rows, int(time.time() * 1e6))).cast(pa.timestamp("us", "UTC")),
+    }
+    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _rows(upload: Upload, scored: pa.Table) -> list[dict[str, Any]]:
+    names = ("CampaignID", "success", "probability", "prediction_id")
+    answers = zip(*(scored.column(name).to_pylist() for name in names), strict=True)
+    rows: list[dict[str, Any]] = []
+    for at in range(upload.rows):
+        if at in upload.errors:
+            rows.append({"row": at + 1, "error": upload.errors[at]})
+            continue
+        campaign, success, probability, prediction_id = next(answers)
+        own = {} if campaign is None else {"campaignid": campaign}
+        rows.append({"row": at + 1, **own, "success": bool(success), "probability": probability,
+                     "prediction_id": prediction_id})  # fmt: skip
+    return rows
+
+
+def _csv(sent: pa.Table, upload: Upload, scored: pa.Table) -> bytes:
+    """The table that was sent, with what became of each row at its right."""
+    sent = sent.select([at for at, name in enumerate(sent.column_names) if name not in ADDED])
+    good = np.setdiff1d(np.arange(upload.rows), list(upload.errors))
+    places = np.full(upload.rows, -1)
+    places[good] = np.arange(len(good))
+    at = pa.array(places, mask=places < 0)  # null, and so an empty cell, for a bad row
+    for name in ("probability", "success", "model_version"):
+        column = scored.column(name).cast(pa.bool_()) if name == "success" else scored.column(name)
+        sent = sent.append_column(name, column.take(at))
+    sent = sent.append_column("error", pa.array([upload.errors.get(row) for row in range(upload.rows)], pa.string()))
+    flat = [_flat(column) for column in sent.columns]
+    out = io.BytesIO()
+    pacsv.write_csv(pa.table(flat, sent.column_names), out, pacsv.WriteOptions(quoting_style="needed"))
+    return out.getvalue()
+
+
+def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """A column that CSV has a form for."""
+    if pa.types.is_dictionary(column.type):
+        return column.cast(column.type.value_type)
+    if pa.types.is_binary(column.type):
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
+    return column

@@ -1,0 +1,83 @@
+"""Every route but /predict, which does the same on its own: the key is asked for, the answer counted and timed."""
+
+from time import perf_counter
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from deployments.web_service import metrics
+from deployments.web_service.body import GONE, Gone
+from deployments.web_service.refusals import NotUnderstood, Refusal
+
+
+class Sentence(BaseModel):
+    """Cause and remedy."""
+
+    detail: str
+
+
+class Fault(BaseModel):
+    """A field that is wrong, and why."""
+
+    field: str
+    reason: str
+
+
+class Faults(BaseModel):
+    """Everything that is wrong with a request."""
+
+    detail: list[Fault]
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Sentence, "description": "No valid API key, where keys are configured"},
+    413: {"model": Sentence, "description": "Longer than is allowed"},
+    415: {"model": Sentence, "description": "A content type that is not understood"},
+    422: {"model": Faults, "description": "Each field that is wrong, and the reason"},
+    503: {"model": Sentence, "description": "No model is there yet; ask again after Retry-After"},
+}
+
+
+class Guarded(APIRoute):
+    """`open_to_all` routes are those that machines ask and that hold no secrets."""
+
+    open_to_all = False
+
+    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+        began = perf_counter()
+        status = 500
+
+        async def watched(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            if not self.open_to_all:
+                scope["app"].state.service.keys.check(scope["headers"])
+            await super().handle(scope, receive, watched)
+        except Refusal as refusal:
+            await refusal.send(watched)
+        except HTTPException as error:
+            status = error.status_code
+            raise
+        except Gone:
+            status = GONE
+        finally:
+            metrics.requests.labels(self.path, str(status)).inc()
+            metrics.latency.labels(self.path).observe(perf_counter() - began)
+
+
+class OpenToAll(Guarded):
+    open_to_all = True
+
+
+async def wrong_parameter(_: Request, error: Exception) -> Any:
+    """FastAPI's own finding about a path or a query, in the words of the others."""
+    assert isinstance(error, RequestValidationError)
+    raise NotUnderstood([(str(fault["loc"][-1]), fault["msg"]) for fault in error.errors()])

@@ -1,0 +1,63 @@
+"""What Prometheus is told. With several workers the client library keeps the counts in files that they share."""
+
+import os
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import REGISTRY as OWN
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from deployments.web_service.served import Served
+
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+requests = Counter("campaign_requests", "Answers, by route and status", ["route", "status"])
+latency = Histogram("campaign_request_seconds", "From a request's head to its answer", ["route"], buckets=SECONDS)
+predictions = Counter("campaign_predictions", "Campaigns that were scored", ["outcome"])
+rejected = Counter("campaign_rejected_rows", "Rows of batches that could not be scored")
+unknown = Counter("campaign_unknown_categories", "Values that training never saw", ["feature"])
+captured = Counter("campaign_captured", "Predictions that were written to the store")
+dropped = Counter("campaign_capture_dropped", "Predictions that could not be kept until the store was back")
+waiting = Gauge("campaign_capture_waiting", "Predictions that wait to be written", multiprocess_mode="livesum")
+swaps = Counter("campaign_model_swaps", "Models that came into service, the first included")
+version = Gauge(
+    "campaign_model_info", "1 for the version in service", ["model", "version"], multiprocess_mode="livemax"
+)
+refused = Gauge("campaign_model_refused", "1 for a champion that is refused", ["version"], multiprocess_mode="livemax")
+trained = Gauge(
+    "campaign_model_trained_timestamp_seconds", "When the version was trained", multiprocess_mode="livemostrecent"
+)
+since = Gauge(
+    "campaign_model_in_service_timestamp_seconds", "When it came into service", multiprocess_mode="livemostrecent"
+)
+registry_silent = Gauge("campaign_registry_silent", "1 while nobody says who is champion", multiprocess_mode="livemax")
+
+
+def exposition() -> tuple[bytes, str]:
+    """The text of all metrics, and its content type."""
+    registry = OWN
+    if os.environ.get(SHARED):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def show(before: Served | None, now: Served) -> None:
+    """Say which version is in service."""
+    if before is not None:
+        version.labels(before.model.name, before.version).set(0)
+    version.labels(now.model.name, now.version).set(1)
+    swaps.inc()
+    since.set(now.since.timestamp())
+    if (trained_at := trained_at_of(now)) is not None:
+        trained.set(trained_at)
+
+
+def trained_at_of(served: Served) -> float | None:
+    """Unix seconds; None for a model that does not say."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(str(served.model.about.get("trained_at"))).timestamp()
+    except ValueError:
+        return None

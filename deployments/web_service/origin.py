@@ -1,0 +1,79 @@
+"""Where champions come from: MLflow's registry, or a folder that was exported."""
+
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+from campaign.model import DESCRIPTION, ScoringModel
+from campaign.settings import Settings
+from deployments.champion import TRACKING, bundle_folder, bundled_model, registered_champion, registered_model
+
+REFERENCE = "reference.parquet"
+
+Fetched = tuple[ScoringModel, Path | None]  # the model, and its reference if it has one
+
+
+class Origin(Protocol):
+    """Both raise `NoChampion` or `ModelMismatch`."""
+
+    def champion(self) -> str:
+        """A name for whoever should be in service; another name means another model."""
+
+    def fetch(self, champion: str) -> AbstractContextManager[Fetched]:
+        """That model; the file of its reference lasts as long as the block."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The alias of a registered model."""
+
+    model: str
+
+    def champion(self) -> str:
+        return registered_champion(self.model)
+
+    @contextmanager
+    def fetch(self, champion: str) -> Iterator[Fetched]:
+        model = registered_model(self.model, champion)
+        with TemporaryDirectory(prefix="campaign-") as folder:
+            yield model, self._reference(champion, folder)
+
+    def _reference(self, champion: str, folder: str) -> Path | None:
+        mlflow = importlib.import_module("mlflow")
+        uri = os.environ[TRACKING]
+        try:
+            found = mlflow.artifacts.download_artifacts(
+                f"models:/{self.model}/{champion}/extra_files/{REFERENCE}",
+                dst_path=folder,
+                tracking_uri=uri,
+                registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri,
+            )
+        except (mlflow.exceptions.MlflowException, OSError):  # its model came from the same folder a moment ago
+            return None
+        return Path(found)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder that `campaign champion export` wrote, and may write again."""
+
+    folder: Path
+
+    def champion(self) -> str:
+        description = self.folder / DESCRIPTION
+        return str(description.stat().st_mtime_ns) if description.is_file() else "none"
+
+    @contextmanager
+    def fetch(self, champion: str) -> Iterator[Fetched]:
+        reference = self.folder / REFERENCE
+        yield bundled_model(self.folder), reference if reference.is_file() else None
+
+
+def origin() -> Origin:
+    """MLflow when MLFLOW_TRACKING_URI is set, else the exported folder."""
+    return Registry(Settings().model) if os.environ.get(TRACKING) else Bundle(bundle_folder())

@@ -1,0 +1,55 @@
+"""An HTTP connection that ends when its client takes too long to say what it wants, or says too much before it."""
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+REQUEST_SECONDS = 30.0  # from a request's first byte (or the connection) to the end of its body
+HEAD_BYTES = 1 << 16
+
+
+class Patient(HttpToolsProtocol):
+    """uvicorn itself waits for ever for a request to end, and keeps a head of any length."""
+
+    began: float | None = None  # while a request is coming in
+    in_head = True
+    head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.began = self.loop.time()
+        self.loop.call_later(REQUEST_SECONDS, self._look)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.in_head and self.began is not None:
+            self.head_bytes += len(data)
+            if self.head_bytes > HEAD_BYTES:
+                self._end(431)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.began, self.in_head, self.head_bytes = self.loop.time(), True, 0
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self.in_head = False
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.began = None
+
+    def _look(self) -> None:
+        # One timer a connection, and none a request: timers cost.
+        if self.transport.is_closing():
+            return
+        now = self.loop.time()
+        if self.began is not None and now - self.began >= REQUEST_SECONDS:
+            self._end(408)
+            return
+        self.loop.call_later(REQUEST_SECONDS - (now - self.began if self.began is not None else 0), self._look)
+
+    def _end(self, status: int) -> None:
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        self.transport.close()

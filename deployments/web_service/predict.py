@@ -1,0 +1,92 @@
+"""`POST /predict`: between a campaign and its probability no dependency is solved and no thread is asked."""
+
+import json
+from time import perf_counter
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from deployments.web_service import metrics
+from deployments.web_service.body import GONE, ONE_CAMPAIGN, Gone, Receive, body_of, refuse_unless_json
+from deployments.web_service.documents import json_body
+from deployments.web_service.guarded import REFUSALS, Guarded
+from deployments.web_service.refusals import Headers, Refusal
+from deployments.web_service.service import Service
+
+ROUTE = "/predict"
+_answered, _failed = metrics.requests.labels(ROUTE, "200"), metrics.requests.labels(ROUTE, "500")
+_seconds = metrics.latency.labels(ROUTE)
+_outcomes = {True: metrics.predictions.labels("success"), False: metrics.predictions.labels("failure")}
+
+
+class Prediction(BaseModel):
+    """What the champion says of one campaign."""
+
+    success: bool = Field(description="whether the probability is above 0.5")
+    probability: float = Field(ge=0, le=1)
+    model_version: str
+    prediction_id: str = Field(description="under which this answer is captured")
+
+
+def router(campaign: dict[str, Any]) -> APIRouter:
+    """What OpenAPI says of the route, for a campaign of this JSON schema; and 405 for other methods."""
+    made = APIRouter(route_class=Guarded)
+    made.add_api_route(
+        ROUTE,
+        predict,
+        methods=["POST"],
+        response_model=Prediction,
+        responses=REFUSALS,
+        openapi_extra=json_body(campaign),
+    )
+    return made
+
+
+async def predict(request: Request) -> Response:
+    """Whether one campaign will succeed, and how probable that is. Inputs and answer are captured."""
+    raise NotImplementedError("PredictOne answers before the router is asked")
+
+
+class PredictOne:
+    """An ASGI application."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
+        began = perf_counter()
+        counted = _failed
+        try:
+            self.service.keys.check(scope["headers"])
+            refuse_unless_json(scope["headers"])
+            body = self.answer(await body_of(receive, ONE_CAMPAIGN))
+            headers: Headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+            counted = _answered
+        except Refusal as refusal:
+            await refusal.send(send)
+            counted = metrics.requests.labels(ROUTE, str(refusal.status))
+        except Gone:
+            counted = metrics.requests.labels(ROUTE, str(GONE))
+        finally:
+            counted.inc()
+            _seconds.observe(perf_counter() - began)
+
+    def answer(self, body: bytes) -> bytes:
+        """Score, count and capture. Raises `Refusal`."""
+        service = self.service
+        served = service.rotation.served or service.rotation.ready()
+        campaign = service.request.read(body)
+        probability, unknown = served.score(campaign)
+        for name in unknown:
+            metrics.unknown.labels(name).inc()
+        success = probability > 0.5
+        _outcomes[success].inc()
+        prediction_id = service.capture.new_id()
+        service.capture.add(prediction_id, campaign, probability, served.version)
+        return (
+            f'{{"success":{"true" if success else "false"},"probability":{probability!r},'
+            f'"model_version":{json.dumps(served.version)},"prediction_id":"{prediction_id}"}}'
+        ).encode()

@@ -1,0 +1,62 @@
+"""The parts that requests are answered with."""
+
+from asyncio import Semaphore
+from dataclasses import dataclass, field
+from typing import get_args
+
+from campaign.schema import FeatureSet, model_name
+from campaign.settings import Settings
+from campaign.store import Store
+from deployments.web_service.capture import Capture
+from deployments.web_service.keys import Keys
+from deployments.web_service.last_good import LastGood
+from deployments.web_service.merging import Merging
+from deployments.web_service.origin import Registry, origin
+from deployments.web_service.request import CampaignRequest
+from deployments.web_service.rotation import Rotation
+
+START_SECONDS = 10.0  # for the first model, before requests are accepted
+MAX_UPLOADS = 4  # at once, for what they hold in memory
+
+
+@dataclass(frozen=True)
+class Service:
+    """Made before the first request, started and stopped with the server."""
+
+    keys: Keys
+    request: CampaignRequest
+    rotation: Rotation
+    store: Store
+    capture: Capture
+    merging: Merging
+    uploads: Semaphore = field(default_factory=lambda: Semaphore(MAX_UPLOADS))
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Service":
+        feature_set = feature_set_of(settings.model)
+        source, store = origin(), Store(settings.store)
+        # A folder that was exported is there after a restart; a registry may not be.
+        kept = LastGood(settings.cache / "web" / settings.model) if isinstance(source, Registry) else None
+        return cls(
+            keys=Keys(settings.api_keys),
+            request=CampaignRequest.of(feature_set),
+            rotation=Rotation(source, feature_set, kept),
+            store=store,
+            capture=Capture(store),
+            merging=Merging(store),
+        )
+
+    def start(self) -> None:
+        """Gives the model a few seconds: a worker that answers 503 where another one has a model would be worse."""
+        for part in (self.rotation, self.capture, self.merging):
+            part.start()
+        self.rotation.looked(START_SECONDS)
+
+    def stop(self) -> None:
+        for part in (self.rotation, self.merging, self.capture):
+            part.stop()
+
+
+def feature_set_of(model: str) -> str:
+    """Which columns a request has to hold, by the registered model's name."""
+    return next((one for one in get_args(FeatureSet) if model_name(one) == model), "published")

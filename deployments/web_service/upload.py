@@ -1,0 +1,180 @@
+"""A table of campaigns as it was sent (JSON, CSV or Parquet), checked and turned into rows that a forest scores."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from campaign.errors import CampaignError
+from campaign.reading import Batch, read_campaigns
+from campaign.schema import FEATURES, ID
+from deployments.web_service.refusals import NotUnderstood, TooLarge, WrongType
+from deployments.web_service.request import CampaignRequest, from_body, spelled_out
+from deployments.web_service.served import Served
+
+MAX_CAMPAIGNS = 10_000
+MAX_COLUMNS = 1_000  # of a table that is to come back: few bytes may name many
+MAX_EXPANDED = 1 << 27  # bytes of a Parquet file once it is decompressed
+JSON, CSV, PARQUET = "json", "csv", "parquet"
+KINDS = {
+    b"application/json": JSON,
+    b"text/csv": CSV,
+    b"application/csv": CSV,
+    b"application/vnd.ms-excel": CSV,  # what browsers on Windows call a .csv
+    b"application/vnd.apache.parquet": PARQUET,
+    b"application/x-parquet": PARQUET,
+}
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The rows of a table: `errors` of the bad ones by their place, and of the good ones, in order, what there is.
+
+    `campaigns` holds the good ones under the columns of the schema, CampaignID (null where none was given) included.
+    """
+
+    rows: int
+    errors: dict[int, str]
+    matrix: NDArray[np.float32]
+    campaigns: pa.Table
+
+
+def kind_of_table(content_type: bytes, body: bytes) -> str:
+    """By what it is said to be, or by its first bytes. Raises `WrongType`."""
+    if content_type in KINDS:
+        return KINDS[content_type]
+    if content_type in (b"", b"application/octet-stream"):
+        if body.startswith(b"PAR1"):
+            return PARQUET
+        return JSON if body.lstrip()[:1] in (b"[", b"{") else CSV
+    raise WrongType(
+        f"The content type is {content_type.decode('latin-1')!r}. "
+        "Send application/json, text/csv or application/vnd.apache.parquet."
+    )
+
+
+def read_upload(kind: str, body: bytes, served: Served, request: CampaignRequest) -> Upload:
+    """Raises `NotUnderstood` for what is no table of campaigns at all, and `TooLarge` beyond MAX_CAMPAIGNS."""
+    if kind == JSON:
+        return _from_json(json_rows(body), served, request)
+    with TemporaryDirectory(prefix="campaign-") as folder:
+        file = Path(folder) / f"upload.{kind}"
+        file.write_bytes(body)
+        try:
+            if kind == PARQUET:
+                _refuse_bombs(file)
+            return _from_file(file, served)
+        except (CampaignError, pa.ArrowException, OSError) as error:  # Arrow's decoders raise OSErrors too
+            raise NotUnderstood([("body", f"is not a table of campaigns: {error}")]) from error
+
+
+def json_rows(body: bytes) -> list[Any]:
+    """The rows of `{"campaigns": […]}` or of a bare list."""
+    parsed = from_body(body)
+    rows = parsed.get("campaigns") if isinstance(parsed, dict) else parsed
+    if not isinstance(rows, list):
+        raise NotUnderstood([("campaigns", "is missing or not a list")])
+    _refuse_more_than_allowed(len(rows))
+    return rows
+
+
+def as_sent(kind: str, body: bytes) -> pa.Table:
+    """Every column of the table that was sent, for one that was read before; nested ones have no place in a CSV."""
+    if kind == JSON:
+        rows = [row if isinstance(row, dict) else {} for row in json_rows(body)]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        _refuse_more_columns(len(names))
+        return pa.table({name: pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in names})
+    if kind == PARQUET:
+        flat = [field.name for field in pq.read_schema(pa.BufferReader(body)) if not pa.types.is_nested(field.type)]
+        _refuse_more_columns(len(flat))
+        return pq.read_table(pa.BufferReader(body), columns=flat)
+    names = list(pacsv.open_csv(pa.BufferReader(body)).schema.names)
+    _refuse_more_columns(len(names))
+    text = pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
+    return pacsv.read_csv(pa.BufferReader(body), pacsv.ReadOptions(), pacsv.ParseOptions(newlines_in_values=True), text)
+
+
+def _from_json(rows: list[Any], served: Served, request: CampaignRequest) -> Upload:
+    errors: dict[int, str] = {}
+    campaigns, matrix = [], []
+    for at, row in enumerate(rows):
+        try:
+            campaign = request.check(row)
+        except NotUnderstood as fault:
+            errors[at] = fault.sentence
+        else:
+            campaigns.append(spelled_out(campaign))
+            matrix.append(served.row(campaign)[0])
+    width = served.model.forest.n_features
+    columns = {name: pa.array([one.get(name) for one in campaigns], kind) for name, kind in COLUMNS.items()}
+    return Upload(len(rows), errors, np.array(matrix, np.float32).reshape(-1, width), pa.table(columns))
+
+
+def _from_file(file: Path, served: Served) -> Upload:
+    encoder = served.model.encoder
+    rows, matrices, tables = 0, [], []
+    errors: dict[int, str] = {}
+    for batch in read_campaigns(str(file), encoder.features, batch_rows=MAX_CAMPAIGNS + 1):
+        _refuse_more_than_allowed(rows + len(batch))
+        errors |= {rows + at: "; ".join(reasons) for at, reasons in batch.reasons.items()}
+        rows += len(batch)
+        matrices.append(encoder.encode(batch)[batch.good])
+        tables.append(_campaigns(batch))
+    return Upload(rows, errors, np.concatenate(matrices), pa.concat_tables(tables))
+
+
+COLUMNS = {ID: pa.string()} | {one.name: pa.string() if one.is_category else pa.float64() for one in FEATURES}
+
+
+def _campaigns(batch: Batch) -> pa.Table:
+    """The good rows, null in the columns that the model does not see."""
+    columns: dict[str, Any] = {name: pa.nulls(len(batch), kind) for name, kind in COLUMNS.items()}
+    columns |= {name: pa.array(values) for name, values in batch.numbers.items()}
+    columns |= {name: values.cast(pa.string()) for name, values in batch.categories.items()}
+    if ID in batch.raw.schema.names:
+        columns[ID] = batch.raw.column(ID).cast(pa.string())
+    return pa.table(columns).filter(pa.array(batch.good))
+
+
+def _refuse_more_than_allowed(rows: int) -> None:
+    if rows > MAX_CAMPAIGNS:
+        raise TooLarge(f"There are more than {MAX_CAMPAIGNS:,} campaigns. Send them in several requests.")
+
+
+def _refuse_more_columns(columns: int) -> None:
+    if columns > MAX_COLUMNS:
+        raise TooLarge(f"There are more than {MAX_COLUMNS:,} columns. Leave out those that are not asked for.")
+
+
+def _refuse_bombs(file: Path) -> None:
+    described = pq.read_metadata(file)
+    _refuse_more_than_allowed(described.num_rows)
+    groups = (described.row_group(at) for at in range(described.num_row_groups))
+    if sum(group.total_byte_size for group in groups) > MAX_EXPANDED or _length_of_texts(file) > MAX_EXPANDED:
+        raise TooLarge(
+            f"The table is longer than {MAX_EXPANDED:,} bytes. Leave out the columns that are not asked for."
+        )
+
+
+def _length_of_texts(file: Path) -> int:
+    """Bytes of all texts, of which a file may hold one and mean it ten thousand times."""
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    texts = [field.name for field in pq.read_schema(file) if any(kind(field.type) for kind in kinds)]
+    total = 0
+    for column in pq.read_table(file, columns=texts, read_dictionary=texts).columns:
+        for chunk in column.chunks:
+            lengths = pc.binary_length(chunk.dictionary).take(chunk.indices)
+            total += pc.sum(lengths.cast(pa.int64())).as_py() or 0
+    return total
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)

@@ -1,0 +1,247 @@
+import io
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+import pytest
+from web_world import FILM, Web, process
+
+from campaign import synthetic
+from campaign.reading import read_campaigns
+from campaign.schema import FEATURES, NAMES
+from campaign.store import Store
+from deployments.web_service import capture
+from deployments.web_service.capture import SCHEMA, Capture, as_table
+from deployments.web_service.merging import merge_day, merge_past_days
+
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+VALUES = {name: FILM[name.lower()] for name in NAMES}
+
+
+def files(store: Store, hidden: bool = False) -> list[str]:
+    return [entry.path for entry in store.entries("captured", hidden=hidden)]
+
+
+def rows(store: Store) -> pa.Table:
+    return pa.concat_tables(pq.read_table(pa.BufferReader(store.read(path))) for path in files(store))
+
+
+# What is written
+
+
+def test_a_captured_row_says_what_was_asked_and_answered_when_and_by_which_model(web: Web) -> None:
+    before = datetime.now(UTC)
+    answer = web.ask.post("/predict", json=FILM | {"campaignid": "mine", "category": "fILM", "country": "Peru"}).json()
+    captured = web.captured()
+    assert captured.schema.equals(SCHEMA)
+    (row,) = captured.to_pylist()
+    assert row["CampaignID"] == "mine"
+    assert {name: row[name] for name in NAMES} == VALUES | {"Country": "Peru"}  # known names as the schema spells them
+    for name in ("prediction_id", "probability", "success", "model_version"):
+        assert row[name] == answer[name]
+    assert before <= row["answered_at"] <= datetime.now(UTC)
+    assert web.service.store.entries("captured")[0].path.startswith(f"captured/day={row['answered_at']:%Y-%m-%d}/")
+
+
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_a_batch_is_captured_without_its_bad_rows(web: Web, kind: str) -> None:
+    table = pa.Table.from_batches(synthetic.campaigns(5)).to_pylist()
+    table[2]["GoalAmount"] = -1
+    out = io.BytesIO()
+    pacsv.write_csv(pa.Table.from_pylist(table), out)
+    sent = {"content": out.getvalue(), "headers": {"content-type": "text/csv"}} if kind == "csv" else {"json": table}
+    answer = web.ask.post("/predict/batch", **sent).json()
+    captured = web.captured()
+    assert captured.schema.equals(SCHEMA)
+    answered = [row for row in answer["predictions"] if "error" not in row]
+    for name in ("prediction_id", "probability"):
+        assert captured[name].to_pylist() == [row[name] for row in answered]
+    assert captured["CampaignID"].to_pylist() == [row["CampaignID"] for row in table if row["GoalAmount"] > 0]
+
+
+def test_what_was_captured_can_be_read_like_a_day_of_campaigns(web: Web, tmp_path: Path) -> None:
+    for body in (FILM, FILM | {"campaignid": "mine"}):
+        web.ask.post("/predict", json=body)
+    pq.write_table(web.captured(), tmp_path / "a.parquet")
+    (batch,) = read_campaigns(str(tmp_path / "a.parquet"), FEATURES)
+    assert batch.reasons == {}
+    assert batch.ids[0].as_py().startswith("row-")
+    assert batch.ids[1].as_py() == "mine"
+
+
+def test_in_s3_too(web: Web, s3: str) -> None:
+    store = Store("s3://campaign/captured-here")
+    kept = Capture(store)
+    kept.add("a", VALUES, 0.25, "7")
+    kept.flush()
+    assert rows(store)["prediction_id"].to_pylist() == ["a"]
+
+
+# When the store is away
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Capture:
+    """A capture whose store can be put out of order, by a file where its folder should be."""
+    return Capture(Store(str(tmp_path / "store")))
+
+
+@contextmanager
+def out_of_order(kept: Capture) -> Iterator[None]:
+    place = Path(kept.store.uri)
+    place.write_text("")
+    try:
+        yield
+    finally:
+        place.unlink()
+
+
+def test_what_could_not_be_written_is_written_when_the_store_is_back(kept: Capture) -> None:
+    with out_of_order(kept):
+        for name in "ab":
+            kept.add(name, VALUES, 0.25, "7")
+            with pytest.raises(Exception, match="Cannot write"):
+                kept.flush()
+    kept.add("c", VALUES, 0.25, "7")
+    kept.flush()
+    assert sorted(rows(kept.store)["prediction_id"].to_pylist()) == ["a", "b", "c"]
+
+
+def test_a_store_that_stays_away_costs_a_bounded_memory_and_the_rest_is_counted(
+    kept: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "MAX_QUEUED", 30)
+    monkeypatch.setattr(capture, "MAX_WAITING", 50)
+    dropped = capture.metrics.dropped._value.get
+    before = dropped()
+    with out_of_order(kept):
+        for _ in range(4):
+            for number in range(40):
+                kept.add(str(number), VALUES, 0.25, "7")
+            with pytest.raises(Exception, match="Cannot write"):
+                kept.flush()
+    kept.flush()
+    assert len(rows(kept.store)) == 30
+    assert dropped() - before == 4 * 10 + 3 * 30
+
+
+def test_answers_come_while_the_store_is_away(serve: Callable[..., Web], champion: Path, tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("no folder")
+    web = serve(CAMPAIGN_BUNDLE=str(champion), CAMPAIGN_STORE=str(tmp_path / "store"))
+    web.service.rotation.look()
+    assert web.ask.post("/predict", json=FILM).status_code == 200
+    assert web.ask.get("/reports/2026-11-22").status_code == 503
+
+
+def test_answers_on_both_sides_of_midnight_lie_in_two_days(kept: Capture) -> None:
+    midnight = datetime(2026, 11, 23, tzinfo=UTC).timestamp()
+    kept.add_table(as_table([("a", VALUES, 0.25, "7", midnight - 0.001), ("b", VALUES, 0.75, "7", midnight)]))
+    kept.flush()
+    assert [path.split("/")[1] for path in files(kept.store)] == ["day=2026-11-22", "day=2026-11-23"]
+
+
+# A past day in one file
+
+
+def answered(kept: Capture, *ids: str, at: datetime = YESTERDAY) -> None:
+    kept.add_table(as_table([(one, VALUES, 0.25, "7", at.timestamp()) for one in ids]))
+    kept.flush()
+
+
+def test_the_files_of_a_past_day_become_one_and_todays_are_left(kept: Capture) -> None:
+    for name in ("a", "b", "c"):
+        answered(kept, name)
+    answered(kept, "d", at=datetime.now(UTC))
+    answered(kept, "e", at=datetime.now(UTC))
+    merge_past_days(kept.store, datetime.now(UTC) + timedelta(hours=2))
+    days = [path.split("/")[1] for path in files(kept.store)]
+    assert days.count(f"day={YESTERDAY:%Y-%m-%d}") == 1
+    assert sorted(rows(kept.store)["prediction_id"].to_pylist()) == ["a", "b", "c", "d", "e"]
+
+
+def test_answers_that_come_late_are_merged_too(kept: Capture) -> None:
+    for names in (("a", "b"), ("c",), ("d", "e")):
+        answered(kept, *names)
+        merge_day(kept.store, YESTERDAY.date())
+    assert len(files(kept.store)) == 1
+    assert sorted(rows(kept.store)["prediction_id"].to_pylist()) == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("removed", [0, 1, 2], ids=["before any part went", "after one", "after two"])
+def test_a_merge_that_was_killed_is_finished_by_the_next(kept: Capture, removed: int) -> None:
+    for name in ("a", "b", "c"):
+        answered(kept, name)
+    deleted: list[str] = []
+
+    class Killed(BaseException):
+        pass
+
+    class Interrupted(Store):
+        def delete(self, path: str) -> None:
+            if len(deleted) == removed:
+                raise Killed
+            deleted.append(path)
+            super().delete(path)
+
+    with pytest.raises(Killed):
+        merge_day(Interrupted(kept.store.uri), YESTERDAY.date())
+    # A reader in between sees all, some of it twice.
+    assert set(rows(kept.store)["prediction_id"].to_pylist()) == {"a", "b", "c"}
+    merge_day(kept.store, YESTERDAY.date())
+    assert len(files(kept.store)) == 1
+    assert sorted(rows(kept.store)["prediction_id"].to_pylist()) == ["a", "b", "c"]
+
+
+def test_what_a_kill_left_half_written_is_swept_from_past_days(kept: Capture) -> None:
+    answered(kept, "a")
+    half = Path(kept.store.uri) / f"captured/day={YESTERDAY:%Y-%m-%d}" / ".part-1.parquet.abcd"
+    half.write_text("PAR1")
+    os.utime(half, (0, 0))
+    merge_day(kept.store, YESTERDAY.date())
+    assert not half.exists()
+    assert len(files(kept.store)) == 1
+
+
+def test_a_day_that_is_not_there_is_no_work(kept: Capture) -> None:
+    merge_day(kept.store, date(2020, 1, 1))
+    assert files(kept.store) == []
+
+
+# The end of a process
+
+
+def test_ending_the_service_writes_what_was_answered(champion: Path, own_home: Path) -> None:
+    with process(champion, own_home) as (server, url), httpx.Client(base_url=url) as client:
+        asked = [client.post("/predict", json=FILM).json()["prediction_id"] for _ in range(20)]
+        server.terminate()
+        server.wait()
+    assert rows(Store(str(own_home / "store")))["prediction_id"].to_pylist() == asked
+
+
+def test_kill_9_tears_no_file_and_loses_only_what_came_after_the_last_flush(champion: Path, own_home: Path) -> None:
+    store, asked = Store(str(own_home / "store")), []
+    with process(champion, own_home) as (server, url), httpx.Client(base_url=url) as client:
+        while len(files(store)) < 2:
+            asked.append(client.post("/predict", json=FILM).json()["prediction_id"])
+        server.send_signal(signal.SIGKILL)
+        server.wait()
+    captured = rows(store)["prediction_id"].to_pylist()
+    assert captured
+    assert captured == asked[: len(captured)]
+
+
+def test_several_workers_capture_count_and_answer_alike(champion: Path, own_home: Path) -> None:
+    with process(champion, own_home, "--workers", "2") as (server, url):
+        asked = [httpx.post(f"{url}/predict", json=FILM).json()["prediction_id"] for _ in range(30)]
+        metrics = httpx.get(f"{url}/metrics").text
+        server.terminate()
+        server.wait()
+    assert 'campaign_requests_total{route="/predict",status="200"} 30.0' in metrics
+    assert sorted(rows(Store(str(own_home / "store")))["prediction_id"].to_pylist()) == sorted(asked)

@@ -1,0 +1,204 @@
+import json
+from collections.abc import Mapping
+from itertools import permutations
+from math import factorial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+
+from campaign import synthetic
+from campaign.encoding import Encoder
+from campaign.forest import Forest
+from campaign.model import ScoringModel
+from campaign.reading import Batch, read_campaigns
+from campaign.schema import FEATURES, features_of
+from deployments.web_service.explain import BACKGROUND_ROWS, contributions, explain
+
+CAMPAIGN: dict[str, Any] = {
+    "GoalAmount": 20_000.0,
+    "RaisedAmount": 19_400.0,
+    "DurationDays": 30.0,
+    "NumBackers": 400.0,
+    "Category": "Film",
+    "LaunchMonth": "May",
+    "Country": "USA",
+    "Currency": "USD",
+    "OwnerExperience": 3.0,
+    "VideoIncluded": "Yes",
+    "SocialMediaPresence": 5_000.0,
+    "NumUpdates": 4.0,
+}
+CASES = {
+    "nearly there": {},
+    "nothing raised yet": {"RaisedAmount": 0.0},
+    "no goal and nothing raised": {"GoalAmount": 0.0, "RaisedAmount": 0.0},
+    "far more than asked for": {"GoalAmount": 1_200.5, "RaisedAmount": 2_000_000.0},
+    "amounts as large as a float32 holds": {"GoalAmount": float(np.finfo(np.float32).max), "RaisedAmount": 1e38},
+    "a category that training never saw": {"Category": "Podcast"},
+}
+
+
+def read(path: Path, frame: pd.DataFrame, feature_set: str = "published", label: bool = False) -> Batch:
+    frame.to_parquet(path, index=False)
+    return next(read_campaigns(str(path), features_of(feature_set), label=label))
+
+
+def fitted(feature_set: str, folder: Path) -> ScoringModel:
+    """A forest that learnt from enough campaigns to know what decides."""
+    pq.write_table(pa.Table.from_batches(synthetic.campaigns(6_000, seed=3)), folder / "a.parquet")
+    batch = next(read_campaigns(str(folder / "a.parquet"), features_of(feature_set), label=True))
+    seen = {column.name: column.categories for column in FEATURES if column.is_category}
+    encoder = Encoder.fit(feature_set, seen)
+    forest = RandomForestClassifier(20, max_features=None, random_state=1).fit(encoder.encode(batch), batch.label)
+    return ScoringModel("campaign-success", "7", encoder, Forest.from_sklearn(forest))
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> ScoringModel:
+    return fitted("published", tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture(scope="module")
+def launch(tmp_path_factory: pytest.TempPathFactory) -> ScoringModel:
+    return fitted("launch", tmp_path_factory.mktemp("launch"))
+
+
+@pytest.fixture(params=["published", "launch"])
+def model(request: pytest.FixtureRequest) -> ScoringModel:
+    return request.getfixturevalue(request.param)
+
+
+def scored(model: ScoringModel, campaigns: list[Mapping[str, Any]], folder: Path) -> np.ndarray:
+    """What the model says of campaigns that come the ordinary way, out of a file."""
+    batch = read(folder / "asked.parquet", pd.DataFrame(campaigns), model.encoder.feature_set)
+    assert not batch.reasons
+    return model.score(batch)[0]
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_contributions_and_baseline_add_up_to_the_probability(model: ScoringModel, case: dict[str, Any]) -> None:
+    told = explain(model, CAMPAIGN | case)
+    total = told["baseline"] + sum(one["contribution"] for one in told["contributions"])
+    assert total == pytest.approx(told["probability"], abs=1e-9)
+    assert sorted(one["field"] for one in told["contributions"]) == sorted(
+        column.name.lower() for column in model.encoder.features
+    )
+    sizes = [abs(one["contribution"]) for one in told["contributions"]]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_curves_say_what_the_model_says_at_each_of_their_points(
+    model: ScoringModel, case: dict[str, Any], tmp_path: Path
+) -> None:
+    campaign = CAMPAIGN | case
+    told = explain(model, campaign)
+    [alone] = scored(model, [campaign], tmp_path)
+    assert told["probability"] == alone
+    assert told["success"] is bool(alone > 0.5)
+    for curve in told["curves"]:
+        [name] = [column.name for column in FEATURES if column.name.lower() == curve["field"]]
+        expected = scored(model, [campaign | {name: amount} for amount in curve["x"]], tmp_path)
+        np.testing.assert_array_equal(curve["probability"], expected)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_curve_spans_the_present_amount_and_the_place_where_goal_and_raised_meet(
+    model: ScoringModel, case: dict[str, Any]
+) -> None:
+    campaign = CAMPAIGN | case
+    for curve in explain(model, campaign)["curves"]:
+        present = campaign["GoalAmount" if curve["field"] == "goalamount" else "RaisedAmount"]
+        assert curve["x"][curve["at"]] == present
+        assert len(curve["x"]) == len(curve["probability"])
+        assert 60 <= len(curve["x"]) <= 100
+        assert all(left < right for left, right in zip(curve["x"], curve["x"][1:], strict=False))
+        if model.encoder.feature_set == "published":
+            assert {campaign["GoalAmount"], campaign["RaisedAmount"]} <= set(curve["x"])
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_the_answer_is_json(model: ScoringModel, case: dict[str, Any]) -> None:
+    told = explain(model, CAMPAIGN | case)
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert told["model_version"] == "7"
+
+
+def test_each_fact_comes_with_its_value(model: ScoringModel) -> None:
+    told = {one["field"]: one["value"] for one in explain(model, CAMPAIGN)["contributions"]}
+    assert told == {column.name.lower(): CAMPAIGN[column.name] for column in model.encoder.features}
+
+
+def test_goal_and_raised_decide_where_the_model_sees_both(published: ScoringModel) -> None:
+    told = explain(published, CAMPAIGN)
+    sizes = {one["field"]: abs(one["contribution"]) for one in told["contributions"]}
+    assert sizes["goalamount"] + sizes["raisedamount"] > 0.9 * sum(sizes.values())
+    goal, raised = told["curves"]
+    assert (goal["field"], raised["field"]) == ("goalamount", "raisedamount")
+    assert goal["probability"][0] > 0.9 > 0.1 > goal["probability"][-1]
+    assert raised["probability"][0] < 0.1 < 0.9 < raised["probability"][-1]
+
+
+def test_a_model_of_what_is_known_at_launch_has_nine_facts_and_no_curve_of_the_amount_raised(
+    launch: ScoringModel,
+) -> None:
+    told = explain(launch, CAMPAIGN)
+    assert [curve["field"] for curve in told["curves"]] == ["goalamount"]
+    assert len(told["contributions"]) == 9
+    known = {column.name: CAMPAIGN[column.name] for column in launch.encoder.features}
+    assert explain(launch, known) == told
+
+
+def test_the_baseline_is_the_mean_over_the_background_that_is_named(model: ScoringModel, tmp_path: Path) -> None:
+    frame = pa.Table.from_batches(synthetic.campaigns(BACKGROUND_ROWS)).to_pandas()
+    expected = scored(model, frame.to_dict("records"), tmp_path).mean()
+    assert explain(model, CAMPAIGN)["baseline"] == pytest.approx(expected, abs=1e-12)
+    assert str(BACKGROUND_ROWS) in explain(model, CAMPAIGN)["method"]
+
+
+def test_contributions_are_the_shapley_values(model: ScoringModel, tmp_path: Path) -> None:
+    """Against their definition: every set of facts put in place, weighed by the orders that pass through it."""
+    n = len(model.encoder.features)
+    rows = model.encoder.encode(
+        read(tmp_path / "a.parquet", next(synthetic.campaigns(6, seed=9)).to_pandas(), model.encoder.feature_set)
+    )
+    row, background = rows[0], rows[1:]
+    sets = np.arange(1 << n)
+    present = (sets[:, None] >> np.arange(n) & 1).astype(bool)
+    value = np.mean([model.forest.predict(np.where(present, row, other)) for other in background], axis=0)
+    expected = np.zeros(n)
+    for at in range(n):
+        without = sets[~present[:, at]]
+        size = present[without].sum(axis=1)
+        weight = np.array([factorial(k) * factorial(n - 1 - k) / factorial(n) for k in range(n)])[size]
+        expected[at] = (weight * (value[without | 1 << at] - value[without])).sum()
+    np.testing.assert_allclose(contributions(model.forest, row, background), expected, rtol=0, atol=1e-9)
+    assert np.abs(expected).max() > 0.01
+
+
+def test_two_facts_that_matter_only_together_share_alike() -> None:
+    """Success only if both are 1, from a background where both are 0: a half each, whatever the order in the tree."""
+    rows = np.array([(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)] * 10, np.float32)
+    grown = RandomForestClassifier(7, random_state=2).fit(rows, (rows[:, 0] * rows[:, 1]).astype(int))
+    forest = Forest.from_sklearn(grown)
+    shares = contributions(forest, np.ones(3, np.float32), np.zeros((4, 3), np.float32))
+    moved = np.diff(forest.predict(np.array([[0, 0, 0], [1, 1, 1]], np.float32)))[0]
+    orders = [np.diff(forest.predict(np.tri(4, 3, -1, np.float32)[:, np.argsort(o)])) for o in permutations(range(3))]
+    expected = np.mean([step[list(np.argsort(o))] for step, o in zip(orders, permutations(range(3)), strict=True)], 0)
+    assert shares.sum() == pytest.approx(moved, abs=1e-12)
+    np.testing.assert_allclose(shares, expected, atol=1e-12)
+    assert shares[0] == pytest.approx(0.5, abs=0.1)
+    assert shares[1] == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_forest_with_more_features_than_a_set_has_bits_is_refused() -> None:
+    rows = np.random.default_rng(1).random((40, 65)).astype(np.float32)
+    forest = Forest.from_sklearn(RandomForestClassifier(2, random_state=1).fit(rows, rows[:, 0] > 0.5))
+    with pytest.raises(ValueError, match="65 features"):
+        contributions(forest, rows[0], rows[1:])

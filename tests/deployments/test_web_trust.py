@@ -1,0 +1,162 @@
+"""Clients that mean no good, or know no better: each gets an answer or is let go, and the service stays up."""
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from web_world import FILM, Web
+
+from deployments.web_service import patience
+
+BODY = json.dumps(FILM).encode()
+HEAD = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+
+
+@contextmanager
+def connection(web: Web) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=30) as open_one:
+        yield open_one
+
+
+def answer(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    received = b""
+    while piece := connection.recv(65_536):
+        received += piece
+    return received
+
+
+def still_up(web: Web) -> bool:
+    return web.ask.post("/predict", json=FILM).status_code == 200
+
+
+@pytest.fixture
+def impatient(web: Web, monkeypatch: pytest.MonkeyPatch) -> Web:
+    monkeypatch.setattr(patience, "REQUEST_SECONDS", 0.3)
+    return web
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"POST /pre", HEAD, HEAD + b"content-length: 900\r\n\r\n", HEAD + b"content-length: 900\r\n\r\n" + BODY[:20]],
+    ids=["nothing", "half a line", "half a head", "no body", "half a body"],
+)
+def test_a_client_that_does_not_finish_is_let_go(impatient: Web, sent: bytes) -> None:
+    with connection(impatient) as slow:
+        slow.sendall(sent)
+        assert answer(slow).startswith(b"HTTP/1.1 408 ")
+    assert still_up(impatient)
+
+
+def test_a_client_that_sends_byte_by_byte_is_answered_if_it_ends_in_time(web: Web) -> None:
+    with connection(web) as slow:
+        request = HEAD + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY
+        for at in range(len(request)):
+            slow.sendall(request[at : at + 1])
+        assert b'"probability":' in answer(slow)
+
+
+def test_many_slow_clients_keep_nobody_waiting(web: Web) -> None:
+    slow = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(100)]
+    try:
+        for one in slow:
+            one.sendall(HEAD + b"content-length: 900\r\n\r\n{")
+        assert still_up(web)
+    finally:
+        for one in slow:
+            one.close()
+
+
+def test_a_head_without_end_is_refused(web: Web) -> None:
+    with connection(web) as long:
+        long.sendall(HEAD)
+        with suppress(ConnectionError):  # it may be reset, with what was not read
+            while True:
+                long.sendall(b"x-more: " + b"y" * 4000 + b"\r\n")
+    assert still_up(web)
+
+
+def test_a_client_that_goes_in_the_middle_harms_nobody(web: Web) -> None:
+    for sent in (HEAD, HEAD + b"content-length: 900\r\n\r\n{", HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY):
+        with connection(web) as gone:
+            gone.sendall(sent)
+    assert still_up(web)
+
+
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", HEAD + b"content-length: -1\r\n\r\n"])
+def test_what_is_not_http_is_refused(web: Web, sent: bytes) -> None:
+    with connection(web) as strange:
+        strange.sendall(sent)
+        assert answer(strange).startswith(b"HTTP/1.1 400 ")
+    assert still_up(web)
+
+
+def test_a_gigabyte_is_refused_without_being_kept(web: Web) -> None:
+    before = resident()
+    with connection(web) as huge:
+        huge.sendall(HEAD + b"content-length: %d\r\n\r\n" % (1 << 30))
+        for _ in range(1 << 10):
+            huge.sendall(b" " * (1 << 17))
+        assert huge.recv(12) == b"HTTP/1.1 413"
+    assert resident() - before < 1 << 25
+    assert still_up(web)
+
+
+def test_a_table_of_a_million_columns_does_not_come_back(web: Web) -> None:
+    rows = [FILM | {f"{row}-{column}": 0 for column in range(10)} for row in range(5_000)]
+    sent = {"json": rows, "headers": {"accept": "text/csv"}}
+    assert web.ask.post("/predict/batch", **sent).status_code == 413
+    assert still_up(web)
+
+
+@pytest.mark.parametrize("dictionary", [False, True], ids=["compressed", "said once"])
+def test_a_table_that_swells_when_it_is_unpacked_is_refused(web: Web, dictionary: bool) -> None:
+    out = io.BytesIO()
+    table = pa.table({"GoalAmount": ["0" * 40_000] * 9_000})
+    pq.write_table(table, out, compression="zstd", use_dictionary=dictionary)
+    sent = {"content": out.getvalue(), "headers": {"content-type": "application/octet-stream"}}
+    assert len(out.getvalue()) < 1 << 20
+    assert web.ask.post("/predict/batch", **sent).status_code == 413
+    assert still_up(web)
+
+
+def test_schemathesis_finds_nothing_between_the_service_and_its_openapi_document(web: Web, tmp_path: Path) -> None:
+    command = [Path(sys.executable).with_name("st"), "run", f"http://127.0.0.1:{web.port}/openapi.json"]
+    command += ["--checks", "all", "--max-examples", "25", "--seed", "1"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stdout[:4000]
+
+
+def test_load_without_end_leaves_memory_flat(web: Web) -> None:
+    """A minute's worth in miniature: what is answered is written and let go."""
+    request = HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
+
+    def ask(times: int) -> None:
+        with connection(web) as client:
+            for _ in range(times):
+                client.sendall(request)
+                received = b""
+                while not received.endswith(b"}"):
+                    received += client.recv(4096)
+                assert received.startswith(b"HTTP/1.1 200")
+        web.service.capture.flush()
+
+    ask(5_000)
+    before = resident()
+    for _ in range(4):
+        ask(5_000)
+    assert resident() - before < 1 << 24
+
+
+def resident() -> int:
+    """Bytes of memory of this process, in which the service runs."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 ENV_FILE ?= .env
 export COMPOSE_ENV_FILES := $(ENV_FILE)
 
-.PHONY: help demo test check ui champion up down clean-stack redeploy stack-demo backup restore images e2e lock docs clean
+.PHONY: help demo test check ui web bench-serving champion up down clean-stack redeploy stack-demo backup restore images e2e lock docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,6 +25,12 @@ check: .venv/installed-dev ## lint and types
 
 ui: .venv/installed ## open MLflow (port 5000) and Prefect (port 4200) on what was logged; Ctrl-C ends both
 	@$(BIN)/campaign ui
+
+web: .venv/installed ## serve predictions and the page on port 8000, with the demo's champion; Ctrl-C ends it
+	@MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-sqlite:///$${CAMPAIGN_HOME:-$(CURDIR)/.campaign}/mlflow.db} $(BIN)/python -m deployments.web_service $(ARGS)
+
+bench-serving: .venv/installed ## time the web service beside what it replaces
+	@$(BIN)/python -m benchmarks.serving $(ARGS)
 
 champion: .venv/installed ## list the versions, and who was champion when and why
 	@$(BIN)/campaign champion
@@ -56,6 +62,7 @@ images: .venv/installed ## export the champion and build all images
 	@$(BIN)/campaign champion export .campaign/bundle
 	@docker compose build
 	@docker build -f deployments/batch/Dockerfile -t campaign-batch .
+	@docker build -f deployments/web_service/Dockerfile -t campaign-web .
 
 e2e: .venv/installed-dev ## run the stack for real and drive it as a user would (OFFLINE=1: on images made here)
 	@$(BIN)/python -m tests.e2e $(if $(OFFLINE),--offline)
@@ -63,7 +70,7 @@ e2e: .venv/installed-dev ## run the stack for real and drive it as a user would 
 lock: .venv/uv ## resolve the dependencies anew, with hashes and without addresses
 	@$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
 	@$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -c requirements.lock -o requirements-dev.lock
-	@$(UV) pip compile deployments/batch/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements.lock -o deployments/batch/requirements.lock
+	@for image in batch web_service; do $(UV) pip compile deployments/$$image/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements.lock -o deployments/$$image/requirements.lock; done
 
 docs: .venv/installed-dev ## write the tables of README anew
 	@$(BIN)/python -m flows.readme README.md

@@ -81,27 +81,32 @@ def registered_champion(model: str) -> str:
 
 
 def registered_model(model: str, number: str) -> ScoringModel:
-    """A version, ready to score. Of its files only those of this project are downloaded.
+    """A version, ready to score. Raises as `registered_files` does."""
+    with TemporaryDirectory(prefix="campaign-") as folder:
+        return ScoringModel.load(registered_files(model, number, folder), number)
+
+
+def registered_files(model: str, number: str, folder: str) -> Path:
+    """A version's own files (model.json, forest.npz, reference.parquet), downloaded below a folder.
 
     Raises `ModelMismatch` for a version that was not registered by this project.
     """
     mlflow, errors = _mlflow()
     uri = os.environ[TRACKING]
-    with TemporaryDirectory(prefix="campaign-") as folder:
-        try:
-            files = mlflow.artifacts.download_artifacts(
-                f"models:/{model}/{number}/extra_files",
-                dst_path=folder,
-                tracking_uri=uri,
-                registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri,
-            )
-        except (errors.MlflowException, OSError) as error:  # requests' errors are OSErrors
-            raise ModelMismatch(
-                f"The files of version {number} of {model} cannot be downloaded from MLflow at "
-                f"{_without_password(uri)} ({_reason(error)}).",
-                "Serve its artifacts through the tracking server, or roll back with `campaign champion set`.",
-            ) from error
-        return ScoringModel.load(Path(files), number)
+    try:
+        files = mlflow.artifacts.download_artifacts(
+            f"models:/{model}/{number}/extra_files",
+            dst_path=folder,
+            tracking_uri=uri,
+            registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri,
+        )
+    except (errors.MlflowException, OSError) as error:  # requests' errors are OSErrors
+        raise ModelMismatch(
+            f"The files of version {number} of {model} cannot be downloaded from MLflow at "
+            f"{_without_password(uri)} ({_reason(error)}).",
+            "Serve its artifacts through the tracking server, or roll back with `campaign champion set`.",
+        ) from error
+    return Path(files)
 
 
 def _mlflow() -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ from datetime import date
 from prefect import flow
 
 from tasks.call import Call, call_for_retraining
+from tasks.captured import find_captured_days, monitor_captured_day
 from tasks.days import results
 from tasks.monitor import MonitoredDay, find_scored_days, monitor_day
 from tasks.retain import let_go
@@ -31,5 +32,6 @@ def monitoring(day: date | None = None, from_day: date | None = None, to_day: da
     days = find_scored_days(day, from_day, to_day)
     looked_at = results([monitor_day(one, return_state=True) for one in days])
     call = call_for_retraining()
+    results([monitor_captured_day(one, return_state=True) for one in find_captured_days(day, from_day, to_day)])
     let_go()
     return Monitoring(looked_at, call)

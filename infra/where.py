@@ -11,6 +11,7 @@ if "grafana" in secret.get("COMPOSE_PROFILES", ""):
     grafana = f"http://localhost:3000   user admin, password {secret['GRAFANA_PASSWORD']}"
 
 print(f"""
+Web       http://localhost:8000   the page for marketers; its interface at /docs
 Prefect   http://localhost:4200   password admin:{secret["PREFECT_PASSWORD"]}
 MLflow    http://localhost:5000
 Grafana   {grafana}

@@ -1,9 +1,10 @@
 """Look at one scored day: its inputs and predictions against the reference, its predictions against outcomes."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -114,17 +115,28 @@ def counts(manifest: Manifest) -> list[Measure]:
     ]
 
 
-def write(day: date, version: str, measures: list[Measure], mark: str) -> None:
-    """Put the day's rows in place of earlier ones, in one transaction."""
+def write(day: date, source: str, measures: Mapping[str, list[Measure]], mark: str) -> None:
+    """Put what was measured of each version in place of the day's earlier rows, in one transaction."""
     moment = now()
     rows = [
-        {"day": day, "source": SOURCE, "model_version": version, "computed_at": moment, **vars(one)} for one in measures
+        {"day": day, "source": source, "model_version": version, "computed_at": moment, **vars(one)}
+        for version, found in measures.items()
+        for one in found
     ]
     with database().begin() as connection:
         for table in (metrics, monitored):
-            connection.execute(delete(table).where(table.c.day == day, table.c.source == SOURCE))
-        connection.execute(insert(metrics), rows)
-        connection.execute(insert(monitored).values(day=day, source=SOURCE, fingerprint=mark, monitored_at=moment))
+            connection.execute(delete(table).where(table.c.day == day, table.c.source == source))
+        if rows:
+            connection.execute(insert(metrics), rows)
+        connection.execute(insert(monitored).values(day=day, source=source, fingerprint=mark, monitored_at=moment))
+
+
+def changed(days: list[date], source: str, mark_of: Callable[[date], str]) -> list[date]:
+    """The days whose fingerprint differs from what was last looked at."""
+    with database().connect() as connection:
+        rows = connection.execute(select(monitored.c.day, monitored.c.fingerprint).where(monitored.c.source == source))
+        marks = {row.day: row.fingerprint for row in rows}
+    return [day for day in days if marks.get(day) != mark_of(day)]
 
 
 @task(timeout_seconds=120, **PATIENT)
@@ -134,12 +146,7 @@ def find_scored_days(day: date | None, from_day: date | None, to_day: date | Non
     days, named = days_in_question(store, "predictions", day, from_day, to_day)
     days = [one for one in days if store.exists(manifest_path(one))]
     if not named:
-        with database().connect() as connection:
-            rows = connection.execute(
-                select(monitored.c.day, monitored.c.fingerprint).where(monitored.c.source == SOURCE)
-            )
-            marks = {row.day: row.fingerprint for row in rows}
-        days = [one for one in days if marks.get(one) != fingerprint(store, one)]
+        days = changed(days, SOURCE, partial(fingerprint, store))
     get_run_logger().info("Days to monitor: %s", ", ".join(map(str, days)) or "none is new or changed")
     return days
 
@@ -175,7 +182,7 @@ def monitor_day(day: date) -> MonitoredDay:
         report = store.publish(f"reports/day={day}/drift.html", html.encode()).uri
         shown = f"{settings.web_url}/reports/{day}" if settings.web_url else report
         create_link_artifact(shown, key=f"drift-{day}", description=f"Evidently's report of {day}")
-    write(day, manifest.model_version, measures, mark)
+    write(day, SOURCE, {manifest.model_version: measures}, mark)
     names = [one.column_name for one in measures if one.metric == "column_drift" and one.status == DRIFTED]
     distance = next((one.value for one in measures if one.metric == "prediction_drift"), None)
     logger.info("%s: %s, drifted columns: %s", day, "drifted" if drifted else "no drift", ", ".join(names) or "none")

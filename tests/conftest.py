@@ -8,7 +8,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -124,6 +124,29 @@ class World:
     ROWS, DRIFT = 3_000, 3.0
 
 
+def capture_answers(day: date) -> None:
+    """What the web service captures when somebody asks for each campaign of a day; one write was tried twice."""
+    import pyarrow.parquet as pq
+
+    from campaign.reading import read_campaigns
+    from campaign.settings import Settings
+    from campaign.store import Store
+    from deployments.web_service.capture import as_table
+    from tasks.registry import champion_of, load
+
+    store, model = Store(Settings().store), load(champion_of(Settings().model))
+    noon, rows = datetime.combine(day, datetime.min.time(), UTC).timestamp() + 43_200, []
+    for batch in read_campaigns(store.at(f"incoming/day={day}/campaigns.parquet"), model.encoder.features):
+        columns = batch.numbers | {name: texts.to_pylist() for name, texts in batch.categories.items()}
+        for n, (probability, good) in enumerate(zip(model.score(batch)[0], batch.good, strict=True)):
+            campaign = {name: values[n] for name, values in columns.items()} | {"CampaignID": batch.ids[n].as_py()}
+            if good:
+                rows.append((f"asked-{len(rows)}", campaign, float(probability), model.version, noon))
+    for name, some in (("part-1", rows), ("part-2", rows[:100])):
+        with store.writing(f"captured/day={day}/{name}.parquet") as sink:
+            pq.write_table(as_table(some), sink)
+
+
 @pytest.fixture(scope="session")
 def world(prefect_api: None, s3: str, postgres: str, home: Path) -> Iterator[World]:
     """The loop, played once on S3 and Postgres."""
@@ -152,4 +175,5 @@ def world(prefect_api: None, s3: str, postgres: str, home: Path) -> Iterator[Wor
         second = training(trials=3, reasons=after.call.reasons)
         traffic(days[7], World.ROWS, drifts[7], outcomes=True)
         batch_scoring()
+        capture_answers(days[7])
         yield World(days, first, scored, before, after, second, monitoring())

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 
 from campaign.settings import Settings
 from deployments.web_service import about, batch, explaining, predict
@@ -16,6 +17,15 @@ from deployments.web_service.predict import ROUTE, PredictOne
 from deployments.web_service.service import Service
 
 DESCRIPTION = "Predicts whether a crowdfunding campaign will reach its goal, and says how well it knows."
+
+
+class Fresh(StaticFiles):
+    """Files that a browser asks for anew, which their ETag makes cheap: after a deploy it must not mix old and new."""
+
+    def file_response(self, *given: Any, **named: Any) -> Response:
+        response = super().file_response(*given, **named)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 class Application(FastAPI):
@@ -52,5 +62,5 @@ def create_app() -> Application:
     one = service.request.json_schema()
     for router in (predict.router(one), batch.router(one), explaining.router(one), about.guarded, about.public):
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=about.STATIC, check_dir=False))
+    app.mount("/static", Fresh(directory=about.STATIC, check_dir=False))
     return app

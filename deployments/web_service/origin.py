@@ -1,6 +1,5 @@
 """Where champions come from: MLflow's registry, or a folder that was exported."""
 
-import importlib
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +10,7 @@ from typing import Protocol
 
 from campaign.model import DESCRIPTION, ScoringModel
 from campaign.settings import Settings
-from deployments.champion import TRACKING, bundle_folder, bundled_model, registered_champion, registered_model
+from deployments.champion import TRACKING, bundle_folder, bundled_model, registered_champion, registered_files
 
 REFERENCE = "reference.parquet"
 
@@ -39,23 +38,10 @@ class Registry:
 
     @contextmanager
     def fetch(self, champion: str) -> Iterator[Fetched]:
-        model = registered_model(self.model, champion)
         with TemporaryDirectory(prefix="campaign-") as folder:
-            yield model, self._reference(champion, folder)
-
-    def _reference(self, champion: str, folder: str) -> Path | None:
-        mlflow = importlib.import_module("mlflow")
-        uri = os.environ[TRACKING]
-        try:
-            found = mlflow.artifacts.download_artifacts(
-                f"models:/{self.model}/{champion}/extra_files/{REFERENCE}",
-                dst_path=folder,
-                tracking_uri=uri,
-                registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri,
-            )
-        except (mlflow.exceptions.MlflowException, OSError):  # its model came from the same folder a moment ago
-            return None
-        return Path(found)
+            files = registered_files(self.model, champion, folder)
+            reference = files / REFERENCE
+            yield ScoringModel.load(files, champion), reference if reference.is_file() else None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.compute as pc
 from prefect.client.schemas.actions import DeploymentUpdate
 
+from tests.e2e import web
 from tests.e2e.stack import Failure, Stack, check, until
 
 TODAY = datetime.now(UTC).date()
@@ -238,6 +239,7 @@ STEPS = [
     ("monitoring", monitor),
     ("drift: the automation retrains", drift),
     ("the new champion scores", new_champion_scores),
+    ("the web service through a roll-back", web.serve_through_changes),
     ("a failed run is told to a webhook", failure_is_told),
     ("the batch predictor's container", batch_container),
 ]

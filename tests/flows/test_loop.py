@@ -28,7 +28,7 @@ def rows_of(day: date) -> dict[tuple[str, str], sa.Row]:
     with database().connect() as connection:
         return {
             (row.metric, row.column_name): row
-            for row in connection.execute(sa.select(metrics).where(metrics.c.day == day))
+            for row in connection.execute(sa.select(metrics).where(metrics.c.day == day, metrics.c.source == "batch"))
         }
 
 
@@ -222,3 +222,28 @@ def test_no_test_row_was_ever_fitted(world):
     for version in versions(Settings().model):
         ids = pd.read_parquet(files_of(version) / "reference.parquet")["CampaignID"]
         assert {bucket_of(one) for one in ids} == {TEST}
+
+
+def test_what_the_web_service_answered_is_monitored_beside_and_calls_for_nothing(world):
+    day = world.days[7]
+    with database().connect() as connection:
+        found = {
+            source: {
+                row.metric: row
+                for row in connection.execute(
+                    sa.select(metrics).where(
+                        metrics.c.day == day, metrics.c.source == source, metrics.c.column_name == ""
+                    )
+                )
+            }
+            for source in ("batch", "captured")
+        }
+        assert not connection.execute(
+            sa.select(metrics).where(metrics.c.source == "captured", metrics.c.metric == "retraining")
+        ).all()
+    # The same campaigns, asked for one by one; a hundred were written twice and count once.
+    for name in ("rows_scored", "predicted_success_rate", "realised_roc_auc", "realised_accuracy"):
+        assert found["captured"][name].value == pytest.approx(found["batch"][name].value)
+    assert found["captured"]["prediction_drift"].value == pytest.approx(
+        found["batch"]["prediction_drift"].value, abs=0.02
+    )

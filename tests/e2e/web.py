@@ -1,0 +1,79 @@
+"""The web service while champions change under its requests."""
+
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from tests.e2e.stack import Stack, check, until
+
+URL = "http://127.0.0.1:8000"
+# What clients of the replaced service post.
+CAMPAIGN = {
+    "goalamount": 20_000, "raisedamount": 26_000, "durationdays": 30, "numbackers": 400, "category": "film",
+    "launchmonth": "May", "country": "UK", "currency": "GBP", "ownerexperience": 3, "videoincluded": "Yes",
+    "socialmediapresence": 5_000, "numupdates": 6,
+}  # fmt: skip
+
+
+def serve_through_changes(stack: Stack) -> str:
+    """Roll back to version 1 and forward to 2 while somebody asks without a pause: each request gets its answer."""
+    until(lambda: version() == "2", 30, "version 2 in service")
+    page = httpx.get(URL)
+    check(page.status_code == 200 and "<form" in page.text, "the page is not served")
+    answers: list[httpx.Response] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(timeout=10) as client:
+            while not ended.is_set():
+                answers.append(client.post(f"{URL}/predict", json=CAMPAIGN))
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for one in asking:
+        one.start()
+    took = [changed(stack, to) for to in ("1", "2")]
+    ended.set()
+    for one in asking:
+        one.join()
+    statuses = {one.status_code for one in answers}
+    check(statuses == {200}, f"answers: {statuses}")
+    told = [one.json() for one in answers]
+    check({one["model_version"] for one in told} == {"1", "2"}, "one of the versions never answered")
+    check(all(one["success"] is True for one in told), "success is not what the goal and the amount say")
+    is_captured(stack, told)
+    return f"{len(answers):,} requests, none lost; changed within {max(took):.0f} s"
+
+
+def version() -> str:
+    try:
+        return str(httpx.get(f"{URL}/readyz").json().get("version"))
+    except httpx.HTTPError:
+        return ""
+
+
+def changed(stack: Stack, to: str) -> float:
+    """Seconds from the registry's change to the service's."""
+    stack.compose("exec", "-T", "worker", "campaign", "champion", "set", to)
+    began = time.monotonic()
+    until(lambda: version() == to, 10, f"version {to} in service")
+    return time.monotonic() - began
+
+
+def is_captured(stack: Stack, told: list[dict[str, Any]]) -> None:
+    """Each answer is in the store, and monitored beside the batch ones."""
+    day = datetime.now(UTC).date()
+
+    def ids() -> set[str]:
+        return {
+            one for key in stack.keys(f"captured/day={day}/") for one in stack.table(key)["prediction_id"].to_pylist()
+        }
+
+    until(lambda: ids() >= {one["prediction_id"] for one in told}, 30, "all answers in captured/")
+    stack.ran("monitoring/daily")
+    rows = stack.sql(
+        f"SELECT value FROM metrics WHERE source = 'captured' AND metric = 'rows_scored' AND day = '{day}'"
+    )
+    check(sum(float(row["value"]) for row in rows) == len(told), rows)

@@ -60,6 +60,7 @@ restore: ## put back what `make backup` saved in DIR
 
 images: .venv/installed ## export the champion and build all images
 	@$(BIN)/campaign champion export .campaign/bundle
+	@$(BIN)/python infra/write_env.py $(ENV_FILE)
 	@docker compose build
 	@docker build -f deployments/batch/Dockerfile -t campaign-batch .
 	@docker build -f deployments/web_service/Dockerfile -t campaign-web .

@@ -67,9 +67,10 @@ def is_captured(stack: Stack, told: list[dict[str, Any]]) -> None:
     day = datetime.now(UTC).date()
 
     def ids() -> set[str]:
-        return {
-            one for key in stack.keys(f"captured/day={day}/") for one in stack.table(key)["prediction_id"].to_pylist()
-        }
+        names = {key: key.rpartition("/")[2] for key in stack.keys(f"captured/day={day}/")}
+        # Folders are objects too, and what is being written has a hidden name, as everywhere in the store.
+        whole = [key for key, name in names.items() if name.endswith(".parquet") and not name.startswith(".")]
+        return {one for key in whole for one in stack.table(key)["prediction_id"].to_pylist()}
 
     until(lambda: ids() >= {one["prediction_id"] for one in told}, 30, "all answers in captured/")
     stack.ran("monitoring/daily")

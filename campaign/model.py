@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from campaign.encoding import Encoder
 from campaign.errors import ModelMismatch
 from campaign.forest import Forest
 from campaign.reading import Batch
-from campaign.schema import FeatureSet
+from campaign.schema import ID, FeatureSet
 
 FORMAT = 1
 DESCRIPTION, FOREST = "model.json", "forest.npz"
+PREDICTIONS = pa.schema(
+    [(ID, pa.string()), ("probability", pa.float64()), ("success", pa.int8()), ("model_version", pa.string())]
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,17 @@ class ScoringModel:
         """Probability of success of each row, and the rows with a category that training never saw, per feature."""
         matrix = self.encoder.encode(batch)
         return self.forest.predict(matrix, threads=threads), self.encoder.unknown(matrix)
+
+    def predict(self, batch: Batch, threads: int = 1) -> tuple[pa.RecordBatch, dict[str, int]]:
+        """Predictions of the good rows, and how many have a category that training never saw, per feature."""
+        good, ids, matrix = batch.good, batch.ids, self.encoder.encode(batch)
+        if not good.all():
+            matrix, ids = matrix[good], ids.filter(pa.array(good))
+        probability = self.forest.predict(matrix, threads=threads)
+        success = (probability > 0.5).astype(np.int8)
+        version = pa.repeat(pa.scalar(self.version, pa.string()), len(ids))
+        predictions = pa.RecordBatch.from_arrays([ids, probability, success, version], schema=PREDICTIONS)
+        return predictions, self.encoder.unknown(matrix)
 
     def save(self, folder: Path) -> list[Path]:
         """Write the two files of the model; gives their paths."""

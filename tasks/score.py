@@ -11,7 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from prefect import get_run_logger, task
@@ -19,9 +18,8 @@ from sqlalchemy import delete, insert, select
 
 from campaign.errors import BadInput
 from campaign.identity import SeenIds
-from campaign.model import ScoringModel
+from campaign.model import PREDICTIONS, ScoringModel
 from campaign.reading import Batch, count_ignored, read_campaigns
-from campaign.schema import ID
 from campaign.settings import Settings
 from campaign.store import Entry, Published, Store, filesystem_of
 from tasks.days import days_in_question
@@ -29,10 +27,6 @@ from tasks.manifest import Manifest, Part, Rows, read_manifest
 from tasks.metrics_db import database, scored
 from tasks.patience import PATIENT
 from tasks.registry import Version, champion_of, load
-
-PREDICTIONS = pa.schema(
-    [(ID, pa.string()), ("probability", pa.float64()), ("success", pa.int8()), ("model_version", pa.string())]
-)
 
 
 @dataclass(frozen=True)
@@ -160,20 +154,13 @@ def score_file(
 
 def predict(batch: Batch, model: ScoringModel, tally: Tally) -> pa.RecordBatch:
     """The good rows of a batch as predictions."""
-    good = batch.good
-    probability, unknown = model.score(batch, threads=os.cpu_count() or 1)
-    probability = probability[good]
-    success = probability > 0.5
+    predicted, unknown = model.predict(batch, threads=os.cpu_count() or 1)
     tally.read += len(batch)
-    tally.scored += len(probability)
-    tally.successful += int(success.sum())
+    tally.scored += len(predicted)
+    tally.successful += int(predicted["success"].to_numpy().sum())
     tally.missing.update(batch.missing())
     tally.unknown.update(unknown)
-    ids = batch.ids if good.all() else batch.ids.filter(pa.array(good))
-    version = pa.repeat(pa.scalar(model.version, pa.string()), len(probability))
-    return pa.RecordBatch.from_arrays(
-        [ids, pa.array(probability), pa.array(success.astype(np.int8)), version], schema=PREDICTIONS
-    )
+    return predicted
 
 
 def record(manifest: Manifest) -> None:

@@ -20,7 +20,6 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -28,15 +27,11 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from campaign.errors import BadInput, CampaignError, StoreError
 from campaign.identity import SeenIds
-from campaign.model import ScoringModel
+from campaign.model import PREDICTIONS, ScoringModel
 from campaign.reading import Batch, read_campaigns
-from campaign.schema import ID
 from campaign.store import Store, filesystem_of
 from deployments.champion import load_champion
 
-PREDICTIONS = pa.schema(
-    [(ID, pa.string()), ("probability", pa.float64()), ("success", pa.int8()), ("model_version", pa.string())]
-)
 TIMEOUT = 60  # seconds without a byte
 
 
@@ -117,18 +112,12 @@ def score(uri: str, out: str, model: ScoringModel) -> Tally:
 
 def predict(batch: Batch, model: ScoringModel, tally: Tally) -> pa.RecordBatch:
     """The good rows of a batch as predictions."""
-    good = batch.good
-    matrix, ids = model.encoder.encode(batch), batch.ids
-    if not good.all():
-        matrix, ids = matrix[good], ids.filter(pa.array(good))
-    probability = model.forest.predict(matrix, threads=os.cpu_count() or 1)
-    success = probability > 0.5
-    tally.successful += int(success.sum())
-    tally.unsuccessful += int((~success).sum())
-    tally.unknown += Counter(model.encoder.unknown(matrix))
-    version = pa.repeat(pa.scalar(model.version, pa.string()), len(ids))
-    columns = [ids, pa.array(probability), pa.array(success.astype(np.int8)), version]
-    return pa.RecordBatch.from_arrays(columns, schema=PREDICTIONS)
+    predicted, unknown = model.predict(batch, threads=os.cpu_count() or 1)
+    successful = int(predicted["success"].to_numpy().sum())
+    tally.successful += successful
+    tally.unsuccessful += len(predicted) - successful
+    tally.unknown += Counter(unknown)
+    return predicted
 
 
 def reading(uri: str, model: ScoringModel) -> Iterator[Batch]:

@@ -76,6 +76,8 @@ def trained(prefect_api: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
     home = tmp_path_factory.mktemp("embedded") / "home"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAMPAIGN_HOME", str(home))
+        for name in ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_OPTUNA_URL"):
+            patch.delenv(name, raising=False)  # another module's world may have set them for the session
         drop_base(Store(Settings().store), 4_000)
         training(trials=2)
         yield home

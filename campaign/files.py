@@ -1,6 +1,7 @@
 """A Parquet or CSV file as record batches with the columns that are wanted, or a refusal that names it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -16,53 +17,92 @@ NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 
 def raw_batches(
-    uri: str, source: str, wanted: list[str], categories: list[str], batch_rows: int
+    uri: str, source: str, wanted: list[str], categories: list[str], batch_rows: int, groups: Sequence[int] | None
 ) -> Iterator[pa.RecordBatch]:
-    """Batches with the wanted columns under their own names, and the id where the file has one."""
+    """Batches with the wanted columns under their own names, and the id where the file has one.
+
+    Of a Parquet file only the row groups that are named, or all of them.
+    """
     filesystem, path = filesystem_of(uri)
-    is_csv = path.lower().endswith((".csv", ".csv.gz"))
+    with _errors(uri, source):
+        _look_at(filesystem, path, uri, source)
+        if is_csv(path):
+            yield from _csv(filesystem, path, source, wanted, categories)
+        else:
+            yield from _parquet(filesystem, path, source, wanted, categories, batch_rows, groups)
+
+
+def metadata_of(uri: str, source: str) -> pq.FileMetaData:
+    """What a Parquet file says of itself."""
+    filesystem, path = filesystem_of(uri)
+    with _errors(uri, source):
+        _look_at(filesystem, path, uri, source)
+        with filesystem.open_input_file(path) as file:
+            _refuse_others(file, source)
+            return pq.ParquetFile(file).metadata
+
+
+def is_csv(path: str) -> bool:
+    return path.lower().endswith((".csv", ".csv.gz"))
+
+
+def _look_at(filesystem: pafs.FileSystem, path: str, uri: str, source: str) -> None:
+    info = filesystem.get_file_info(path)
+    if info.type != pafs.FileType.File:
+        raise BadInput(f"{uri}: there is no such file.", "Check the path.")
+    if info.size == 0:
+        raise BadInput(f"{source}: the file is empty.", "Write it again.")
+
+
+@contextmanager
+def _errors(uri: str, source: str) -> Iterator[None]:
     try:
-        info = filesystem.get_file_info(path)
-        if info.type != pafs.FileType.File:
-            raise BadInput(f"{uri}: there is no such file.", "Check the path.")
-        if info.size == 0:
-            raise BadInput(f"{source}: the file is empty.", "Write it again.")
-        yield from (_csv if is_csv else _parquet)(filesystem, path, source, wanted, categories, batch_rows)
+        yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         # Arrow's decoders raise OSError too; only that of an operating system or a store has a number or a name.
         if isinstance(error, OSError) and (error.errno or "AWS Error" in str(error)):
             raise StoreError(f"Cannot read {uri}: {error}.", REMEDY) from error
-        kind = "CSV" if is_csv else "Parquet"
+        kind = "CSV" if is_csv(uri) else "Parquet"
         raise BadInput(
             f"{source}: it is damaged or truncated and cannot be read as {kind} ({str(error).splitlines()[0]}).",
             "Copy or write it again.",
         ) from error
 
 
+def _refuse_others(file: pa.NativeFile, source: str) -> None:
+    start = file.read(64)
+    if start[:4] != b"PAR1":
+        raise BadInput(
+            f"{source}: it is not a Parquet file (it begins with {_excerpt(start)}).",
+            "Write it as Parquet, or give it a name that ends in .csv if it is CSV.",
+        )
+
+
 def _parquet(
-    filesystem: pafs.FileSystem, path: str, source: str, wanted: list[str], categories: list[str], batch_rows: int
+    filesystem: pafs.FileSystem,
+    path: str,
+    source: str,
+    wanted: list[str],
+    categories: list[str],
+    batch_rows: int,
+    groups: Sequence[int] | None,
 ) -> Iterator[pa.RecordBatch]:
     with filesystem.open_input_file(path) as file:
-        start = file.read(64)
-        if start[:4] != b"PAR1":
-            raise BadInput(
-                f"{source}: it is not a Parquet file (it begins with {_excerpt(start)}).",
-                "Write it as Parquet, or give it a name that ends in .csv if it is CSV.",
-            )
+        _refuse_others(file, source)
         schema = pq.ParquetFile(file).schema_arrow
         at = _locate(schema.names, wanted, source)
         texts = [at[name] for name in categories if is_text(schema.field(at[name]).type)]
-        # Buffered ahead, a file is held whole: worth it over a network, where every read waits.
+        # Buffered ahead, what is read is held whole: worth it over a network, where every read waits.
         ahead = not isinstance(filesystem, pafs.LocalFileSystem)
         parquet = pq.ParquetFile(file, read_dictionary=texts, pre_buffer=ahead)
-        for batch in parquet.iter_batches(batch_rows, columns=list(at.values())):
+        for batch in parquet.iter_batches(batch_rows, row_groups=groups, columns=list(at.values())):
             batch.validate(full=True)  # else a damaged page may end as text that no one can decode
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
             yield pa.RecordBatch.from_arrays([columns[found] for found in at.values()], list(at))
 
 
 def _csv(
-    filesystem: pafs.FileSystem, path: str, source: str, wanted: list[str], categories: list[str], batch_rows: int
+    filesystem: pafs.FileSystem, path: str, source: str, wanted: list[str], categories: list[str]
 ) -> Iterator[pa.RecordBatch]:
     compression = "gzip" if path.lower().endswith(".gz") else None
     with filesystem.open_input_stream(path, compression=compression) as stream:

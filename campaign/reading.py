@@ -23,6 +23,7 @@ from campaign.schema import ID, LABEL, Column
 from campaign.store import filesystem_of
 
 BATCH_ROWS = 1 << 16
+REPEATED = f"{ID} was there before"
 TRUE, FALSE = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 
 
@@ -52,6 +53,11 @@ class Batch:
         good[list(self.reasons)] = False
         return good
 
+    def reject(self, rows: NDArray[np.integer], reason: str) -> None:
+        """Take rows, by their place in the batch, for bad ones."""
+        for row in rows:
+            self.reasons.setdefault(int(row), []).append(reason)
+
     def missing(self) -> dict[str, int]:
         """Missing or unreadable values per feature."""
         counts = {name: int(np.isnan(values).sum()) for name, values in self.numbers.items()}
@@ -69,27 +75,33 @@ class Batch:
 
 
 def read_campaigns(
-    uri: str, features: Sequence[Column], seen: SeenIds | None = None, label: bool = False, batch_rows: int = BATCH_ROWS
+    uri: str,
+    features: Sequence[Column],
+    seen: SeenIds | None = None,
+    label: bool = False,
+    batch_rows: int = BATCH_ROWS,
+    groups: Sequence[int] | None = None,
+    first_row: int = 0,
 ) -> Iterator[Batch]:
     """Stream the campaigns of one file. Only the columns that are asked for are read; others, the label included, are
     ignored.
 
     `seen` spans what may not hold an id twice: the files of a day, or a data set; without it ids are not compared.
+    `groups` are the row groups of a Parquet file to read, `first_row` where in the file they begin.
     Raises `BadInput` naming the file, after the last batch if a column held nothing but words.
     """
     names = [column.name for column in features]
     # A label says nothing without the campaign that it is of; a campaign without an id gets one.
     wanted = [*(names or [ID]), LABEL] if label else names
-    source = _source(uri)
-    first_row = 0
+    source, start = source_of(uri), first_row
     categories = [column.name for column in features if column.is_category]
     strange = {name: "" for name in wanted if name not in (ID, *categories)}
-    for raw in raw_batches(uri, source, wanted, categories, batch_rows):
+    for raw in raw_batches(uri, source, wanted, categories, batch_rows, groups):
         batch = _checked(raw, source, first_row, features, label, seen)
         _watch(strange, batch)
         first_row += len(raw)
         yield batch
-    if first_row == 0:
+    if first_row == start:
         raise BadInput(f"{source}: it holds no rows.", "Write it again with its rows, or remove it.")
     _refuse(strange, source)
 
@@ -102,7 +114,7 @@ def count_ignored(uri: str, features: Sequence[Column]) -> int:
     return sum(name.strip().casefold() not in known for name in names)
 
 
-def _source(uri: str) -> str:
+def source_of(uri: str) -> str:
     """A file as its user knows it: by its day and the folder of days, or else by its name."""
     path = unquote(uri.removeprefix("file://")) if uri.startswith("file://") else uri
     folder, day, name = path.rpartition("/day=")
@@ -165,7 +177,7 @@ def _checked(
         reject(np.isnan(labels), f"{LABEL} is missing or neither 0 nor 1")
     ids = _ids(raw, [*map(pa.array, numbers.values()), *categories.values()], source)
     if seen is not None:
-        reject(seen.repeats(ids), f"{ID} was there before")
+        reject(seen.repeats(ids), REPEATED)
     return Batch(source, first_row, raw, ids, numbers, categories, labels, bad)
 
 

@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     optuna_url: str = Field(
         default_factory=under_home("sqlite:///{home}/optuna.db"), description="SQLAlchemy URL of the search's studies"
     )
+    dask_scheduler: str = Field(
+        "", description="Dask scheduler, `tcp://host:8786`, over whose workers scoring and search spread; none: here"
+    )
     lookback_days: int = Field(35, ge=1, description="How far back scoring and monitoring look for new or changed days")
 
     mlflow_tracking_uri: str = Field(

@@ -6,9 +6,10 @@ from prefect import flow
 
 from tasks.days import results
 from tasks.score import ScoredDay, find_champion_to_score_with, find_days, score_day
+from tasks.spread import MOST_TASKS, task_runner
 
 
-@flow(name="batch-scoring")
+@flow(name="batch-scoring", task_runner=task_runner())
 def batch_scoring(day: date | None = None, from_day: date | None = None, to_day: date | None = None) -> list[ScoredDay]:
     """Score the days whose campaigns are new or changed, or those that are named.
 
@@ -21,4 +22,5 @@ def batch_scoring(day: date | None = None, from_day: date | None = None, to_day:
     if not days:
         return []
     champion = find_champion_to_score_with()
-    return results([score_day(one, champion, return_state=True) for one in days])
+    most = max(1, MOST_TASKS // len(days))
+    return results([score_day(one, champion, most, return_state=True) for one in days])

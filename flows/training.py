@@ -13,11 +13,12 @@ from tasks.promote import Verdict, promote
 from tasks.register import register
 from tasks.search import search
 from tasks.split import split
+from tasks.spread import task_runner
 from tasks.track import open_run
 from tasks.validate import validate
 
 
-@flow(name="training")
+@flow(name="training", task_runner=task_runner())
 def training(
     dataset: str | None = None,
     trials: int = 30,

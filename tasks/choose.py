@@ -11,11 +11,13 @@ from prefect import get_run_logger, task
 from campaign.forest import Forest
 from campaign.settings import Settings
 from tasks.encode import Parts
+from tasks.examples import examples_of
 from tasks.grow import Examples, Size, prefixes_of
 from tasks.metrics import paired_differences
 from tasks.patience import PATIENT
-from tasks.search import Searched, examples_of, grown_of
+from tasks.search import Searched
 from tasks.search_space import ForestParams
+from tasks.study import grown_of
 from tasks.track import Run, reporting_to
 
 TOLERANCE = 0.0005
@@ -121,6 +123,6 @@ def choose(searched: Searched, parts: Parts, run: Run) -> Choice:
         mlflow.log_dict(asdict(choice), "search/choice.json")
         mlflow.log_metrics({
             "validation_roc_auc": chosen.roc_auc, "validation_log_loss": chosen.log_loss, "scoring_cost": chosen.cost,
-            "best_validation_roc_auc": best.roc_auc, "best_scoring_cost": best.cost,
+            "search_rows": searched.rows, "best_validation_roc_auc": best.roc_auc, "best_scoring_cost": best.cost,
         })  # fmt: skip
     return choice

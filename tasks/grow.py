@@ -1,6 +1,7 @@
 """Grow a forest in stages, so that a poor one is stopped early and every smaller one comes for free."""
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from campaign.forest import Forest
 from tasks.metrics import log_loss, roc_auc
 from tasks.search_space import ForestParams
+from tasks.spread import cores
 
 PREFIXES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128)
 FIRST_TREES = 8
@@ -105,5 +107,8 @@ def fit_trees(params: ForestParams, X: NDArray[np.float32], y: NDArray[np.int8],
     except ImportError:
         from sklearn.ensemble import RandomForestClassifier
 
-    model = RandomForestClassifier(**{**params, "n_estimators": count}, random_state=seed, n_jobs=-1)
-    return [fitted.tree_ for fitted in model.fit(X, y).estimators_]
+    model = RandomForestClassifier(**{**params, "n_estimators": count}, random_state=seed, n_jobs=cores())
+    with warnings.catch_warnings():
+        # Off the main thread intelex takes all cores, whatever it is told, and says so at each fit.
+        warnings.filterwarnings("ignore", "'Threading' parallel backend", UserWarning)
+        return [fitted.tree_ for fitted in model.fit(X, y).estimators_]

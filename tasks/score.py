@@ -1,32 +1,30 @@
 """Score a day's campaigns with the champion: parts, then the manifest, then the row in the metrics database."""
 
-import hashlib
-import os
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from prefect import get_run_logger, task
+from prefect import get_run_logger, task, unmapped
 from sqlalchemy import delete, insert, select
 
 from campaign.errors import BadInput
-from campaign.identity import SeenIds
 from campaign.model import PREDICTIONS, ScoringModel
-from campaign.reading import Batch, count_ignored, read_campaigns
+from campaign.reading import REPEATED, Batch, read_campaigns
 from campaign.settings import Settings
-from campaign.store import Entry, Published, Store, filesystem_of
+from campaign.store import Entry, Store
 from tasks.days import days_in_question
 from tasks.manifest import Manifest, Part, Rows, read_manifest
 from tasks.metrics_db import database, scored
 from tasks.patience import PATIENT
+from tasks.pieces import Piece, Plan, Span, plan_day, shared_out
 from tasks.registry import Version, champion_of, load
+from tasks.spread import MOST_TASKS, cores
 
 
 @dataclass(frozen=True)
@@ -41,26 +39,17 @@ class ScoredDay:
     reused: bool
 
 
-@dataclass(frozen=True)
-class Input:
-    """One incoming object, and a local file with its bytes."""
+@dataclass
+class Scored:
+    """What became of one piece: its part, its bad rows, and what was counted. `read` counts rows per input."""
 
     part: Part
-    local: str
-
-
-@dataclass
-class Tally:
-    """What was counted while a day was streamed."""
-
-    read: int = 0
-    scored: int = 0
+    quarantine: Part | None = None
     successful: int = 0
-    ignored: int = 0
-
-    def __post_init__(self) -> None:
-        self.missing: Counter[str] = Counter()
-        self.unknown: Counter[str] = Counter()
+    read: Counter[int] = field(default_factory=Counter)
+    scored: int = 0
+    missing: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
 
 
 def inputs_of(store: Store, day: date) -> list[Entry]:
@@ -76,91 +65,86 @@ def is_current(manifest: Manifest | None, entries: list[Entry], store: Store) ->
     return listed == {(store.at(entry.path), entry.size, entry.changed.isoformat()) for entry in entries}
 
 
-@contextmanager
-def fetched(store: Store, entries: list[Entry]) -> Iterator[list[Input]]:
-    """The inputs with their digests: local files where they lie, others downloaded for the time of the block."""
-    with ExitStack() as stack:
-        inputs = []
-        for entry in entries:
-            uri = store.at(entry.path)
-            filesystem, path = filesystem_of(uri)
-            digest = hashlib.sha256()
-            with filesystem.open_input_stream(path) as stream, ExitStack() as files:
-                local, copy = path, None
-                if not uri.startswith("file://"):
-                    folder = stack.enter_context(TemporaryDirectory(prefix="campaign-"))
-                    # The same folders as in the store, so that messages name the file as the user knows it.
-                    target = Path(folder) / entry.path
-                    target.parent.mkdir(parents=True)
-                    local, copy = str(target), files.enter_context(target.open("wb"))
-                while piece := stream.read(1 << 22):
-                    digest.update(piece)
-                    if copy:
-                        copy.write(piece)
-            inputs.append(Input(Part(uri, digest.hexdigest(), 0, entry.size, entry.changed.isoformat()), local))
-        yield inputs
-
-
-def score_inputs(store: Store, day: date, inputs: list[Input], model: ScoringModel) -> Manifest:
-    """Write the day's parts and publish its manifest.
-
-    Part names carry a digest of inputs and model version: the same inputs and version leave the same bytes under the
-    same names, and two writers of different ones never touch each other's.
-    """
-    named = "\n".join([*(f"{one.part.uri} {one.part.sha256}" for one in inputs), model.name, model.version])
-    digest = hashlib.sha256(named.encode()).hexdigest()[:12]
-    seen, tally = SeenIds(), Tally()
-    read, parts, quarantine = [], [], []
-    for number, one in enumerate(inputs):
-        before = (tally.read, tally.scored)
-        name = f"day={day}/part-{digest}-{number:05d}.parquet"
-        part, rejected = score_file(store, name, one.local, model, seen, tally)
-        rows, scored_rows = tally.read - before[0], tally.scored - before[1]
-        read.append(replace(one.part, rows=rows))
-        parts.append(Part(part.uri, part.sha256, scored_rows))
-        if rejected:
-            quarantine.append(Part(rejected.uri, rejected.sha256, rows - scored_rows))
-    counts = Rows(tally.read, tally.scored, tally.read - tally.scored)
-    moment = datetime.now(UTC).isoformat(timespec="seconds")
-    manifest = Manifest(
-        str(day), model.name, model.version, read, parts, quarantine, counts, moment, tally.successful,
-        dict(tally.missing), dict(tally.unknown), tally.ignored,
-    )  # fmt: skip
-    manifest.publish(store)
-    return manifest
-
-
-def score_file(
-    store: Store, name: str, local: str, model: ScoringModel, seen: SeenIds, tally: Tally
-) -> tuple[Published, Published | None]:
-    """Stream one file into a part, and its bad rows, if it has any, into another."""
-    part, rejected = f"predictions/{name}", f"quarantine/{name}"
+def score_piece(store: Store, piece: Piece, model: ScoringModel) -> Scored:
+    """Stream a piece into its part, and its bad rows, if it has any, into another."""
+    part, rejected = f"predictions/{piece.path}", f"quarantine/{piece.path}"
+    scored = Scored(Part(store.at(part), "", 0))
     bad_sink, bad_writer = None, None
     with ExitStack() as stack:
         sink = stack.enter_context(store.writing(part))
         writer = stack.enter_context(pq.ParquetWriter(sink, PREDICTIONS, compression="zstd", compression_level=1))
-        for batch in read_campaigns(local, model.encoder.features, seen):
-            writer.write_batch(predict(batch, model, tally))
-            if batch.reasons:
-                bad = batch.rejected()
-                if bad_writer is None:
-                    bad_sink = stack.enter_context(store.writing(rejected))
-                    bad_writer = stack.enter_context(pq.ParquetWriter(bad_sink, bad.schema, compression="zstd"))
-                bad_writer.write_table(bad)
-    tally.ignored = max(tally.ignored, count_ignored(local, model.encoder.features))
-    bad_part = Published(store.at(rejected), bad_sink.sha256) if bad_sink else None
-    return Published(store.at(part), sink.sha256), bad_part
+        for span in piece.spans:
+            for batch in batches_of(span, model):
+                writer.write_batch(predict(batch, model, scored))
+                scored.read[span.place] += len(batch)
+                if batch.reasons:
+                    bad = batch.rejected()
+                    if bad_writer is None:
+                        bad_sink = stack.enter_context(store.writing(rejected))
+                        bad_writer = stack.enter_context(pq.ParquetWriter(bad_sink, bad.schema, compression="zstd"))
+                    bad_writer.write_table(bad)
+    scored.part = replace(scored.part, sha256=sink.sha256, rows=scored.scored)
+    if bad_sink:
+        scored.quarantine = Part(store.at(rejected), bad_sink.sha256, scored.read.total() - scored.scored)
+    return scored
 
 
-def predict(batch: Batch, model: ScoringModel, tally: Tally) -> pa.RecordBatch:
+def batches_of(span: Span, model: ScoringModel) -> Iterator[Batch]:
+    """The span's rows, those whose id came before among the bad ones."""
+    features = model.encoder.features
+    for batch in read_campaigns(span.uri, features, groups=span.groups, first_row=span.first_row):
+        start = batch.first_row - span.first_row
+        first, last = np.searchsorted(span.repeated, [start, start + len(batch)])
+        batch.reject(span.repeated[first:last] - np.uint32(start), REPEATED)
+        yield batch
+
+
+def predict(batch: Batch, model: ScoringModel, scored: Scored) -> pa.RecordBatch:
     """The good rows of a batch as predictions."""
-    predicted, unknown = model.predict(batch, threads=os.cpu_count() or 1)
-    tally.read += len(batch)
-    tally.scored += len(predicted)
-    tally.successful += int(predicted["success"].to_numpy().sum())
-    tally.missing.update(batch.missing())
-    tally.unknown.update(unknown)
+    predicted, unknown = model.predict(batch, threads=cores())
+    scored.scored += len(predicted)
+    scored.successful += int(predicted["success"].to_numpy().sum())
+    scored.missing.update(batch.missing())
+    scored.unknown.update(unknown)
     return predicted
+
+
+def score_inputs(
+    store: Store, day: date, entries: list[Entry], model: ScoringModel, spread: Callable[[list[Piece]], list[Scored]]
+) -> Manifest:
+    """Cut the day's inputs into pieces, let `spread` score them in whatever order, and publish the manifest."""
+    plan = plan_day(store, day, entries, model)
+    manifest = manifest_of(plan, model, spread(plan.pieces))
+    manifest.publish(store)
+    return manifest
+
+
+def manifest_of(plan: Plan, model: ScoringModel, scored: list[Scored]) -> Manifest:
+    """What was read and what came of it, all pieces together."""
+    read = sum((one.read for one in scored), Counter())
+    good = sum(one.scored for one in scored)
+    return Manifest(
+        plan.day,
+        model.name,
+        model.version,
+        [replace(part, rows=read[place]) for place, part in enumerate(plan.inputs)],
+        [one.part for one in scored],
+        [one.quarantine for one in scored if one.quarantine],
+        Rows(read.total(), good, read.total() - good),
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        sum(one.successful for one in scored),
+        total(one.missing for one in scored),
+        total(one.unknown for one in scored),
+        plan.ignored_columns,
+    )
+
+
+def total(counts: Iterable[Counter[str]]) -> dict[str, int]:
+    """Counts of the same names added up, zeros kept."""
+    added: Counter[str] = Counter()
+    for one in counts:
+        added.update(one)
+    return dict(added)
 
 
 def record(manifest: Manifest) -> None:
@@ -212,9 +196,16 @@ def find_champion_to_score_with() -> Version:
     return champion_of(Settings().model)
 
 
+@task(name="score pieces", task_run_name="score {day} {number}", **PATIENT)
+def score_pieces(day: date, number: int, pieces: list[Piece], champion: Version) -> list[Scored]:
+    """Score some pieces of a day, wherever this runs: it knows them by what the store holds."""
+    model = loaded(champion.number, champion.model, champion.run_id)
+    return [score_piece(Store(Settings().store), piece, model) for piece in pieces]
+
+
 @task(name="score day", task_run_name="score {day}", timeout_seconds=6 * 3600, **PATIENT)
-def score_day(day: date, champion: Version) -> ScoredDay:
-    """Score one day and say how many campaigns will succeed."""
+def score_day(day: date, champion: Version, most_tasks: int = MOST_TASKS) -> ScoredDay:
+    """Score one day, piece by piece, publish its manifest and say how many campaigns will succeed."""
     store, logger = Store(Settings().store), get_run_logger()
     entries = inputs_of(store, day)
     if not entries:
@@ -223,8 +214,13 @@ def score_day(day: date, champion: Version) -> ScoredDay:
     reused = is_current(manifest, entries, store) and manifest is not None and manifest.model_version == champion.number
     if not reused:
         model = loaded(champion.number, champion.model, champion.run_id)
-        with fetched(store, entries) as inputs:
-            manifest = score_inputs(store, day, inputs, model)
+
+        def spread(pieces: list[Piece]) -> list[Scored]:
+            shares = shared_out(pieces, most_tasks)
+            done = score_pieces.map(unmapped(day), [*range(len(shares))], shares, unmapped(champion)).result()
+            return [one for share in done for one in share]
+
+        manifest = score_inputs(store, day, entries, model, spread)
     assert manifest is not None
     record(manifest)
     grace = timedelta(hours=Settings().sweep_grace_hours)

@@ -31,7 +31,7 @@ from tasks.metrics_db import champions, database, metrics
 from tasks.promote import hold, probabilities
 from tasks.register import Registered
 from tasks.registry import files_of, find_champion, load, make_champion, version_of, versions
-from tasks.score import fetched, inputs_of, loaded, score_inputs
+from tasks.score import inputs_of, loaded, score_inputs, score_piece
 
 TODAY = date.today()
 KILLED = """
@@ -40,7 +40,7 @@ from datetime import date
 from campaign.settings import Settings
 from campaign.store import HashingSink, Store
 from tasks.registry import champion_of, load
-from tasks.score import fetched, inputs_of, score_inputs
+from tasks.score import inputs_of, score_inputs, score_piece
 
 left = int(sys.argv[2])
 write = HashingSink.write
@@ -54,8 +54,8 @@ def write_or_die(self, data):
 
 HashingSink.write = write_or_die
 store, day = Store(Settings().store), date.fromisoformat(sys.argv[1])
-with fetched(store, inputs_of(store, day)) as inputs:
-    score_inputs(store, day, inputs, load(champion_of(Settings().model)))
+model = load(champion_of(Settings().model))
+score_inputs(store, day, inputs_of(store, day), model, lambda ps: [score_piece(store, p, model) for p in ps])
 """
 
 
@@ -282,11 +282,8 @@ def test_a_version_of_another_schema_is_refused(embedded):
 def test_a_store_that_cannot_be_written_leaves_nothing_half_written(embedded):
     traffic(TODAY, 100)
     (embedded.folder / "predictions").write_text("a file where a folder has to be")
-    with (
-        fetched(embedded.store, inputs_of(embedded.store, TODAY)) as inputs,
-        pytest.raises(StoreError, match="CAMPAIGN_STORE"),
-    ):
-        score_inputs(embedded.store, TODAY, inputs, load(find_champion(Settings().model)))
+    with pytest.raises(StoreError, match="CAMPAIGN_STORE"):
+        score_today(embedded.store)
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a file system of 64 KiB")
@@ -298,11 +295,8 @@ def test_a_full_disk_leaves_no_manifest_and_no_part(embedded):
     if mounted.returncode:
         pytest.skip("this machine mounts nothing")
     try:
-        with (
-            fetched(embedded.store, inputs_of(embedded.store, TODAY)) as inputs,
-            pytest.raises(StoreError, match="space"),
-        ):
-            score_inputs(embedded.store, TODAY, inputs, load(find_champion(Settings().model)))
+        with pytest.raises(StoreError, match="space"):
+            score_today(embedded.store)
         assert embedded.store.entries("predictions", hidden=True) == []
     finally:
         subprocess.run(["umount", str(target)], check=True)
@@ -320,6 +314,14 @@ def test_scoring_that_is_killed_and_repeated_leaves_the_bytes_of_an_unbroken_run
     assert read_manifest(embedded.store, TODAY) is None
     batch_scoring()
     assert digests(embedded) == unbroken
+
+
+def score_today(store: Store) -> None:
+    """Without Prefect, which would wait and try again."""
+    model = load(find_champion(Settings().model))
+    score_inputs(
+        store, TODAY, inputs_of(store, TODAY), model, lambda ps: [score_piece(store, one, model) for one in ps]
+    )
 
 
 def digests(embedded: Embedded) -> dict[str, str]:

@@ -11,8 +11,8 @@ from optuna.trial import TrialState
 
 from campaign.settings import Settings
 from tasks.grow import Examples, Grown, Size
-from tasks.search import COUNTED, MOST_RETRIES, grown_of, open_study, run_trials
 from tasks.search_space import first_guesses, study_name
+from tasks.study import COUNTED, MOST_RETRIES, Share, grown_of, open_study, run_trials, shares_of
 
 FEATURES, SEED = 4, 1
 HOST = socket.gethostname()
@@ -38,7 +38,7 @@ def examples() -> Examples:
 def at_once(monkeypatch) -> None:
     """Forests that need no growing: the deeper the better."""
     monkeypatch.setattr(
-        "tasks.search.grow",
+        "tasks.study.grow",
         lambda params, examples, seed, stop: Grown([Size(1, params["max_depth"] / 32, 0.5, 4.0)], cpu_seconds=1.0),
     )
 
@@ -46,7 +46,8 @@ def at_once(monkeypatch) -> None:
 def bring_to(study: optuna.Study, examples: Examples, total: int) -> list[int]:
     """The numbers of the trials that were run for it."""
     ran = []
-    run_trials(study, examples, total, SEED, lambda trial: ran.append(trial.number))
+    share = Share(f"to {total}", 0, total - len(counted(study)))
+    run_trials(study, examples, share, total, SEED, lambda trial: ran.append(trial.number))
     return ran
 
 
@@ -122,11 +123,12 @@ def test_the_same_seed_searches_the_same_points(url, examples, tmp_path):
 KILLED = """
 import os, signal, sys
 from types import SimpleNamespace
-import tasks.search
+import tasks.study
 
-tasks.search.grow = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
+tasks.study.grow = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
 examples = SimpleNamespace(train=SimpleNamespace(shape=(1, 4)))
-tasks.search.run_trials(tasks.search.open_study("study", sys.argv[1], 1, 4), examples, 5, 1, print)
+share = tasks.study.Share("killed", 0, 5)
+tasks.study.run_trials(tasks.study.open_study("study", sys.argv[1], 1, 4), examples, share, 5, 1, print)
 """
 
 
@@ -166,7 +168,7 @@ def test_two_processes_may_take_up_a_study_at_once(url, dead, monkeypatch):
         left.study.tell(trial.number, state=TrialState.FAIL)
         return True
 
-    monkeypatch.setattr("tasks.search._died_here", another_was_quicker)
+    monkeypatch.setattr("tasks.study._died_here", another_was_quicker)
     assert len(opened(url).get_trials(states=(TrialState.WAITING,))) == 1
 
 
@@ -191,6 +193,30 @@ def test_a_trial_on_another_host_is_taken_up_once_its_heart_has_stopped(url, exa
     bring_to(study, examples, 3)
     assert study.trials[left.number].state == TrialState.FAIL
     assert first_guesses(FEATURES)[left.number] in counted(study)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_share_that_is_repeated_makes_no_trial_twice(url, examples):
+    study, share, ran = opened(url), Share("0+0", 0, 4), []
+    for _ in range(2):
+        run_trials(study, examples, share, 10, SEED, lambda trial: ran.append(trial.number))
+    assert ran == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("there", "total", "workers", "sizes"),
+    [(0, 12, 1, [5, 5, 2]), (4, 6, 1, [2]), (0, 6, 3, [2, 2, 2]), (0, 2, 5, [1, 1]), (6, 6, 1, []), (9, 6, 2, [])],
+)
+def test_what_is_missing_is_shared_out(there, total, workers, sizes):
+    shares = shares_of(there, total, workers, 400)
+    assert [share.trials for share in shares] == sizes
+    assert len({share.name for share in shares}) == len(sizes)
+
+
+def test_however_many_trials_there_are_their_shares_are_bounded():
+    shares = shares_of(0, 100_000, 1_000, 400)
+    assert len(shares) <= 400
+    assert sum(share.trials for share in shares) == 100_000
 
 
 def test_each_other_question_has_a_study_of_its_own():

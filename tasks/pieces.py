@@ -1,0 +1,171 @@
+"""Cut a day's campaigns into pieces that are scored apart, here or on a cluster, to the same bytes."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import groupby, pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from campaign.files import metadata_of
+from campaign.identity import SeenIds
+from campaign.model import ScoringModel
+from campaign.reading import count_ignored, read_campaigns, source_of
+from campaign.schema import ID, Column
+from campaign.store import Entry, Store, filesystem_of
+from tasks.manifest import Part
+
+PIECE_ROWS = 1 << 21  # some seconds of work: a lost one costs little, and a task run of Prefect's is little beside it
+
+
+@dataclass(frozen=True)
+class Span:
+    """Consecutive row groups of one input, named by its place among the day's.
+
+    `first_row` is where in the file they begin; `repeated` are the rows, counted from there, whose id came before.
+    """
+
+    place: int
+    uri: str
+    groups: tuple[int, ...]
+    first_row: int
+    rows: int
+    repeated: NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What becomes one part: the part's path below `predictions/`, and below `quarantine/` if it has bad rows."""
+
+    path: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A day's inputs with their digests and rows, and its pieces."""
+
+    day: str
+    inputs: list[Part]
+    ignored_columns: int
+    pieces: list[Piece]
+
+
+def plan_day(store: Store, day: date, entries: list[Entry], model: ScoringModel) -> Plan:
+    """Read every byte once, for the digests, and every id, for repeats anywhere in the day.
+
+    Part names carry a digest of inputs and model version: the same inputs and version leave the same bytes under the
+    same names, and two writers of different ones never touch each other's. Ids take 8 bytes a row while this runs.
+    """
+    features, seen = model.encoder.features, SeenIds()
+    inputs, spans, ignored = [], [], 0
+    for place, entry in enumerate(entries):
+        uri = store.at(entry.path)
+        with at_hand(uri, entry) as (local, digest):
+            spans += spans_of(local, place, uri, features, seen)
+            ignored = max(ignored, count_ignored(local, features))
+        rows = sum(span.rows for span in spans if span.place == place)
+        inputs.append(Part(uri, digest, rows, entry.size, entry.changed.isoformat()))
+    named = "\n".join([*(f"{one.uri} {one.sha256}" for one in inputs), model.name, model.version])
+    digest = hashlib.sha256(named.encode()).hexdigest()[:12]
+    pieces = [
+        Piece(f"day={day}/part-{digest}-{number:05d}.parquet", tuple(joined(piece)))
+        for number, piece in enumerate(cut(spans))
+    ]
+    return Plan(str(day), inputs, ignored, pieces)
+
+
+@contextmanager
+def at_hand(uri: str, entry: Entry) -> Iterator[tuple[str, str]]:
+    """A local file with the bytes of an input, downloaded for the time of the block if need be, and its digest."""
+    filesystem, path = filesystem_of(uri)
+    digest = hashlib.sha256()
+    with TemporaryDirectory(prefix="campaign-") as folder, filesystem.open_input_stream(path) as stream:
+        if uri.startswith("file://"):
+            while read := stream.read(1 << 22):
+                digest.update(read)
+            yield path, digest.hexdigest()
+            return
+        # The same folders as in the store, so that messages name the file as the user knows it.
+        target = Path(folder) / entry.path
+        target.parent.mkdir(parents=True)
+        with target.open("wb") as copy:
+            while read := stream.read(1 << 22):
+                digest.update(read)
+                copy.write(read)
+        yield str(target), digest.hexdigest()
+
+
+def spans_of(local: str, place: int, uri: str, features: Sequence[Column], seen: SeenIds) -> list[Span]:
+    """A span for each row group of a file."""
+    metadata = metadata_of(local, source_of(local))
+    groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    repeated = repeated_rows(local, () if every_row_has_an_id(metadata) else features, seen)
+    starts = np.cumsum([0, *groups])
+    bounds = np.searchsorted(repeated, starts)
+    return [
+        Span(
+            place, uri, (number,), int(starts[number]), rows,
+            (repeated[bounds[number] : bounds[number + 1]] - starts[number]).astype(np.uint32),
+        )
+        for number, rows in enumerate(groups)
+        if rows
+    ]  # fmt: skip
+
+
+def every_row_has_an_id(metadata: pq.FileMetaData) -> bool:
+    """Whether a file's own statistics say so. Rows without an id take one from all their values."""
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        columns = [group.column(at) for at in range(group.num_columns)]
+        found = [one.statistics for one in columns if one.path_in_schema.strip().casefold() == ID.casefold()]
+        if len(found) != 1 or not (there := found[0]) or not there.has_null_count or not there.has_min_max:
+            return False
+        if there.null_count or not there.min:
+            return False
+    return True
+
+
+def repeated_rows(local: str, features: Sequence[Column], seen: SeenIds) -> NDArray[np.int64]:
+    """The rows of a file whose id came before, in it or in one that `seen` has seen."""
+    found = [batch.first_row + np.flatnonzero(seen.repeats(batch.ids)) for batch in read_campaigns(local, features)]
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def cut(spans: list[Span]) -> list[list[Span]]:
+    """Spans in order, gathered into pieces of about PIECE_ROWS rows, or of one row group that has more."""
+    pieces: list[list[Span]] = []
+    room = 0
+    for span in spans:
+        if room < span.rows / 2:
+            pieces.append([])
+            room = PIECE_ROWS
+        pieces[-1].append(span)
+        room -= span.rows
+    return pieces
+
+
+def shared_out(pieces: list[Piece], most: int) -> list[list[Piece]]:
+    """Pieces in order, in at most `most` lists of about as many each."""
+    lists = max(1, min(most, len(pieces)))
+    bounds = [len(pieces) * number // lists for number in range(lists + 1)]
+    return [pieces[first:last] for first, last in pairwise(bounds)]
+
+
+def joined(spans: list[Span]) -> Iterator[Span]:
+    """Neighbouring row groups of one file as one span, so that a file is opened once."""
+    for _, group in groupby(spans, key=lambda span: span.place):
+        first, *others = group
+        repeated = [first.repeated, *(one.repeated + np.uint32(one.first_row - first.first_row) for one in others)]
+        yield replace(
+            first,
+            groups=tuple(number for one in (first, *others) for number in one.groups),
+            rows=sum(one.rows for one in (first, *others)),
+            repeated=np.concatenate(repeated),
+        )

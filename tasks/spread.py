@@ -1,0 +1,37 @@
+"""Where the pieces of a flow run: on the cluster that CAMPAIGN_DASK_SCHEDULER names, or else in this process."""
+
+import os
+from typing import Any
+
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from campaign.settings import Settings
+
+MOST_TASKS = 400  # that pieces or shares of one flow run become: more make Prefect's server the slowest part
+
+
+def task_runner() -> TaskRunner[Any]:
+    """Of a flow that submits pieces."""
+    scheduler = Settings().dask_scheduler
+    if not scheduler:
+        # One after the other: each uses all cores by itself, and two would take twice the memory.
+        return ThreadPoolTaskRunner(max_workers=1)
+    from prefect_dask import DaskTaskRunner
+
+    return DaskTaskRunner(address=scheduler)
+
+
+def workers() -> int:
+    """How many pieces run at a time: the workers of the cluster, or one."""
+    scheduler = Settings().dask_scheduler
+    if not scheduler:
+        return 1
+    from distributed import Client
+
+    with Client(scheduler, set_as_default=False) as client:
+        return max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+
+
+def cores() -> int:
+    """Threads that a piece may use. Dask starts its workers with OMP_NUM_THREADS=1, for there is one a core."""
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)

@@ -1,0 +1,189 @@
+"""The same flows on a Dask scheduler with two worker processes: equal results, also when a worker is killed."""
+
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import optuna
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from campaign import synthetic
+from campaign.errors import BadInput
+from campaign.settings import Settings
+from campaign.store import Store
+from flows.batch_scoring import batch_scoring
+from flows.training import training
+from tasks.drop import drop_base
+from tasks.manifest import read_manifest
+from tasks.spread import task_runner, workers
+from tasks.study import COUNTED
+
+DAY = date(2026, 11, 22)
+
+
+@dataclass
+class Cluster:
+    address: str
+    processes: list[subprocess.Popen[bytes]]
+
+    def kill_a_worker(self, when: Callable[[], bool]) -> threading.Thread:
+        """One of them is killed as soon as that has come."""
+
+        def wait_and_kill() -> None:
+            until = time.monotonic() + 240
+            while not when() and time.monotonic() < until:
+                time.sleep(0.02)
+            os.kill(self.processes[-1].pid, signal.SIGKILL)
+
+        thread = threading.Thread(target=wait_and_kill)
+        thread.start()
+        return thread
+
+
+@pytest.fixture(scope="module")
+def home(prefect_api: None, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with a champion."""
+    folder = tmp_path_factory.mktemp("cluster") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMPAIGN_HOME", str(folder))
+        patch.setenv("CAMPAIGN_OPTUNA_URL", postgres)
+        for name in ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_DATASET"):
+            patch.delenv(name, raising=False)
+        drop_base(Store(Settings().store), 4_000)
+        training(trials=2)
+        yield folder
+
+
+@pytest.fixture
+def cluster(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    # Two workers on one machine stand for two machines: what they share is the store, Postgres and MLflow.
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    scheduler = ["scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard"]
+    worker = ["worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path)]
+    with (tmp_path / "dask.log").open("w") as log:
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "dask", *command], env=environment, stdout=log, stderr=log, cwd=tmp_path
+            )
+            for command in (scheduler, worker, worker)
+        ]
+        try:
+            monkeypatch.setenv("CAMPAIGN_DASK_SCHEDULER", address)
+            until = time.monotonic() + 60
+            while workers() < 2 and time.monotonic() < until:
+                time.sleep(0.1)
+            yield Cluster(address, processes)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture
+def day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A day in two files of six row groups each, with flaws, and ids that come twice; a piece is a row group."""
+    monkeypatch.setattr("tasks.pieces.PIECE_ROWS", 5_000)
+    monkeypatch.setenv("CAMPAIGN_STORE", f"file://{tmp_path}/store")
+    monkeypatch.setenv("CAMPAIGN_METRICS_URL", f"sqlite:///{tmp_path}/metrics.db")
+    store = Store(Settings().store)
+    first, second = (
+        pa.Table.from_batches(synthetic.campaigns(30_000, seed=number, prefix=f"{number}_", flaws=0.01))
+        for number in (1, 2)
+    )
+    for number, table in enumerate([first, pa.concat_tables([second.slice(0, 28_000), first.slice(7_000, 2_000)])]):
+        with store.writing(f"incoming/day={DAY}/{number}.parquet") as sink:
+            pq.write_table(table, sink, row_group_size=5_000)
+    return store
+
+
+def on_the_cluster(flow):
+    return flow.with_options(task_runner=task_runner())
+
+
+def digests(store: Store) -> dict[str, str]:
+    found = [*store.entries("predictions"), *store.entries("quarantine")]
+    return {
+        entry.path: hashlib.sha256(store.read(entry.path)).hexdigest()
+        for entry in found
+        if entry.path.endswith("parquet")
+    }
+
+
+def score_again(store: Store, flow) -> dict[str, str]:
+    for folder in ("predictions", "quarantine"):
+        for entry in store.entries(folder):
+            store.delete(entry.path)
+    [scored] = flow(day=DAY)
+    assert scored.rows.read == 60_000
+    return digests(store)
+
+
+def test_a_day_scored_on_the_cluster_has_the_bytes_of_one_scored_here(day, cluster, monkeypatch):
+    there = score_again(day, on_the_cluster(batch_scoring))
+    of_the_cluster = read_manifest(day, DAY)
+    monkeypatch.delenv("CAMPAIGN_DASK_SCHEDULER")
+    here = score_again(day, batch_scoring)
+    assert there == here
+    assert len(of_the_cluster.parts) == 12
+    assert of_the_cluster.rows == read_manifest(day, DAY).rows
+    assert of_the_cluster.rows.quarantined > 2_000  # those of the first file that come again in the second
+
+
+def test_a_worker_killed_while_it_scores_costs_time_alone(day, cluster, monkeypatch):
+    monkeypatch.setattr("tasks.pieces.PIECE_ROWS", 1)
+    first_part = lambda: any("part-" in entry.path for entry in day.entries("predictions"))  # noqa: E731
+    killing = cluster.kill_a_worker(first_part)
+    there = score_again(day, on_the_cluster(batch_scoring))
+    killing.join()
+    assert cluster.processes[-1].wait() == -signal.SIGKILL
+    monkeypatch.delenv("CAMPAIGN_DASK_SCHEDULER")
+    assert score_again(day, batch_scoring) == there
+
+
+def study(name_has: str) -> optuna.Study:
+    [name] = [name for name in optuna.get_all_study_names(storage=Settings().optuna_url) if name_has in name]
+    return optuna.load_study(study_name=name, storage=Settings().optuna_url)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_search_on_the_cluster_makes_as_many_trials_as_were_asked_for(home, cluster, killed):
+    seed = 7 + killed
+
+    def counted() -> list[optuna.trial.FrozenTrial]:
+        try:
+            return study(f"-published-{seed}-").get_trials(states=COUNTED)
+        except ValueError:  # it has not begun
+            return []
+
+    if killed:
+        killing = cluster.kill_a_worker(lambda: len(counted()) >= 2)
+    verdict = on_the_cluster(training)(trials=10, seed=seed)
+    if killed:
+        killing.join()
+        assert cluster.processes[-1].wait() == -signal.SIGKILL
+    trials = counted()
+    assert len(trials) == 10
+    assert len({tuple(trial.params.values()) for trial in trials}) == 10
+    assert verdict.version
+    signed = {trial.user_attrs["worker"].rpartition(":")[2] for trial in trials}
+    assert signed == {str(process.pid) for process in cluster.processes[1:]}
+
+
+def test_a_search_on_the_cluster_wants_a_database_that_all_reach(cluster, monkeypatch):
+    monkeypatch.delenv("CAMPAIGN_OPTUNA_URL")
+    with pytest.raises(BadInput, match="CAMPAIGN_OPTUNA_URL"):
+        on_the_cluster(training)(trials=4, seed=99)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tests.e2e.stack import HOME, ROOT, Stack, check
+from tests.e2e.stack import HOME, ROOT, Stack, check, until
 from tests.e2e.story import DEPLOYMENTS, healthy, upcoming
 
 BIG_DAY, BIG_ROWS = datetime.now(UTC).date() - timedelta(days=20), 3_000_000
@@ -90,6 +90,24 @@ def restart_server(stack: Stack) -> str:
     return f"the run completed at start {found.run_count}, same parts"
 
 
+def spread_over_a_cluster(stack: Stack) -> str:
+    """The same day and a search, over two Dask workers; one of them is killed while it scores."""
+    stack.env["CAMPAIGN_DASK_SCHEDULER"] = "tcp://dask-scheduler:8786"
+    stack.compose("--profile", "dask", "up", "-d", "--wait", "--no-build", "--scale", "dask-worker=2")
+    run = begin_scoring_anew(stack)
+    [_, second] = stack.compose("--profile", "dask", "ps", "-q", "dask-worker").split()
+    until(lambda: stack.task_runs(run, f"score {BIG_DAY} 0"), 120, "a piece on its way")
+    stack.command("docker", "kill", second)
+    check(not is_scored(stack), "the day was scored before the worker was killed")
+    stack.finished(run)
+    as_unbroken(stack)
+    stack.ran("training/weekly", trials=6, seed=2)
+    del stack.env["CAMPAIGN_DASK_SCHEDULER"]
+    stack.compose("--profile", "dask", "rm", "-sf", "dask-worker", "dask-scheduler")
+    stack.compose("up", "-d", "--wait", "--no-build")
+    return "one was killed; same parts, and 6 trials"
+
+
 def state_of(stack: Stack) -> dict[str, Any]:
     """All that would be missed."""
     with stack.api() as client:
@@ -154,6 +172,7 @@ STEPS = [
     ("restart Postgres while it is monitored", restart_postgres),
     ("stop the object store while it is scored", stop_object_store),
     ("restart Prefect's server while it is scored", restart_server),
+    ("spread over a Dask cluster, a worker of it killed", spread_over_a_cluster),
     ("down and up while it is scored", down_and_up),
     ("backup, wipe, restore", backup_wipe_restore),
 ]

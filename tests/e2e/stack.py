@@ -18,7 +18,8 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.exceptions import PrefectHTTPStatusError
 
 ROOT = Path(__file__).parents[2]
@@ -107,8 +108,6 @@ class Stack:
 
     def runs(self, deployment: str, since: datetime) -> list[FlowRun]:
         """Runs of a deployment that were made since then and do not lie in the future, the oldest first."""
-        from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
-
         with self.api() as client:
             wanted = client.read_deployment_by_name(deployment).id
             found = client.read_flow_runs(
@@ -140,6 +139,12 @@ class Stack:
 
     def ran(self, deployment: str, **parameters: Any) -> FlowRun:
         return self.finished(self.start(deployment, **parameters))
+
+    def task_runs(self, run: UUID, name: str) -> list[TaskRun]:
+        """The task runs of that name in a run."""
+        with self.api() as client:
+            found = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])))
+        return [one for one in found if one.name == name]
 
     def running(self, run: UUID) -> None:
         """Wait until a run is under way."""

@@ -71,6 +71,11 @@ class Settings(BaseSettings):
     decay_margin: float = Field(0.02, ge=0, description="Realised ROC-AUC this far below the test's means decay")
     decay_min_outcomes: int = Field(500, ge=2, description="Outcomes below which decay is not judged")
     gate_margin: float = Field(0.001, ge=0, description="ROC-AUC that a cheaper challenger may lose and be promoted")
+    fit_rows: int = Field(
+        2_000_000,
+        ge=100,
+        description="Most rows that the final forest is fitted on: an even sample of more, as it says",
+    )
     reference_rows: int = Field(50_000, ge=1, description="Most test rows kept as the reference of a model")
     keep_reports_days: int = Field(400, ge=1, description="Age at which the drift report of a day is deleted")
     keep_captured_days: int = Field(400, ge=1, description="Age at which a day of captured predictions is deleted")

@@ -28,8 +28,8 @@ from tasks.drop import drop_base
 from tasks.manifest import read_manifest
 from tasks.metrics import roc_auc
 from tasks.metrics_db import database, metrics
+from tasks.outcomes import UNKNOWN, Outcomes
 from tasks.registry import find_champion, load, version_of
-from tasks.validate import read_outcomes
 
 DAYS, DRIFTED_DAYS, DRIFT = 7, 2, 3.0
 
@@ -185,7 +185,7 @@ def days_table(store: Store, days: list[date]) -> Table:
 def _compare(store: Store, day: date) -> None:
     """How the first and the present champion do on the same campaigns."""
     name = Settings().model
-    outcomes = read_outcomes((store.at(f"outcomes/day={day}/outcomes.parquet"),)).to_pandas().set_index("CampaignID")
+    outcomes = Outcomes.read((store.at(f"outcomes/day={day}/outcomes.parquet"),))
     present = find_champion(name)
     assert present is not None
     aucs = {}
@@ -195,8 +195,9 @@ def _compare(store: Store, day: date) -> None:
         for batch in read_campaigns(
             store.at(f"incoming/day={day}/campaigns.parquet"), model.encoder.features, SeenIds()
         ):
-            known = batch.good & np.isin(batch.ids.to_numpy(zero_copy_only=False), outcomes.index)
-            labels.append(outcomes.loc[batch.ids.to_pandas()[known], "IsSuccessful"].to_numpy())
+            label = outcomes.of(batch.ids)
+            known = batch.good & (label != UNKNOWN)
+            labels.append(label[known])
             said.append(model.score(batch)[0][known])
         aucs[version] = roc_auc(np.concatenate(labels), np.concatenate(said))
     shown = ", ".join(f"version {version} {auc:.4f}" for version, auc in aucs.items())

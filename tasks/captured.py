@@ -5,6 +5,7 @@ from datetime import date
 from functools import partial
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from prefect import get_run_logger, task
 
@@ -15,10 +16,9 @@ from campaign.store import Store, filesystem_of
 from tasks.days import days_in_question
 from tasks.drift import DRIFTED, OK, Measure, compare, is_drifted
 from tasks.monitor import changed, outcome_files, write
-from tasks.outcomes import realised
+from tasks.outcomes import Judged, Outcomes, realised
 from tasks.patience import PATIENT
 from tasks.registry import REFERENCE, files_of, load, version_of
-from tasks.validate import read_outcomes
 
 SOURCE, FOLDER = "captured", "captured"
 
@@ -41,7 +41,7 @@ def answers(store: Store, day: date) -> pd.DataFrame:
     return found.drop_duplicates("prediction_id", ignore_index=True)
 
 
-def measure_answers(answered: pd.DataFrame, version: str, outcomes: pd.DataFrame | None) -> list[Measure]:
+def measure_answers(answered: pd.DataFrame, version: str, outcomes: Outcomes | None) -> list[Measure]:
     """Counts, drift against the version's reference, and realised quality of the campaigns that have an outcome.
 
     Raises `NoChampion` or `ModelMismatch` for a version that the registry does not hold.
@@ -60,7 +60,9 @@ def measure_answers(answered: pd.DataFrame, version: str, outcomes: pd.DataFrame
     if outcomes is not None:
         # Somebody who moves a goal about asks many times about one campaign; its last answer is the one to judge.
         latest = answered.dropna(subset=[ID]).sort_values("answered_at").drop_duplicates(ID, keep="last")
-        measures += realised(latest.merge(outcomes, on=ID), model.about["metrics"], settings)
+        judged = Judged()
+        judged.add(latest["probability"].to_numpy(), outcomes.of(pa.array(latest[ID], pa.string())))
+        measures += realised(judged, model.about["metrics"], settings)
     return measures
 
 
@@ -81,7 +83,7 @@ def monitor_captured_day(day: date) -> int:
     mark = fingerprint(store, day)
     answered = answers(store, day)
     files = outcome_files(store, day)
-    outcomes = read_outcomes(tuple(store.at(entry.path) for entry in files)).to_pandas() if files else None
+    outcomes = Outcomes.read(tuple(store.at(entry.path) for entry in files)) if files else None
     measures = {}
     for version, its in answered.groupby("model_version"):
         try:

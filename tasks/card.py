@@ -20,6 +20,8 @@ def model_card(model: ScoringModel, scores: Scores, choice: Choice, data: Datase
     importance = "\n".join(f"| {name} | {lost:+.4f} |" for name, lost in list(scores.importance.items())[:6])
     reasons = "; ".join(model.about["reasons"]) or "asked for, or scheduled"
     days = f"{len(data.days)} labelled days ({min(data.days)} to {max(data.days)})" if data.days else "no labelled days"
+    rows, there = model.about["rows_fitted"], model.about["rows_to_fit"]
+    fitted = f"{rows:,}" if rows == there else f"an even sample of {rows:,} of {there:,}"
     return f"""# {model.name}
 
 Predicts whether a crowdfunding campaign reaches its goal. Trained {model.about["trained_at"]}, because: {reasons}.
@@ -33,8 +35,8 @@ Features: {features}.
 
 ## Data
 {data.rows:,} good rows from `{data.origin}` and {days}, digest `{data.digest}`; {data.bad:,} bad rows in quarantine.
-Fitted on {model.about["rows_fitted"]:,} rows (train and validation), judged on {scores.rows:,} test rows, \
-which no champion was ever fitted on.
+Searched on {choice.rows:,} train rows, fitted on {fitted} train and validation rows, judged on \
+{scores.rows:,} test rows, which no champion was ever fitted on.
 
 ## How good it is
 | on test rows | value | 95 % interval |

@@ -36,12 +36,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """The forest to fit and the best one found, with validation figures of plain scikit-learn, and the reason."""
+    """The forest to fit and the best one found, with validation figures of plain scikit-learn, and the reason.
+
+    `rows` is how many each was fitted on.
+    """
 
     chosen: Candidate
     best: Candidate
     standard_error: float
     reason: str
+    rows: int
 
 
 def candidates_of(study: optuna.Study) -> list[Candidate]:
@@ -86,8 +90,8 @@ def choose_forest(candidates: list[Candidate], examples: Examples, seed: int, to
         if loss <= max(tolerance, error) and one.size.cost < best.size.cost:
             cheap = best.size.cost / one.size.cost
             reason = f"{cheap:.1f} times cheaper to score than the best, for {loss:.5f} of validation ROC-AUC"
-            return Choice(one, best, error, reason)
-    return Choice(best, best, 0.0, "the best found, and no cheaper one is as good")
+            return Choice(one, best, error, reason, len(examples.train))
+    return Choice(best, best, 0.0, "the best found, and no cheaper one is as good", len(examples.train))
 
 
 def largest(candidates: list[Candidate], trial: int) -> Candidate:

@@ -42,7 +42,12 @@ class Scores:
 def score_test_rows(data: Dataset, parts: Parts, forest: Forest) -> pd.DataFrame:
     """The test campaigns with label, day, and `probability` by this forest."""
     names = [column.name for column in parts.encoder.features]
-    table = pq.read_table(data.path, columns=[ID, *names, LABEL, DAY]).take(pa.array(parts.rows("test")))
+    rows, taken, start = parts.rows("test"), [], 0
+    for batch in pq.ParquetFile(data.path).iter_batches(columns=[ID, *names, LABEL, DAY]):
+        first, last = np.searchsorted(rows, [start, start + len(batch)])
+        taken.append(batch.take(pa.array(rows[first:last] - start)))
+        start += len(batch)
+    table = pa.Table.from_batches(taken)
     return table.append_column("probability", pa.array(forest.predict(parts.matrix("test")))).to_pandas()
 
 

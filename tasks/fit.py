@@ -7,29 +7,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from prefect import get_run_logger, task
 
 from campaign.encoding import UNKNOWN, Encoder
 from campaign.forest import Forest
 from campaign.model import ScoringModel
 from campaign.schema import LABEL
+from campaign.settings import Settings
 from tasks.choose import Choice
 from tasks.encode import Parts
 from tasks.patience import PATIENT
 from tasks.search_space import ForestParams
-from tasks.track import Run
+from tasks.track import Run, reporting_to
 from tasks.validate import Dataset
 
 EXAMPLE_ROWS = 5
+SAMPLE_SEED = 1
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A folder with the Pipeline (skops) and the flat model, and what they were fitted on."""
+    """A folder with the Pipeline (skops) and the flat model, fitted on `rows` of `rows_there` rows."""
 
     folder: str
     pipeline: str
     rows: int
+    rows_there: int
     choice: Choice
 
     def flat(self) -> ScoringModel:
@@ -58,7 +62,25 @@ def column_transformer(encoder: Encoder, example: pd.DataFrame) -> Any:
     return ColumnTransformer(steps, verbose_feature_names_out=False).fit(example)
 
 
-def fit_pipeline(parts: Parts, params: ForestParams, example: pd.DataFrame, seed: int) -> Any:
+def rows_to_fit(parts: Parts, most: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    """Matrix and labels of train + validation rows, all of them or an even sample of `most`, the same each time."""
+    y = np.concatenate([parts.labels("train"), parts.labels("validation")])
+    train = parts.matrix("train")
+    if len(y) <= most:
+        return np.concatenate([train, parts.matrix("validation")]), y
+    at = np.sort(np.random.default_rng(SAMPLE_SEED).choice(len(y), most, replace=False))
+    first = np.searchsorted(at, len(train))
+    return np.concatenate([train[at[:first]], parts.matrix("validation")[at[first:] - len(train)]]), y[at]
+
+
+def fit_pipeline(
+    X: NDArray[np.float32],
+    y: NDArray[np.int8],
+    encoder: Encoder,
+    params: ForestParams,
+    example: pd.DataFrame,
+    seed: int,
+) -> Any:
     """A fitted Pipeline from campaigns as published (a DataFrame) to probabilities.
 
     Always plain scikit-learn: intelex leaves hold majority votes, not class shares, and exporting those gives wrong
@@ -67,10 +89,8 @@ def fit_pipeline(parts: Parts, params: ForestParams, example: pd.DataFrame, seed
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.pipeline import Pipeline
 
-    X = np.concatenate([parts.matrix("train"), parts.matrix("validation")])
-    y = np.concatenate([parts.labels("train"), parts.labels("validation")])
     forest = RandomForestClassifier(**params, random_state=seed, n_jobs=-1).fit(X, y)
-    return Pipeline([("encode", column_transformer(parts.encoder, example)), ("forest", forest)])
+    return Pipeline([("encode", column_transformer(encoder, example)), ("forest", forest)])
 
 
 def example_rows(data: Dataset, encoder: Encoder, rows: int = EXAMPLE_ROWS) -> pd.DataFrame:
@@ -82,15 +102,20 @@ def example_rows(data: Dataset, encoder: Encoder, rows: int = EXAMPLE_ROWS) -> p
 @task(timeout_seconds=6 * 3600, **PATIENT)
 def fit(parts: Parts, choice: Choice, data: Dataset, run: Run, seed: int) -> Fitted:
     """Fit the chosen forest, and store it twice: as a Pipeline, and as flat arrays."""
+    import mlflow
     import skops.io
 
     encoder = parts.encoder
-    pipeline = fit_pipeline(parts, choice.chosen.params, example_rows(data, encoder), seed)
+    X, y = rows_to_fit(parts, Settings().fit_rows)
+    pipeline = fit_pipeline(X, y, encoder, choice.chosen.params, example_rows(data, encoder), seed)
     forest = Forest.from_sklearn(pipeline.named_steps["forest"])
-    rows = len(parts.labels("train")) + len(parts.labels("validation"))
+    rows, there = len(y), len(parts.labels("train")) + len(parts.labels("validation"))
     folder = Path(parts.folder) / f"fitted-{run.run_id[:8]}"
     ScoringModel(run.model, "candidate", encoder, forest).save(folder)
     skops.io.dump(pipeline, folder / "pipeline.skops")
     nodes = len(forest.feature)
-    get_run_logger().info("Fitted %d trees with %d nodes on %d rows", len(forest.roots), nodes, rows)
-    return Fitted(str(folder), str(folder / "pipeline.skops"), rows, choice)
+    with reporting_to(run):
+        mlflow.log_metrics({"rows_fitted": rows, "rows_to_fit": there})
+    on = f"{rows}" if rows == there else f"an even sample of {rows} of {there}"
+    get_run_logger().info("Fitted %d trees with %d nodes on %s rows", len(forest.roots), nodes, on)
+    return Fitted(str(folder), str(folder / "pipeline.skops"), rows, there, choice)

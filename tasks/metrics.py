@@ -4,6 +4,7 @@ Weighted, so that a bootstrap replicate is one more vector of weights over rows 
 value against scikit-learn's.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,12 +60,14 @@ def log_loss(label: NDArray[np.generic], probability: Floats) -> float:
     return float(_losses(label.astype(np.float64), probability).mean())
 
 
-def measure(label: NDArray[np.generic], probability: Floats) -> dict[str, float]:
+def measure(label: NDArray[np.generic], probability: Floats, rows: Floats | None = None) -> dict[str, float]:
     """Accuracy, precision, recall, F1 (all at probability > 0.5), ROC-AUC, PR-AUC, log loss and Brier score.
 
+    `rows` is how many rows each pair of label and probability stands for, 1 if left out.
     What cannot be computed is NaN: ROC-AUC of one class, precision when no success was predicted.
     """
-    return _measure(label.astype(np.float64), probability, Ranked.of(probability), np.ones(len(label)))
+    weight = np.ones(len(label)) if rows is None else rows
+    return _measure(label.astype(np.float64), probability, Ranked.of(probability), weight)
 
 
 def intervals(
@@ -94,9 +97,10 @@ def paired_differences(
     return drawn[~np.isnan(drawn)]
 
 
-def _replicates(rows: int, replicates: int, seed: int) -> list[Floats]:
+def _replicates(rows: int, replicates: int, seed: int) -> Iterator[Floats]:
     rng = np.random.default_rng(seed)
-    return [np.bincount(rng.integers(rows, size=rows), minlength=rows).astype(np.float64) for _ in range(replicates)]
+    for _ in range(replicates):  # one at a time: two hundred of them would fill the memory
+        yield np.bincount(rng.integers(rows, size=rows), minlength=rows).astype(np.float64)
 
 
 def _losses(label: Floats, probability: Floats) -> Floats:

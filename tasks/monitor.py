@@ -10,22 +10,24 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from prefect import get_run_logger, task
 from prefect.artifacts import create_link_artifact
 from sqlalchemy import delete, insert, select
 
+from campaign.identity import digests_of
 from campaign.reading import Batch, read_campaigns
-from campaign.schema import ID, LABEL, Column
+from campaign.schema import ID, Column
 from campaign.settings import Settings
 from campaign.store import Store, filesystem_of
 from tasks.days import days_in_question
 from tasks.drift import DRIFTED, OK, Measure, compare, is_drifted
+from tasks.drift_error import sampling_errors
 from tasks.manifest import Manifest, manifest_path, read_manifest
 from tasks.metrics_db import database, metrics, monitored, now
-from tasks.outcomes import realised
+from tasks.outcomes import Judged, Outcomes, realised
 from tasks.patience import PATIENT
 from tasks.registry import REFERENCE, files_of, load, version_of
-from tasks.validate import read_outcomes
 
 SOURCE = "batch"
 SAMPLE_ROWS, SAMPLE_SEED = 50_000, 1
@@ -80,20 +82,30 @@ def _frame(batch: Batch, rows: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def predictions(manifest: Manifest) -> Iterator[pd.DataFrame]:
+def predictions(manifest: Manifest) -> Iterator[pa.RecordBatch]:
     """Id and probability of every scored campaign, batch by batch."""
     for part in manifest.parts:
         filesystem, path = filesystem_of(part.uri)
         with filesystem.open_input_file(path) as file:
-            for batch in pq.ParquetFile(file).iter_batches(columns=[ID, "probability"]):
-                yield batch.to_pandas()
+            yield from pq.ParquetFile(file).iter_batches(columns=[ID, "probability"])
 
 
-def predictions_of(manifest: Manifest, ids: pd.Series) -> pd.DataFrame:
-    """The predictions of these campaigns."""
-    wanted = pd.Index(ids)
-    found = [frame[frame[ID].isin(wanted)] for frame in predictions(manifest)]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame({ID: [], "probability": []})
+def look_through(
+    manifest: Manifest, ids: pd.Series, outcomes: Outcomes | None
+) -> tuple[NDArray[np.float64], Judged | None]:
+    """The probability of each of these campaigns (NaN where none was scored), and all that have an outcome judged."""
+    wanted = digests_of(pa.array(ids, pa.string()))
+    order = np.argsort(wanted, kind="stable")
+    ascending, found = wanted[order], np.full(len(wanted), np.nan)
+    judged = None if outcomes is None else Judged()
+    for batch in predictions(manifest):
+        probability, digests = batch["probability"].to_numpy(), digests_of(batch[ID])
+        first, last = (np.searchsorted(ascending, digests, side) for side in ("left", "right"))
+        for row in np.flatnonzero(last > first):
+            found[order[first[row] : last[row]]] = probability[row]
+        if outcomes is not None and judged is not None:
+            judged.add(probability, outcomes.of(batch[ID]))
+    return found, judged
 
 
 def counts(manifest: Manifest) -> list[Measure]:
@@ -162,21 +174,22 @@ def monitor_day(day: date) -> MonitoredDay:
     version = version_of(manifest.model, manifest.model_version)
     model = load(version)
     features = model.encoder.features
-    inputs = sample_inputs(manifest, features)
-    current = inputs.merge(predictions_of(manifest, inputs[ID]), on=ID, how="left")
-    drift, html = compare(current, pd.read_parquet(files_of(version) / REFERENCE), features, settings)
-    drifted = is_drifted(drift)
-    measures = [*counts(manifest), Measure("sample_rows", float(len(current))), *drift]
-    measures.append(Measure("day_drifted", float(drifted), DRIFTED if drifted else OK))
     files = outcome_files(store, day)
+    outcomes = Outcomes.read(tuple(store.at(entry.path) for entry in files)) if files else None
+    current = sample_inputs(manifest, features)
+    current["probability"], judged = look_through(manifest, current[ID], outcomes)
+    del outcomes
+    reference = pd.read_parquet(files_of(version) / REFERENCE)
+    drift, html = compare(current, reference, features, settings)
+    drifted = is_drifted(drift)
+    errors = sampling_errors(current, reference, drift, manifest.rows.read)
+    measures = [*counts(manifest), Measure("sample_rows", float(len(current))), *drift, *errors]
+    measures.append(Measure("day_drifted", float(drifted), DRIFTED if drifted else OK))
     roc_auc = None
-    if files:
-        outcomes = read_outcomes(tuple(store.at(entry.path) for entry in files)).to_pandas()
-        found = [frame.merge(outcomes, on=ID) for frame in predictions(manifest)]
-        joined = pd.concat(found, ignore_index=True) if found else pd.DataFrame({LABEL: [], "probability": []})
-        judged = realised(joined, model.about["metrics"], settings)
-        measures += judged
-        roc_auc = next((one.value for one in judged if one.metric == "realised_roc_auc"), None)
+    if judged is not None:
+        realisation = realised(judged, model.about["metrics"], settings)
+        measures += realisation
+        roc_auc = next((one.value for one in realisation if one.metric == "realised_roc_auc"), None)
     report = ""
     if html:
         report = store.publish(f"reports/day={day}/drift.html", html.encode()).uri

@@ -52,6 +52,7 @@ def about(fitted: Fitted, scores: Scores, data: Dataset, explored: Explored, rea
         "origin": data.origin,
         "digest": data.digest,
         "rows_fitted": fitted.rows,
+        "rows_to_fit": fitted.rows_there,
         "rows_test": scores.rows,
         "days": data.days,
         "params": dict(fitted.choice.chosen.params),

@@ -2,7 +2,6 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from campaign.schema import FEATURES, ID, LABEL, Column, features_of
 from campaign.settings import Settings
 from campaign.store import Store
 from tasks.ingest import LabelledDay, Sources, outcome_rows
+from tasks.outcomes import UNKNOWN, Outcomes
 from tasks.patience import PATIENT
 
 DAY = "day"
@@ -42,20 +42,6 @@ def canonical_schema(features: tuple[Column, ...]) -> pa.Schema:
     """Columns of the gathered file; `day` is empty for the base data set."""
     kinds = [(column.name, pa.string() if column.is_category else pa.float64()) for column in features]
     return pa.schema([(ID, pa.string()), *kinds, (LABEL, pa.int8()), (DAY, pa.string())])
-
-
-def read_outcomes(uris: tuple[str, ...]) -> pa.Table:
-    """CampaignID and IsSuccessful (0 or 1) of some outcome files; the first outcome of a campaign counts."""
-    merged = pa.concat_tables([table for uri in uris for table in _outcome_batches(uri)])
-    frame = merged.to_pandas().drop_duplicates(ID)
-    return pa.Table.from_pandas(frame, preserve_index=False)
-
-
-def _outcome_batches(uri: str) -> Iterator[pa.Table]:
-    for batch in read_campaigns(uri, (), label=True):
-        assert batch.label is not None
-        label = np.nan_to_num(batch.label).astype(np.int8)
-        yield pa.table({ID: batch.ids, LABEL: label}).filter(pa.array(~np.isnan(batch.label)))
 
 
 class Gathering:
@@ -107,7 +93,7 @@ def gather(sources: Sources, folder: Path, features: tuple[Column, ...] = FEATUR
             rejected += [batch.rejected()] if batch.reasons else []
         for labelled in sources.days:
             days[labelled.day] = outcome_rows(labelled)  # before they are read: what comes meanwhile is still new
-            _add_day(gathering, labelled, read_outcomes(labelled.outcomes), features)
+            _add_day(gathering, labelled, Outcomes.read(labelled.outcomes), features)
         if gathering.rows == 0:
             raise BadInput(
                 f"{sources.origin}: every row is bad ({_why(rejected)}).",
@@ -120,17 +106,13 @@ def gather(sources: Sources, folder: Path, features: tuple[Column, ...] = FEATUR
     return Dataset(gathering.digest, str(target), sources.origin, gathering.rows, bad, days), rejected
 
 
-def _add_day(gathering: Gathering, day: LabelledDay, outcomes: pa.Table, features: tuple[Column, ...]) -> None:
+def _add_day(gathering: Gathering, day: LabelledDay, outcomes: Outcomes, features: tuple[Column, ...]) -> None:
     """Rows without an outcome wait for theirs; bad ones were quarantined when the day was scored."""
     seen = SeenIds()
     for uri in day.campaigns:
         for batch in read_campaigns(uri, features, seen):
-            at = pc.index_in(batch.ids, outcomes.column(ID).combine_chunks())
-            known = np.asarray(at.is_valid())
-            label = (
-                outcomes.column(LABEL).take(pc.fill_null(at, 0)).to_numpy() if len(outcomes) else np.zeros(len(batch))
-            )
-            gathering.add(batch, label, batch.good & known, day.day)
+            label = outcomes.of(batch.ids)
+            gathering.add(batch, label, batch.good & (label != UNKNOWN), day.day)
 
 
 def _why(rejected: list[pa.Table]) -> str:

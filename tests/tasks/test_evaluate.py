@@ -12,7 +12,7 @@ from campaign.identity import TEST, bucket_of
 from campaign.schema import ID, LABEL, NAMES
 from tasks.encode import Parts, write_parts
 from tasks.evaluate import by_segment, permutation_importance, reference_of, score_test_rows
-from tasks.fit import example_rows, fit_pipeline
+from tasks.fit import example_rows, fit_pipeline, rows_to_fit
 from tasks.ingest import Sources
 from tasks.metrics import measure
 from tasks.search_space import ForestParams
@@ -29,7 +29,9 @@ def trained(tmp_path_factory) -> tuple[Dataset, Parts, Forest]:
     data = gather(Sources("base", str(folder / "base.parquet"), ()), folder)[0]
     parts = write_parts(data.path, buckets_of(data.path), "published", folder / "published")
     params = ForestParams(n_estimators=16, max_depth=16, min_samples_leaf=1, max_features=8, max_samples=1.0)
-    pipeline = fit_pipeline(parts, params, example_rows(data, parts.encoder), seed=1)
+    pipeline = fit_pipeline(
+        *rows_to_fit(parts, 10**6), parts.encoder, params, example_rows(data, parts.encoder), seed=1
+    )
     return data, parts, Forest.from_sklearn(pipeline.named_steps["forest"])
 
 

@@ -12,7 +12,7 @@ from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
 from campaign.schema import CATEGORIES, features_of
 from tasks.encode import Parts, write_parts
-from tasks.fit import column_transformer, example_rows, fit_pipeline
+from tasks.fit import column_transformer, example_rows, fit_pipeline, rows_to_fit
 from tasks.ingest import Sources
 from tasks.search_space import ForestParams
 from tasks.split import buckets_of
@@ -47,7 +47,9 @@ def unseen(tmp_path) -> tuple[str, pd.DataFrame]:
 def test_the_pipeline_says_of_raw_campaigns_what_the_flat_forest_says(gathered, unseen):
     data, parts = gathered
     path, frame = unseen
-    pipeline = fit_pipeline(parts, PARAMS, example_rows(data, parts.encoder), seed=1)
+    pipeline = fit_pipeline(
+        *rows_to_fit(parts, 10**6), parts.encoder, PARAMS, example_rows(data, parts.encoder), seed=1
+    )
     model = ScoringModel("model", "1", parts.encoder, Forest.from_sklearn(pipeline.named_steps["forest"]))
     [(said, unknown)] = [model.score(batch) for batch in read_campaigns(path, parts.encoder.features)]
     assert set(unknown.values()) == {11}
@@ -69,10 +71,25 @@ def test_the_column_transformer_makes_the_matrix_of_the_encoder(gathered, unseen
 
 def test_the_forest_is_fitted_on_train_and_validation_rows(gathered):
     data, parts = gathered
-    pipeline = fit_pipeline(parts, PARAMS, example_rows(data, parts.encoder), seed=1)
+    pipeline = fit_pipeline(
+        *rows_to_fit(parts, 10**6), parts.encoder, PARAMS, example_rows(data, parts.encoder), seed=1
+    )
     rows = len(parts.rows("train")) + len(parts.rows("validation"))
     roots = [tree.tree_.weighted_n_node_samples[0] for tree in pipeline.named_steps["forest"].estimators_]
     assert set(roots) == {rows}
+
+
+def test_of_more_rows_than_may_be_fitted_an_even_sample_is(gathered):
+    _, parts = gathered
+    X, y = rows_to_fit(parts, 10**6)
+    at = [tuple(row) for row in np.column_stack([X, y])]
+    sample, labels = rows_to_fit(parts, len(y) // 2)
+    taken = [tuple(row) for row in np.column_stack([sample, labels])]
+    assert len(taken) == len(set(taken)) == len(y) // 2
+    assert set(taken) < set(at)
+    train = set(at[: len(parts.labels("train"))])
+    assert len(train & set(taken)) / len(taken) == pytest.approx(len(train) / len(at), abs=0.1)
+    assert np.array_equal(rows_to_fit(parts, len(y) // 2)[0], sample)
 
 
 def test_an_example_holds_features_alone(gathered):

@@ -12,7 +12,7 @@ from campaign.schema import ID, LABEL, NAMES, features_of
 from campaign.store import Store
 from tasks.call import outcome_counts, unseen_labels
 from tasks.ingest import Sources, labelled_days
-from tasks.validate import Dataset, gather, read_outcomes
+from tasks.validate import Dataset, gather
 
 DAY = "2026-11-22"
 
@@ -96,14 +96,6 @@ def test_an_outcome_that_came_twice_or_holds_nothing_is_no_news_for_ever(base, f
     assert data.rows == 250
     model = ScoringModel("model", "1", None, None, {"days": data.days})
     assert unseen_labels(model, outcome_counts(store)) == {}
-
-
-def test_the_first_outcome_of_a_campaign_counts(tmp_path):
-    uris = tuple(
-        put(tmp_path / f"{name}.parquet", pa.table({ID: ["a", name], LABEL: labels}))
-        for name, labels in (("b", [1, None]), ("c", [0, 1]))
-    )
-    assert read_outcomes(uris).to_pylist() == [{ID: "a", LABEL: 1}, {ID: "c", LABEL: 1}]
 
 
 @pytest.mark.parametrize(

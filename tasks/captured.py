@@ -61,7 +61,7 @@ def measure_answers(answered: pd.DataFrame, version: str, outcomes: Outcomes | N
         # Somebody who moves a goal about asks many times about one campaign; its last answer is the one to judge.
         latest = answered.dropna(subset=[ID]).sort_values("answered_at").drop_duplicates(ID, keep="last")
         judged = Judged()
-        judged.add(latest["probability"].to_numpy(), outcomes.of(pa.array(latest[ID], pa.string())))
+        judged.add(latest["probability"].to_numpy(), outcomes.of(pa.array(latest[ID].tolist(), pa.string())))
         measures += realised(judged, model.about["metrics"], settings)
     return measures
 

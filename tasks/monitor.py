@@ -94,7 +94,7 @@ def look_through(
     manifest: Manifest, ids: pd.Series, outcomes: Outcomes | None
 ) -> tuple[NDArray[np.float64], Judged | None]:
     """The probability of each of these campaigns (NaN where none was scored), and all that have an outcome judged."""
-    wanted = digests_of(pa.array(ids, pa.string()))
+    wanted = digests_of(pa.array(ids.tolist(), pa.string()))
     order = np.argsort(wanted, kind="stable")
     ascending, found = wanted[order], np.full(len(wanted), np.nan)
     judged = None if outcomes is None else Judged()
@@ -175,8 +175,8 @@ def monitor_day(day: date) -> MonitoredDay:
     model = load(version)
     features = model.encoder.features
     files = outcome_files(store, day)
-    outcomes = Outcomes.read(tuple(store.at(entry.path) for entry in files)) if files else None
     current = sample_inputs(manifest, features)
+    outcomes = Outcomes.read(tuple(store.at(entry.path) for entry in files)) if files else None
     current["probability"], judged = look_through(manifest, current[ID], outcomes)
     del outcomes
     reference = pd.read_parquet(files_of(version) / REFERENCE)

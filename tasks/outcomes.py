@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from campaign.identity import digests_of
+from campaign.identity import SeenIds, digests_of
 from campaign.reading import read_campaigns
 from campaign.settings import Settings
 from tasks.drift import NOT_COMPUTABLE, OK, TOO_FEW_ROWS, Measure
@@ -16,36 +16,40 @@ from tasks.metrics import measure
 DECAYED = "decayed"
 CALIBRATION_BINS = 10
 UNKNOWN = -1
+LAST_BIT = np.uint64(1)
 MOST_HELD = 1 << 20  # pairs, before equal ones are put together
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The outcome (0 or 1) of each campaign, by the 64-bit digest of its id, ascending: 9 bytes a campaign."""
+    """The outcome (0 or 1) of each campaign, as the last bit of its id's digest, ascending: 8 bytes a campaign."""
 
-    digests: NDArray[np.uint64]
-    labels: NDArray[np.int8]
+    packed: NDArray[np.uint64]
 
     @classmethod
     def read(cls, uris: tuple[str, ...]) -> "Outcomes":
         """Those of some outcome files; the first outcome of a campaign counts."""
-        digests, labels = [np.empty(0, np.uint64)], [np.empty(0, np.int8)]
+        seen, pieces = SeenIds(), [np.empty(0, np.uint64)]
         for uri in uris:
             for batch in read_campaigns(uri, (), label=True):
                 assert batch.label is not None
                 known = ~np.isnan(batch.label) & np.asarray(batch.ids.is_valid())
-                digests.append(digests_of(batch.ids.filter(pa.array(known))))
-                labels.append(batch.label[known].astype(np.int8))
-        found, first = np.unique(np.concatenate(digests), return_index=True)
-        return cls(found, np.concatenate(labels)[first])
+                ids, label = batch.ids.filter(pa.array(known)), batch.label[known].astype(np.uint64)
+                first = ~seen.repeats(ids)
+                pieces.append((digests_of(ids) & ~LAST_BIT | label)[first])
+        del seen
+        packed = np.concatenate(pieces)
+        pieces.clear()
+        packed.sort()
+        return cls(packed)
 
     def of(self, ids: pa.StringArray) -> NDArray[np.int8]:
         """The outcome of each campaign, UNKNOWN for those that have none yet."""
-        if not len(self.digests):
+        if not len(self.packed):
             return np.full(len(ids), UNKNOWN, np.int8)
-        wanted = digests_of(ids)
-        at = np.minimum(np.searchsorted(self.digests, wanted), len(self.digests) - 1)
-        return np.where(self.digests[at] == wanted, self.labels[at], np.int8(UNKNOWN))
+        wanted = digests_of(ids) & ~LAST_BIT
+        found = self.packed[np.minimum(np.searchsorted(self.packed, wanted), len(self.packed) - 1)]
+        return np.where(found & ~LAST_BIT == wanted, (found & LAST_BIT).astype(np.int8), np.int8(UNKNOWN))
 
 
 class Judged:

@@ -21,7 +21,8 @@ from campaign.schema import ID, Column
 from campaign.store import Entry, Store, filesystem_of
 from tasks.manifest import Part
 
-PIECE_ROWS = 1 << 21  # some seconds of work: a lost one costs little, and a task run of Prefect's is little beside it
+PIECE_ROWS = 1 << 19
+TASK_PIECES = 4  # some seconds of work: a lost task costs little, and what Prefect does about it is little beside it
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,8 @@ def cut(spans: list[Span]) -> list[list[Span]]:
 
 
 def shared_out(pieces: list[Piece], most: int) -> list[list[Piece]]:
-    """Pieces in order, in at most `most` lists of about as many each."""
-    lists = max(1, min(most, len(pieces)))
+    """Pieces in order, in lists for a task run each: of TASK_PIECES, or more where that is over `most`."""
+    lists = max(1, min(most, -(-len(pieces) // TASK_PIECES)))
     bounds = [len(pieces) * number // lists for number in range(lists + 1)]
     return [pieces[first:last] for first, last in pairwise(bounds)]
 

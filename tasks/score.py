@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -65,6 +66,12 @@ def is_current(manifest: Manifest | None, entries: list[Entry], store: Store) ->
     return listed == {(store.at(entry.path), entry.size, entry.changed.isoformat()) for entry in entries}
 
 
+def score_all(store: Store, pieces: list[Piece], model: ScoringModel) -> list[Scored]:
+    """Score pieces side by side, one a core: what a piece waits for, its neighbour makes use of."""
+    with ThreadPoolExecutor(cores()) as pool:
+        return list(pool.map(lambda piece: score_piece(store, piece, model), pieces))
+
+
 def score_piece(store: Store, piece: Piece, model: ScoringModel) -> Scored:
     """Stream a piece into its part, and its bad rows, if it has any, into another."""
     part, rejected = f"predictions/{piece.path}", f"quarantine/{piece.path}"
@@ -101,7 +108,7 @@ def batches_of(span: Span, model: ScoringModel) -> Iterator[Batch]:
 
 def predict(batch: Batch, model: ScoringModel, scored: Scored) -> pa.RecordBatch:
     """The good rows of a batch as predictions."""
-    predicted, unknown = model.predict(batch, threads=cores())
+    predicted, unknown = model.predict(batch)
     scored.scored += len(predicted)
     scored.successful += int(predicted["success"].to_numpy().sum())
     scored.missing.update(batch.missing())
@@ -200,7 +207,7 @@ def find_champion_to_score_with() -> Version:
 def score_pieces(day: date, number: int, pieces: list[Piece], champion: Version) -> list[Scored]:
     """Score some pieces of a day, wherever this runs: it knows them by what the store holds."""
     model = loaded(champion.number, champion.model, champion.run_id)
-    return [score_piece(Store(Settings().store), piece, model) for piece in pieces]
+    return score_all(Store(Settings().store), pieces, model)
 
 
 @task(name="score day", task_run_name="score {day}", timeout_seconds=6 * 3600, **PATIENT)

@@ -97,6 +97,7 @@ def cluster(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 def day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A day in two files of six row groups each, with flaws, and ids that come twice; a piece is a row group."""
     monkeypatch.setattr("tasks.pieces.PIECE_ROWS", 5_000)
+    monkeypatch.setattr("tasks.pieces.TASK_PIECES", 2)
     monkeypatch.setenv("CAMPAIGN_STORE", f"file://{tmp_path}/store")
     monkeypatch.setenv("CAMPAIGN_METRICS_URL", f"sqlite:///{tmp_path}/metrics.db")
     store = Store(Settings().store)
@@ -144,7 +145,6 @@ def test_a_day_scored_on_the_cluster_has_the_bytes_of_one_scored_here(day, clust
 
 
 def test_a_worker_killed_while_it_scores_costs_time_alone(day, cluster, monkeypatch):
-    monkeypatch.setattr("tasks.pieces.PIECE_ROWS", 1)
     first_part = lambda: any("part-" in entry.path for entry in day.entries("predictions"))  # noqa: E731
     killing = cluster.kill_a_worker(first_part)
     there = score_again(day, on_the_cluster(batch_scoring))

@@ -80,7 +80,7 @@ def test_the_first_outcome_of_a_campaign_counts(tmp_path):
     )
     outcomes = Outcomes.read(uris)
     assert outcomes.of(pa.array(["c", "b", "a", "nobody"])).tolist() == [1, UNKNOWN, 1, UNKNOWN]
-    assert len(outcomes.digests) == 2
+    assert len(outcomes.packed) == 2
 
 
 def test_where_no_outcome_has_come_none_is_known():

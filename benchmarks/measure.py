@@ -1,0 +1,170 @@
+"""Run contenders in turn, each in a process of its own, and keep what each round took."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scikit-learn-intelex", "onnxruntime", "mlflow", "prefect")
+
+
+@dataclass
+class Timed:
+    """Rounds of one contender: seconds of wall and of CPU (all threads and children), peak resident MB, and whatever
+    else it told of itself."""
+
+    name: str
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return statistics.median(self.wall)
+
+    @property
+    def cpu_seconds(self) -> float:
+        return statistics.median(self.cpu)
+
+    @property
+    def peak(self) -> float:
+        return max(self.memory)
+
+    @property
+    def spread(self) -> float:
+        """How far the rounds lie apart, as a share of their median."""
+        return (max(self.wall) - min(self.wall)) / self.seconds
+
+
+def race(module: str, contenders: dict[str, list[str]], rounds: int, environment: dict[str, str]) -> dict[str, Timed]:
+    """Every contender once a round, so that what else the machine does hits all alike.
+
+    A contender is `python -m {module} --contender NAME …`, which calls `tell`; gives what was told by name.
+    """
+    timed = {name: Timed(name) for name in contenders}
+    for number in range(rounds):
+        for name, words in contenders.items():
+            print(f"{module.rpartition('.')[2]}: {name}, round {number + 1} of {rounds} …", file=sys.stderr)
+            command = [sys.executable, "-m", module, "--contender", name, *words]
+            done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, check=True)
+            told = json.loads(done.stdout.splitlines()[-1])
+            one = timed[name]
+            one.wall.append(told.pop("wall"))
+            one.cpu.append(told.pop("cpu"))
+            one.memory.append(told.pop("memory"))
+            one.told |= told
+    return timed
+
+
+def tell(work: Callable[[], dict[str, Any] | None]) -> None:
+    """Time a contender's work, without its imports and warming up, and print it for `race`."""
+    wall, before = time.perf_counter(), _cpu()
+    told = work() or {}
+    found = {"wall": time.perf_counter() - wall, "cpu": _cpu() - before}
+    # Not ru_maxrss, which begins with what the parent had.
+    [peak] = [line.split()[1] for line in _lines("/proc/self/status") if line.startswith("VmHWM")]
+    memory = int(peak) / 1024
+    print(json.dumps(found | {"memory": memory} | told))
+
+
+def command(words: list[str], environment: dict[str, str]) -> tuple[Timed, str]:
+    """A command as its user runs it, and what it printed. `memory` is the peak of its largest process, and `told` has
+    that of all its processes together."""
+    began, peak = time.perf_counter(), 0.0
+    with TemporaryFile() as output:
+        started = subprocess.Popen(words, cwd=ROOT, env=os.environ | environment, stdout=output, stderr=output)
+        process, ended = psutil.Process(started.pid), 0
+        while not ended:
+            peak = max(peak, _resident(process))
+            time.sleep(0.02)
+            ended, status, used = os.wait4(started.pid, os.WNOHANG)
+        output.seek(0)
+        printed = output.read().decode()
+    if status:
+        sys.exit(f"{' '.join(words)} failed:\n{printed}")
+    wall, cpu = time.perf_counter() - began, used.ru_utime + used.ru_stime
+    return Timed(words[-1], [wall], [cpu], [used.ru_maxrss / 1024], {"memory of all processes": peak}), printed
+
+
+def _resident(process: psutil.Process) -> float:
+    try:
+        family = [process, *process.children(recursive=True)]
+        return sum(one.memory_info().rss for one in family) / 2**20
+    except psutil.Error:
+        return 0.0
+
+
+def _cpu() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    models = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    return {
+        "processor": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+@dataclass(frozen=True)
+class Target:
+    """One row of the closing table: what was aimed at, what was measured, and whether it is met."""
+
+    work: str
+    target: str
+    measured: str
+    met: bool
+
+
+def keep(name: str, targets: list[Target], tables: dict[str, list[dict[str, Any]]], **more: Any) -> None:
+    """Write results/{name}.json, and print the targets."""
+    RESULTS.mkdir(exist_ok=True)
+    found = {"machine": machine(), "targets": [asdict(one) for one in targets], "tables": tables} | more
+    (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    for table in tables.values():
+        for row in table:
+            print("  ".join(f"{key} {value}" for key, value in row.items()))
+    for one in targets:
+        print(f"{'yes' if one.met else 'NO '}  {one.work}: {one.measured} (target: {one.target})")
+
+
+def row(one: Timed, **more: Any) -> dict[str, Any]:
+    """A contender as a row of a table."""
+    return {
+        "contender": one.name, **more, "wall s": round(one.seconds, 3), "CPU s": round(one.cpu_seconds, 3),
+        "peak MB": round(one.peak), "rounds": len(one.wall), "spread": f"{one.spread:.0%}",
+    }  # fmt: skip
+
+
+def arguments(doc: str | None, **defaults: Any) -> argparse.Namespace:
+    """The command line of a benchmark: `--contender` for its own children, and options with these defaults."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--contender", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help="where to keep data and champion (default: a temporary folder)")
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default, help="(default: %(default)s)")
+    return parser.parse_args()

@@ -1,0 +1,162 @@
+"""What scoring is compared with, each written as its user would write it, and the floors that no one gets below."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks import measure, world
+from campaign.schema import FEATURES, ID, LABEL
+from campaign.settings import Settings
+
+REPLACED, SKLEARN, PYFUNC, ONNX = "the replaced way", "scikit-learn at its best", "mlflow.pyfunc", "ONNX Runtime"
+FLOOR, STRICT = "floor: read and write", "strict floor: what scoring reads and writes"
+NAMES = [column.name for column in FEATURES]
+GRID_WINNER: dict[str, Any] = {"n_estimators": 110, "max_depth": 10, "min_samples_leaf": 3}
+BATCH_ROWS = 1 << 16
+
+
+def write_models(folder: Path, environment: dict[str, str]) -> None:
+    """The replaced project's model, and the champion as scikit-learn's Pipeline and as ONNX."""
+    import joblib  # type: ignore[import-untyped]
+    import mlflow
+    from skl2onnx import to_onnx  # type: ignore[import-untyped]
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.feature_extraction import DictVectorizer
+
+    from tasks.track import client
+
+    if (folder / "champion.onnx").exists():
+        return
+    os.environ.update(environment)
+    client()
+    pipeline = mlflow.sklearn.load_model(f"models:/{Settings().model}@champion")
+    joblib.dump(pipeline, folder / "champion.joblib")
+    forest = pipeline.named_steps["forest"]
+    example = np.zeros((1, len(NAMES)), np.float32)
+    model = to_onnx(forest, example, options={id(forest): {"zipmap": False}})
+    (folder / "champion.onnx").write_bytes(model.SerializeToString())
+    frame = pd.read_parquet(world.file_of(folder, world.TRAINING_ROWS)).head(20_000)
+    vectorizer = DictVectorizer(sparse=False)
+    X = vectorizer.fit_transform(frame[NAMES].to_dict("records"))
+    fitted = RandomForestClassifier(**GRID_WINNER, random_state=1).fit(X, frame[LABEL])
+    joblib.dump((vectorizer, fitted), folder / "replaced.joblib")
+
+
+def out_of(folder: Path, name: str, rows: int) -> Path:
+    return folder / f"{name.replace(' ', '-').replace(':', '')}-{rows}.parquet"
+
+
+def run(name: str, folder: Path, rows: int) -> None:
+    """Load the contender's model, warm it up, time it and tell."""
+    work = {
+        REPLACED: replaced, SKLEARN: sklearn_at_its_best, PYFUNC: pyfunc, ONNX: onnx_runtime,
+        FLOOR: read_and_write, STRICT: read_and_write_what_scoring_does,
+    }[name](folder)  # fmt: skip
+    work(world.file_of(folder, 1_000), out_of(folder, name, 1_000))
+    measure.tell(lambda: work(world.file_of(folder, rows), out_of(folder, name, rows)))
+
+
+Work = Callable[[Path, Path], None]
+
+
+def replaced(folder: Path) -> Work:
+    import joblib
+
+    vectorizer, forest = joblib.load(folder / "replaced.joblib")
+
+    def work(source: Path, out: Path) -> None:
+        frame = pd.read_parquet(source)
+        probability = forest.predict_proba(vectorizer.transform(frame[NAMES].to_dict("records")))[:, 1]
+        _write(frame[ID], probability, out)
+
+    return work
+
+
+def sklearn_at_its_best(folder: Path) -> Work:
+    import joblib
+
+    pipeline = joblib.load(folder / "champion.joblib")
+    pipeline.set_params(forest__n_jobs=-1)
+
+    def work(source: Path, out: Path) -> None:
+        frame = pd.read_parquet(source, columns=[ID, *NAMES])
+        _write(frame[ID], pipeline.predict_proba(frame[NAMES])[:, 1], out)
+
+    return work
+
+
+def pyfunc(folder: Path) -> Work:
+    import mlflow
+
+    from tasks.track import client
+
+    client()
+    model = mlflow.pyfunc.load_model(f"models:/{Settings().model}@champion")
+
+    def work(source: Path, out: Path) -> None:
+        frame = pd.read_parquet(source, columns=[ID, *NAMES])
+        for column in FEATURES:
+            if not column.is_category:
+                frame[column.name] = frame[column.name].astype(float)
+        answers = np.asarray(model.predict(frame[NAMES]))
+        _write(frame[ID], answers[:, -1] if answers.ndim == 2 else answers.astype(float), out)
+
+    return work
+
+
+def onnx_runtime(folder: Path) -> Work:
+    """The champion's forest in ONNX Runtime. Reading and encoding are this project's, for ONNX has none for a file."""
+    import onnxruntime  # type: ignore[import-untyped]
+
+    from campaign.reading import read_campaigns
+    from tasks.registry import champion_of, load
+
+    encoder = load(champion_of(Settings().model)).encoder
+    session = onnxruntime.InferenceSession(folder / "champion.onnx")
+
+    def work(source: Path, out: Path) -> None:
+        ids, probabilities = [], []
+        for batch in read_campaigns(str(source), encoder.features):
+            ids.append(batch.ids)
+            probabilities.append(session.run(None, {"X": encoder.encode(batch)})[1][:, 1].astype(float))
+        _write(pa.chunked_array(ids), np.concatenate(probabilities), out)
+
+    return work
+
+
+def _write(ids: Any, probability: Any, out: Path) -> None:
+    columns = {
+        ID: ids,
+        "probability": probability,
+        "success": (probability > 0.5).astype(np.int8),
+        "model_version": "1",
+    }
+    if isinstance(ids, pd.Series):
+        pd.DataFrame(columns).to_parquet(out)
+    else:
+        version = pa.repeat(pa.scalar("1"), len(probability))
+        pq.write_table(pa.table(columns | {"model_version": version}), out, compression="zstd", compression_level=1)
+
+
+def read_and_write(folder: Path) -> Work:
+    return lambda source, out: _through(source, out, None)
+
+
+def read_and_write_what_scoring_does(folder: Path) -> Work:
+    """Every column that scoring reads is read; an id, a float64 and a few bits a row are written."""
+    return lambda source, out: _through(source, out, [ID, "RaisedAmount", "VideoIncluded"])
+
+
+def _through(source: Path, out: Path, written: list[str] | None) -> None:
+    file = pq.ParquetFile(source)
+    read = [ID, *NAMES] if written else None
+    schema = pa.schema([file.schema_arrow.field(name) for name in written]) if written else file.schema_arrow
+    with pq.ParquetWriter(out, schema, compression="zstd", compression_level=1) as writer:
+        for batch in file.iter_batches(BATCH_ROWS, columns=read):
+            writer.write_batch(batch.select(schema.names))

@@ -104,7 +104,7 @@ def train(name: str, folder: Path, rows: int, trials: int) -> None:
 
 
 def main() -> None:
-    given = measure.arguments(__doc__, rows=16_000, trials=12, rounds=3)
+    given = measure.arguments(__doc__, rows=40_000, trials=12, rounds=3)
     with world.folder_of(given.folder) as folder:
         if given.contender:
             train(given.contender, folder, given.rows, given.trials)

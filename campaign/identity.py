@@ -26,8 +26,9 @@ def id_of_values(values: Iterable[Any]) -> str:
 class SeenIds:
     """Tells first comers from repeats by a 64-bit digest: that two of 10^7 ids share one has odds of 3 in a million."""
 
-    def __init__(self) -> None:
-        self._table: NDArray[np.uint64] = np.zeros(1 << 12, np.uint64)
+    def __init__(self, expected: int = 0) -> None:
+        """`expected` ids find room at once, which spares growing."""
+        self._table: NDArray[np.uint64] = np.zeros(max(1 << 12, expected * 3 // 2), np.uint64)
         self._count = 0
 
     def repeats(self, ids: pa.StringArray) -> NDArray[np.bool_]:
@@ -71,7 +72,7 @@ def _insert(table: NDArray[np.uint64], digests: NDArray[np.uint64], repeated: ND
         digest = digests[row]
         if digest == 0:  # a free place of the table that has grown too small
             continue
-        at = digest % size
+        at = ((digest >> np.uint64(32)) * size) >> np.uint64(32)  # its high bits as a share of the table: no division
         while table[at] != 0 and table[at] != digest:
             at += np.uint64(1)
             if at == size:

@@ -64,7 +64,8 @@ def plan_day(store: Store, day: date, entries: list[Entry], model: ScoringModel)
     Part names carry a digest of inputs and model version: the same inputs and version leave the same bytes under the
     same names, and two writers of different ones never touch each other's. Ids take 8 bytes a row while this runs.
     """
-    features, seen = model.encoder.features, SeenIds()
+    features = model.encoder.features
+    seen = SeenIds(sum(rows_of(store, entry) for entry in entries))
     inputs, spans, ignored = [], [], 0
     for place, entry in enumerate(entries):
         uri = store.at(entry.path)
@@ -80,6 +81,12 @@ def plan_day(store: Store, day: date, entries: list[Entry], model: ScoringModel)
         for number, piece in enumerate(cut(spans))
     ]
     return Plan(str(day), inputs, ignored, pieces)
+
+
+def rows_of(store: Store, entry: Entry) -> int:
+    """The rows of an input, by its own account."""
+    uri = store.at(entry.path)
+    return int(metadata_of(uri, source_of(uri)).num_rows)
 
 
 @contextmanager

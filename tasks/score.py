@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,11 @@ from tasks.patience import PATIENT
 from tasks.pieces import Piece, Plan, Span, plan_day, shared_out
 from tasks.registry import Version, champion_of, load
 from tasks.spread import MOST_TASKS, cores
+
+# A dictionary of ids, which all differ, would be made to be thrown away.
+WRITTEN: dict[str, Any] = {
+    "compression": "zstd", "compression_level": 1, "use_dictionary": ["probability", "success", "model_version"]
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def score_piece(store: Store, piece: Piece, model: ScoringModel) -> Scored:
     bad_sink, bad_writer = None, None
     with ExitStack() as stack:
         sink = stack.enter_context(store.writing(part))
-        writer = stack.enter_context(pq.ParquetWriter(sink, PREDICTIONS, compression="zstd", compression_level=1))
+        writer = stack.enter_context(pq.ParquetWriter(sink, PREDICTIONS, **WRITTEN))
         for span in piece.spans:
             for batch in batches_of(span, model):
                 writer.write_batch(predict(batch, model, scored))

@@ -21,6 +21,8 @@ from tasks.spread import MOST_TASKS, workers
 from tasks.study import COUNTED, Share, grown_of, open_study, run_trials, shares_of
 from tasks.track import Run, client, experiment_id, reporting_to
 
+PROGRESS_SECONDS = 2  # a trial may take less than telling of it
+
 
 @dataclass(frozen=True)
 class Searched:
@@ -132,14 +134,18 @@ def search_share(share: Share, examples_at: str, run: Run, trials: int, seed: in
     examples = published(Store(settings.store), examples_at)
     study = open_study(run.study, settings.optuna_url, seed + 1000 * share.number, examples.train.shape[1])
     connected, started = client(), time.monotonic()
+    shown = started
     experiment = experiment_id(connected, run.model)
 
     def done(trial: FrozenTrial) -> None:
+        nonlocal shown
         if trial.state not in COUNTED:
             return
         log_trial(connected, experiment, run, trial)
         counted = study.get_trials(False, COUNTED)
-        update_progress_artifact(progress, min(100.0, 100 * len(counted) / trials))
+        if time.monotonic() - shown > PROGRESS_SECONDS or len(counted) >= trials:
+            update_progress_artifact(progress, min(100.0, 100 * len(counted) / trials))
+            shown = time.monotonic()
         best = max((t.value or 0 for t in counted if t.state == TrialState.COMPLETE), default=0)
         seconds = time.monotonic() - started
         logger.info("Trial %d of %d, %.0f s: best ROC-AUC %.5f", len(counted), trials, seconds, best)

@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 ENV_FILE ?= .env
 export COMPOSE_ENV_FILES := $(ENV_FILE)
 
-.PHONY: help demo test check ui web bench-serving champion up down clean-stack redeploy stack-demo backup restore images e2e lock docs clean
+.PHONY: help demo test check ui web bench bench-serving champion up down clean-stack redeploy stack-demo backup restore images e2e lock docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,6 +28,12 @@ ui: .venv/installed ## open MLflow (port 5000) and Prefect (port 4200) on what w
 
 web: .venv/installed ## serve predictions and the page on port 8000, with the demo's champion; Ctrl-C ends it
 	@MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-sqlite:///$${CAMPAIGN_HOME:-$(CURDIR)/.campaign}/mlflow.db} $(BIN)/python -m deployments.web_service $(ARGS)
+
+bench: .venv/installed-dev ## measure everything beside its rivals, and write docs/performance.md (some 15 minutes)
+	@$(BIN)/python -m benchmarks
+
+bench-%: .venv/installed-dev
+	@$(BIN)/python -m benchmarks.$* $(ARGS)
 
 bench-serving: .venv/installed ## time the web service beside what it replaces
 	@$(BIN)/python -m benchmarks.serving $(ARGS)

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mlflow.exceptions import MlflowException
 from sqlalchemy import insert
 
 from campaign.errors import ModelMismatch, NoChampion
@@ -44,6 +43,8 @@ def versions(model: str) -> list[Version]:
 
 def version_of(model: str, number: str) -> Version:
     """Raises `NoChampion` when there is no such version."""
+    from mlflow.exceptions import MlflowException  # it takes half a second, here and below
+
     try:
         return _version(client().get_model_version(model, number))
     except MlflowException as error:
@@ -53,6 +54,8 @@ def version_of(model: str, number: str) -> Version:
 
 def find_champion(model: str) -> Version | None:
     """The champion, if there is one."""
+    from mlflow.exceptions import MlflowException
+
     try:
         return _version(client().get_model_version_by_alias(model, CHAMPION))
     except MlflowException as error:
@@ -91,6 +94,7 @@ def files_of(version: Version) -> Path:
     Raises `ModelMismatch` for a version that was not registered by this project.
     """
     import mlflow
+    from mlflow.exceptions import MlflowException
 
     folder = Settings().cache / "models" / version.model / f"{version.number}-{version.run_id[:8]}"
     if not folder.exists():

@@ -1,0 +1,33 @@
+"""Every benchmark of docs/performance.md, one after the other, and the page itself: `make bench`, some 15 minutes.
+
+One alone: `make bench-scoring`, -search, -monitoring, -training, -startup, -overhead. The web service has its own:
+`make bench-serving`.
+"""
+
+import subprocess
+import sys
+import time
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+
+from benchmarks import measure, report
+
+NAMES = ("startup", "scoring", "search", "monitoring", "training", "overhead")
+
+
+def main() -> None:
+    began = time.perf_counter()
+    with TemporaryDirectory(prefix="campaign-bench-") as folder:
+        for name in NAMES:
+            print(f"\n{name}, after {time.perf_counter() - began:.0f} s", file=sys.stderr)
+            words = [sys.executable, "-m", f"benchmarks.{name}", "--folder", folder, *sys.argv[1:]]
+            subprocess.run(words, cwd=measure.ROOT, check=True)
+    report.write()
+    print()
+    Console(width=140).print(report.table_of(report.results()))
+    print(f"{time.perf_counter() - began:.0f} s in all. docs/performance.md has been written anew.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (prose)
-"""docs/performance.md and its charts, out of what the benchmarks left in results/: `python -m benchmarks.report`."""
+"""docs/performance.md with its charts, and docs/scale.md, out of what the benchmarks left in results/: `python -m benchmarks.report`."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ import matplotlib as mpl
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from benchmarks import rivals
+from benchmarks import rivals, scale
 from benchmarks.measure import RESULTS, ROOT
 from benchmarks.scoring import OURS
 
@@ -156,6 +156,9 @@ def write() -> None:
     found = results()
     charts(found)
     (ROOT / "docs" / "performance.md").write_text(page(found))
+    cluster = RESULTS / "cluster.json"
+    measured = json.loads(cluster.read_text()) if cluster.exists() else None
+    (ROOT / "docs" / "scale.md").write_text(scale.page(found, measured, markdown))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ The replaced way runs on --few and on --rivals rows, the rivals that use the cha
 project and the floors on these and on --rows. What is compared was measured on the same rows.
 """
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,21 @@ def ours(folder: Path, rows: int) -> None:
 
     def score(size: int) -> dict[str, Any]:
         store = Store(world.day_of(folder, size))
-        manifest = score_inputs(
-            store, world.DAY, inputs_of(store, world.DAY), model, lambda pieces: score_all(store, pieces, model)
-        )
-        return {"out": [store.path_of(part.uri) for part in manifest.parts], "trees": len(model.forest.roots)}
+        began, planned = time.perf_counter(), 0.0
+
+        def spread(pieces: list[Any]) -> list[Any]:
+            nonlocal planned
+            planned = time.perf_counter() - began
+            return score_all(store, pieces, model)
+
+        manifest = score_inputs(store, world.DAY, inputs_of(store, world.DAY), model, spread)
+        size_of = [entry.size for entry in store.entries(f"predictions/day={world.DAY}")]
+        return {
+            "trees": len(model.forest.roots),
+            "plan": planned,
+            "parts": len(manifest.parts),
+            "written": sum(size_of),
+        }
 
     score(1_000)
     measure.tell(lambda: score(rows))
@@ -118,6 +130,7 @@ def report(races: dict[int, dict[str, Timed]], given: Any, differences: dict[str
     ]
     measure.keep(
         "scoring", targets, {"scoring": rows}, differences=differences, trees=many[OURS].told["trees"],
+        largest=many[OURS].told | {"rows": given.rows, "seconds": many[OURS].seconds, "cpu": many[OURS].cpu_seconds},
         line={"seconds a million rows": slope * 1e6, "seconds to begin with": start},
     )  # fmt: skip
 

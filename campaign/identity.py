@@ -31,6 +31,11 @@ class SeenIds:
         self._table: NDArray[np.uint64] = np.zeros(max(1 << 12, expected * 3 // 2), np.uint64)
         self._count = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes that the ids take."""
+        return self._table.nbytes
+
     def repeats(self, ids: pa.StringArray) -> NDArray[np.bool_]:
         """For each id whether it came before, in this batch or an earlier one."""
         # Filled to three quarters at most and grown by half: 8 bytes an id, and a third to all of that free.

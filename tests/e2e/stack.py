@@ -52,6 +52,7 @@ class Stack:
 
     offline: bool
     env: dict[str, str] = field(init=False)
+    expected: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # parts of an unbroken run, by version
 
     def __post_init__(self) -> None:
         files = ["docker-compose.yml", "tests/e2e/compose.yaml"]

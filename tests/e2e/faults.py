@@ -40,7 +40,7 @@ def unbroken(stack: Stack) -> str:
 
 
 def as_unbroken(stack: Stack) -> None:
-    """The parts are those of an unbroken run by the same version: what was monitored meanwhile may have made another."""
+    """The parts are those of an unbroken run by the same version: a training in between may have made another."""
     found, version = parts_of(stack), stack.manifest(BIG_DAY)["model_version"]
     if version not in stack.expected:
         stack.finished(begin_scoring_anew(stack))

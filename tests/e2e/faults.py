@@ -148,8 +148,8 @@ def down_and_up(stack: Stack) -> str:
     stack.make("up")
     healthy(stack)
     found = stack.finished(run)
-    as_unbroken(stack)
     after = state_of(stack)
+    as_unbroken(stack)
     for one in (before, after):  # the manifest says when the day was scored
         one["objects"].pop(f"predictions/day={BIG_DAY}/manifest.json")
     return f"nothing lost ({same(before, after)}); the run completed at start {found.run_count}"

@@ -12,6 +12,7 @@ from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import NullPool
 
 from tasks.grow import Examples, Grown, Size, grow
 from tasks.search_space import first_guesses, suggest
@@ -52,6 +53,8 @@ def open_study(name: str, url: str, seed: int, features: int) -> optuna.Study:
         queue_again = RetryHeartbeatStaleTrialCallback(max_retry=MOST_RETRIES)
         storage = RDBStorage(
             url,
+            # A worker opens the study for each share; with a pool each would keep connections that no one uses again.
+            engine_kwargs={"poolclass": NullPool},
             heartbeat_interval=HEARTBEAT_SECONDS,
             grace_period=GRACE_SECONDS,
             heartbeat_stale_trial_callback=queue_again,

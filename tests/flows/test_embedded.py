@@ -286,12 +286,12 @@ def test_a_store_that_cannot_be_written_leaves_nothing_half_written(embedded):
         score_today(embedded.store)
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a file system of 64 KiB")
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a file system of 16 KiB")
 def test_a_full_disk_leaves_no_manifest_and_no_part(embedded):
     traffic(TODAY, 40_000)
     target = embedded.folder / "predictions"
     target.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(target)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(target)], capture_output=True)
     if mounted.returncode:
         pytest.skip("this machine mounts nothing")
     try:

@@ -102,6 +102,9 @@ Machine: {machine["processor"]}, {machine["cores"]} cores, {machine["memory_gb"]
 
 {markdown(targets)}
 
+A machine that does something else beside this has fewer cores than it says, which costs scoring most, as it uses all of them:
+where the spread of a row below is large, measure again.
+
 {chr(10).join(sections)}
 
 Not measured here: the web service (`make bench-serving` prints its table), a network between workers and store

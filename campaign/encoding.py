@@ -63,7 +63,7 @@ class Encoder:
     def unknown(self, matrix: NDArray[np.float32]) -> dict[str, int]:
         """Rows of a matrix with a category that training never saw, per feature."""
         return {
-            column.name: int((matrix[:, at] == UNKNOWN).sum())
+            column.name: int(np.count_nonzero(matrix[:, at] == UNKNOWN))
             for at, column in enumerate(self.features)
             if BY_NAME[column.name].is_category
         }

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from campaign.errors import ModelMismatch
 from campaign.kernels import compiled
-from campaign.walk import BLOCK, MAX_FEATURES, walk_trees
+from campaign.walk import BLOCK, LEAF_KEY, MAX_FEATURES, walk_trees
 
 FORMAT = 1
 DTYPES = {"feature": "i2", "threshold": "f4", "left": "i4", "shares": "f8"}  # per node
@@ -160,12 +160,12 @@ class Forest:
         """Eight bytes a node, so that a step reads memory once: left child within its tree, feature, threshold's key.
 
         A key is a float32 as an unsigned integer of the same order: integers compare without a detour. No key exceeds
-        a leaf's and its left child is itself, so a row that has arrived may go on walking.
+        a leaf's, which is no threshold's, and its left child is itself, so a row that has arrived may go on walking.
         """
         leaf = self.feature < 0
         left = np.where(leaf, np.arange(leaf.size), self.left) - np.repeat(self.roots, self._sizes)
         bits = (self.threshold + np.float32(0)).view(np.uint32)  # -0.0 + 0 = 0.0, which no zero exceeds
-        key = np.where(leaf, ~np.uint32(0), np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)))
+        key = np.where(leaf, LEAF_KEY, np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)))
         feature = np.maximum(self.feature, 0)
         nodes: NDArray[np.uint64] = left.astype(np.uint64) << np.uint64(42) | feature.astype(np.uint64) << np.uint64(32)
         return nodes | key

@@ -60,7 +60,7 @@ class Batch:
 
     def missing(self) -> dict[str, int]:
         """Missing or unreadable values per feature."""
-        counts = {name: int(np.isnan(values).sum()) for name, values in self.numbers.items()}
+        counts = {name: int(np.count_nonzero(np.isnan(values))) for name, values in self.numbers.items()}
         return counts | {name: values.null_count for name, values in self.categories.items()}
 
     def rejected(self) -> pa.Table:

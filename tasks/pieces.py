@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from campaign.files import metadata_of
 from campaign.identity import SeenIds
 from campaign.model import ScoringModel
-from campaign.reading import count_ignored, read_campaigns, source_of
+from campaign.reading import Batch, count_ignored, read_campaigns, source_of
 from campaign.schema import ID, Column
 from campaign.store import Entry, Store, filesystem_of
 from tasks.manifest import Part
@@ -69,15 +70,16 @@ def plan_day(store: Store, day: date, entries: list[Entry], model: ScoringModel)
     inputs, spans, ignored = [], [], 0
     for place, entry in enumerate(entries):
         uri = store.at(entry.path)
-        with at_hand(uri, entry) as (local, digest):
+        with at_hand(uri, entry) as local, ThreadPoolExecutor(1) as aside:
+            digest = aside.submit(sha256_of, local)
             spans += spans_of(local, place, uri, features, seen)
             ignored = max(ignored, count_ignored(local, features))
         rows = sum(span.rows for span in spans if span.place == place)
-        inputs.append(Part(uri, digest, rows, entry.size, entry.changed.isoformat()))
+        inputs.append(Part(uri, digest.result(), rows, entry.size, entry.changed.isoformat()))
     named = "\n".join([*(f"{one.uri} {one.sha256}" for one in inputs), model.name, model.version])
-    digest = hashlib.sha256(named.encode()).hexdigest()[:12]
+    common = hashlib.sha256(named.encode()).hexdigest()[:12]
     pieces = [
-        Piece(f"day={day}/part-{digest}-{number:05d}.parquet", tuple(joined(piece)))
+        Piece(f"day={day}/part-{common}-{number:05d}.parquet", tuple(joined(piece)))
         for number, piece in enumerate(cut(spans))
     ]
     return Plan(str(day), inputs, ignored, pieces)
@@ -90,24 +92,25 @@ def rows_of(store: Store, entry: Entry) -> int:
 
 
 @contextmanager
-def at_hand(uri: str, entry: Entry) -> Iterator[tuple[str, str]]:
-    """A local file with the bytes of an input, downloaded for the time of the block if need be, and its digest."""
+def at_hand(uri: str, entry: Entry) -> Iterator[str]:
+    """A local file with the bytes of an input, downloaded for the time of the block if need be."""
     filesystem, path = filesystem_of(uri)
-    digest = hashlib.sha256()
+    if uri.startswith("file://"):
+        yield path
+        return
     with TemporaryDirectory(prefix="campaign-") as folder, filesystem.open_input_stream(path) as stream:
-        if uri.startswith("file://"):
-            while read := stream.read(1 << 22):
-                digest.update(read)
-            yield path, digest.hexdigest()
-            return
         # The same folders as in the store, so that messages name the file as the user knows it.
         target = Path(folder) / entry.path
         target.parent.mkdir(parents=True)
         with target.open("wb") as copy:
             while read := stream.read(1 << 22):
-                digest.update(read)
                 copy.write(read)
-        yield str(target), digest.hexdigest()
+        yield str(target)
+
+
+def sha256_of(local: str) -> str:
+    with Path(local).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def spans_of(local: str, place: int, uri: str, features: Sequence[Column], seen: SeenIds) -> list[Span]:
@@ -142,8 +145,18 @@ def every_row_has_an_id(metadata: pq.FileMetaData) -> bool:
 
 def repeated_rows(local: str, features: Sequence[Column], seen: SeenIds) -> NDArray[np.int64]:
     """The rows of a file whose id came before, in it or in one that `seen` has seen."""
-    found = [batch.first_row + np.flatnonzero(seen.repeats(batch.ids)) for batch in read_campaigns(local, features)]
+    batches = read_ahead(read_campaigns(local, features))
+    found = [batch.first_row + np.flatnonzero(seen.repeats(batch.ids)) for batch in batches]
     return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, the next one being read while one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        upcoming = reader.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = reader.submit(next, batches, None)
+            yield batch
 
 
 def cut(spans: list[Span]) -> list[list[Span]]:

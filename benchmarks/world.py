@@ -76,7 +76,8 @@ def _write(path: Path, rows: int, columns: list[str] | None) -> None:
 
 def home_of(folder: Path, rows: int = TRAINING_ROWS, trials: int = TRIALS) -> dict[str, str]:
     """The environment of an embedded home with a champion, which is trained if there is none yet."""
-    environment = {"CAMPAIGN_HOME": str(folder / "home")}
+    # The allocator is the one that flows/environment.py sets: every contender has it, the rivals too.
+    environment = {"CAMPAIGN_HOME": str(folder / "home"), "ARROW_DEFAULT_MEMORY_POOL": "system"}
     if not (folder / "home" / "mlflow.db").exists():
         print(f"training the champion on {rows:,} campaigns …", file=sys.stderr)
         words = [str(CAMPAIGN), "train", str(file_of(folder, rows)), "--trials", str(trials)]

@@ -39,8 +39,8 @@ class Encoder:
         return features_of(self.feature_set)
 
     def encode(self, batch: Batch) -> NDArray[np.float32]:
-        """Rows × features, C-contiguous; rows that were found bad included, with whatever they hold."""
-        matrix = np.empty((len(batch), len(self.features)), np.float32)
+        """Rows × features, column by column in memory; rows that were found bad included, with whatever they hold."""
+        matrix = np.empty((len(batch), len(self.features)), np.float32, order="F")
         # A bad row's number may be past float32; it becomes infinite here and is dropped with its row.
         with np.errstate(over="ignore"):
             for at, column in enumerate(self.features):
@@ -58,7 +58,7 @@ class Encoder:
         indices = values.indices
         if indices.null_count:
             indices = pc.fill_null(indices.cast(pa.int64()), len(codes) - 1)
-        return np.asarray(codes[indices.to_numpy(zero_copy_only=False)])
+        return codes.take(indices.to_numpy(zero_copy_only=False))
 
     def unknown(self, matrix: NDArray[np.float32]) -> dict[str, int]:
         """Rows of a matrix with a category that training never saw, per feature."""

@@ -173,14 +173,16 @@ class Forest:
     def _walk(
         self, X: NDArray[np.float32], sizes: NDArray[np.int64], leaves: NDArray[np.int32], threads: int
     ) -> NDArray[np.float64]:
-        X = np.ascontiguousarray(X, dtype=np.float32)
+        X = np.asarray(X, dtype=np.float32)
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise ValueError(f"the forest has {self.n_features} features, X has the shape {X.shape}")
-        rows = X.reshape(-1)
+        by_column = X.flags.f_contiguous  # as the encoder lays it out
+        rows = np.ascontiguousarray(X.T if by_column else X).reshape(-1)
+        steps = (1, len(X)) if by_column else (X.shape[1], 1)
         rows.setflags(write=False)  # whatever X was: one type, one compiled kernel
         out = np.empty((sizes.size, len(X)))
         model = (self._nodes, self.roots, self.heights, self.shares)
-        walk = partial(compiled(walk_trees), rows, X.shape[1], *model, sizes, out, leaves)
+        walk = partial(compiled(walk_trees), rows, X.shape[1], *steps, *model, sizes, out, leaves)
         parts = min(threads, len(X) // THREAD_ROWS)
         if parts <= 1:
             walk(0, len(X))

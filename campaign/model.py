@@ -18,9 +18,16 @@ from campaign.schema import ID, FeatureSet
 
 FORMAT = 1
 DESCRIPTION, FOREST = "model.json", "forest.npz"
+VERSION = pa.dictionary(pa.int8(), pa.string())  # one text for all rows of a batch
 PREDICTIONS = pa.schema(
-    [(ID, pa.string()), ("probability", pa.float64()), ("success", pa.int8()), ("model_version", pa.string())]
+    [(ID, pa.string()), ("probability", pa.float64()), ("success", pa.int8()), ("model_version", VERSION)]
 )
+# Without Arrow's schema in the file the version is a string to whoever reads it. A dictionary of ids, which all differ,
+# would be made to be thrown away.
+WRITTEN: dict[str, Any] = {
+    "compression": "zstd", "compression_level": 1, "use_dictionary": ["probability", "success", "model_version"],
+    "store_schema": False,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class ScoringModel:
             matrix, ids = matrix[good], ids.filter(pa.array(good))
         probability = self.forest.predict(matrix, threads=threads)
         success = (probability > 0.5).astype(np.int8)
-        version = pa.repeat(pa.scalar(self.version, pa.string()), len(ids))
+        version = pa.DictionaryArray.from_arrays(np.zeros(len(ids), np.int8), [self.version])
         predictions = pa.RecordBatch.from_arrays([ids, probability, success, version], schema=PREDICTIONS)
         return predictions, self.encoder.unknown(matrix)
 

@@ -14,10 +14,13 @@ FIRST_LEVELS, MORE_LEVELS = 10, 4
 
 
 def walk_trees(
-    rows: Any, width: int, nodes: Any, roots: Any, heights: Any, shares: Any, sizes: Any, out: Any, leaves: Any,
-    start: int, stop: int,
+    rows: Any, width: int, row_step: int, column_step: int, nodes: Any, roots: Any, heights: Any, shares: Any,
+    sizes: Any, out: Any, leaves: Any, start: int, stop: int,
 ) -> None:  # fmt: skip
-    """Fill `out` [sizes, rows] and, unless it is empty, `leaves` [rows, trees] for the rows from start to stop."""
+    """Fill `out` [sizes, rows] and, unless it is empty, `leaves` [rows, trees] for the rows from start to stop.
+
+    `rows` is flat: the steps say how far two rows, and two columns, lie apart.
+    """
     block = min(BLOCK, stop - start)
     keys = np.empty(block * width, np.uint32)
     ends = np.empty(block, np.uint64)
@@ -53,9 +56,11 @@ def walk_trees(
 
     for first in range(start, stop, BLOCK):
         count = min(BLOCK, stop - first)
-        for i in range(count * width):
-            bits = np.float32(rows[first * width + i]).view(np.uint32)
-            keys[i] = ~bits if bits >> np.uint32(31) else bits | np.uint32(1 << 31)
+        for column in range(width):
+            corner = first * row_step + column * column_step
+            for row in range(count):
+                bits = np.float32(rows[corner + row * row_step]).view(np.uint32)
+                keys[row * width + column] = ~bits if bits >> np.uint32(31) else bits | np.uint32(1 << 31)
         totals[:] = 0
         size = 0
         for t in range(sizes[-1]):

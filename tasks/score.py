@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +15,7 @@ from prefect import get_run_logger, task, unmapped
 from sqlalchemy import delete, insert, select
 
 from campaign.errors import BadInput
-from campaign.model import PREDICTIONS, ScoringModel
+from campaign.model import PREDICTIONS, WRITTEN, ScoringModel
 from campaign.reading import REPEATED, Batch, read_campaigns
 from campaign.settings import Settings
 from campaign.store import Entry, Store
@@ -27,11 +26,6 @@ from tasks.patience import PATIENT
 from tasks.pieces import Piece, Plan, Span, plan_day, shared_out
 from tasks.registry import Version, champion_of, load
 from tasks.spread import MOST_TASKS, cores
-
-# A dictionary of ids, which all differ, would be made to be thrown away.
-WRITTEN: dict[str, Any] = {
-    "compression": "zstd", "compression_level": 1, "use_dictionary": ["probability", "success", "model_version"]
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -210,10 +204,10 @@ def find_champion_to_score_with() -> Version:
 
 
 @task(name="score pieces", task_run_name="score {day} {number}", **PATIENT)
-def score_pieces(day: date, number: int, pieces: list[Piece], champion: Version) -> list[Scored]:
-    """Score some pieces of a day, wherever this runs: it knows them by what the store holds."""
+def score_pieces(day: date, number: int, pieces: list[Piece], champion: Version, store: str) -> list[Scored]:
+    """Score some pieces of a day, wherever this runs: it knows them by what the store holds, which is the flow's."""
     model = loaded(champion.number, champion.model, champion.run_id)
-    return score_all(Store(Settings().store), pieces, model)
+    return score_all(Store(store), pieces, model)
 
 
 @task(name="score day", task_run_name="score {day}", timeout_seconds=6 * 3600, **PATIENT)
@@ -230,7 +224,8 @@ def score_day(day: date, champion: Version, most_tasks: int = MOST_TASKS) -> Sco
 
         def spread(pieces: list[Piece]) -> list[Scored]:
             shares = shared_out(pieces, most_tasks)
-            done = score_pieces.map(unmapped(day), [*range(len(shares))], shares, unmapped(champion)).result()
+            numbers = [*range(len(shares))]
+            done = score_pieces.map(unmapped(day), numbers, shares, unmapped(champion), unmapped(store.uri)).result()
             return [one for share in done for one in share]
 
         manifest = score_inputs(store, day, entries, model, spread)

@@ -112,7 +112,13 @@ def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
         where = f"search/{run.study}.npz"
         publish(examples, store, where)
         search_share.map(
-            shares, unmapped(where), unmapped(run), unmapped(trials), unmapped(seed), unmapped(progress)
+            shares,
+            unmapped(store.uri),
+            unmapped(where),
+            unmapped(run),
+            unmapped(trials),
+            unmapped(seed),
+            unmapped(progress),
         ).result()
         store.delete(where)
     counted = study.get_trials(deepcopy=False, states=COUNTED)
@@ -127,11 +133,11 @@ def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
 
 
 @task(name="search share", task_run_name="trials {share.name}", **PATIENT)
-def search_share(share: Share, examples_at: str, run: Run, trials: int, seed: int, progress: Any) -> None:
+def search_share(share: Share, store: str, examples_at: str, run: Run, trials: int, seed: int, progress: Any) -> None:
     """Make the trials of one share, wherever this runs, and log each."""
     logger, settings = get_run_logger(), Settings()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    examples = published(Store(settings.store), examples_at)
+    examples = published(Store(store), examples_at)
     study = open_study(run.study, settings.optuna_url, seed + 1000 * share.number, examples.train.shape[1])
     connected, started = client(), time.monotonic()
     shown = started

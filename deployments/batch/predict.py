@@ -27,7 +27,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from campaign.errors import BadInput, CampaignError, StoreError
 from campaign.identity import SeenIds
-from campaign.model import PREDICTIONS, ScoringModel
+from campaign.model import PREDICTIONS, WRITTEN, ScoringModel
 from campaign.reading import Batch, read_campaigns
 from campaign.store import Store, filesystem_of
 from deployments.champion import load_champion
@@ -89,13 +89,13 @@ def score(uri: str, out: str, model: ScoringModel) -> Tally:
     tally, quarantine = Tally(), quarantine_of(out)
     try:
         with ExitStack() as stack:
-            writer = stack.enter_context(writing(out, PREDICTIONS))
+            writer = stack.enter_context(writing(out, PREDICTIONS, **WRITTEN))
             rejected = None
             for batch in reading(uri, model):
                 writer.write_batch(predict(batch, model, tally))
                 if batch.reasons:
                     bad = batch.rejected()
-                    rejected = rejected or stack.enter_context(writing(quarantine, bad.schema))
+                    rejected = rejected or stack.enter_context(writing(quarantine, bad.schema, compression="zstd"))
                     rejected.write_table(bad)
                     tally.quarantined += len(bad)
         if rejected is None:
@@ -129,12 +129,9 @@ def reading(uri: str, model: ScoringModel) -> Iterator[Batch]:
 
 
 @contextmanager
-def writing(uri: str, schema: pa.Schema) -> Iterator[Any]:
+def writing(uri: str, schema: pa.Schema, **options: Any) -> Iterator[Any]:
     store, name = placed(uri)
-    with (
-        store.writing(name) as sink,
-        pq.ParquetWriter(sink, schema, compression="zstd", compression_level=1) as writer,
-    ):
+    with store.writing(name) as sink, pq.ParquetWriter(sink, schema, **options) as writer:
         yield writer
 
 

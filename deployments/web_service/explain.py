@@ -187,6 +187,6 @@ def _background(model: ScoringModel) -> tuple[NDArray[np.float32], float]:
     found = _backgrounds.get(model.forest)
     if found is None:
         rows = next(synthetic.campaigns(BACKGROUND_ROWS))
-        matrix = model.encoder.encode(_batch(model.encoder, rows))
+        matrix = np.ascontiguousarray(model.encoder.encode(_batch(model.encoder, rows)))  # read row by row
         found = _backgrounds[model.forest] = matrix, float(model.forest.predict(matrix).mean())
     return found

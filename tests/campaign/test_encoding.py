@@ -69,7 +69,7 @@ def test_the_matrix_is_that_of_scikit_learns_ordinal_encoder_row_by_row(
 def test_the_matrix_is_laid_out_as_the_forest_walks_it() -> None:
     matrix = Encoder.fit("published", KNOWN).encode(published(10)[1])
     assert matrix.dtype == np.float32
-    assert matrix.flags.c_contiguous
+    assert matrix.flags.f_contiguous
     assert matrix.shape == (10, len(FEATURES))
 
 

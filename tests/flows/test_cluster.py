@@ -72,6 +72,7 @@ def cluster(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
     # Two workers on one machine stand for two machines: what they share is the store, Postgres and MLflow.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment |= {"CAMPAIGN_STORE": f"file://{tmp_path}/elsewhere"}  # the flow's is the one that counts
     scheduler = ["scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard"]
     worker = ["worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path)]
     with (tmp_path / "dask.log").open("w") as log:

@@ -1,15 +1,19 @@
 """How a day differs from what the model that scored it knew: Evidently on its inputs and predictions."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from campaign.schema import Column
 from campaign.settings import Settings
+
+if TYPE_CHECKING:  # it takes a third of a second to import, and flows that need none of it import this file
+    import pandas as pd
 
 NUMBER_METHOD, OTHER_METHOD = "wasserstein", "jensenshannon"
 METHOD_NAMES = {NUMBER_METHOD: "Wasserstein distance (normed)", OTHER_METHOD: "Jensen-Shannon distance"}

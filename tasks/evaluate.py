@@ -1,12 +1,13 @@
 """Judge a fitted model on test rows, which neither it nor any champion was fitted on."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from tasks.metrics import intervals, measure, roc_auc
 from tasks.patience import PATIENT
 from tasks.track import Run, reporting_to
 from tasks.validate import DAY, Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SEGMENT_COLUMNS = ("Category", "Country")
 PERMUTED_ROWS = 20_000
@@ -53,6 +57,8 @@ def score_test_rows(data: Dataset, parts: Parts, forest: Forest) -> pd.DataFrame
 
 def by_segment(test: pd.DataFrame) -> pd.DataFrame:
     """The metrics per category, country and goal quartile."""
+    import pandas as pd
+
     quartile = pd.qcut(test["GoalAmount"], 4, duplicates="drop").astype("str").fillna("all alike")
     keys = {name: test[name] for name in SEGMENT_COLUMNS if name in test} | {"GoalAmount": quartile}
     rows = []

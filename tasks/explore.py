@@ -1,5 +1,7 @@
 """Picture what campaigns look like and what sets those that succeeded apart, before any model is fitted."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +10,6 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
@@ -19,7 +20,8 @@ from tasks.patience import PATIENT
 from tasks.track import Run, reporting_to
 from tasks.validate import DAY, Dataset
 
-if TYPE_CHECKING:  # matplotlib and seaborn take a second to import, and every flow imports this file
+if TYPE_CHECKING:  # pandas, matplotlib and seaborn take a second and more to import, and every flow imports this file
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -30,7 +32,7 @@ COLOURS = {"Failed": "#E69F00", "Succeeded": "#0072B2"}
 INK, FAINT = "#333333", "#777777"
 
 
-def figures(campaigns: pd.DataFrame) -> "dict[str, Figure]":
+def figures(campaigns: pd.DataFrame) -> dict[str, Figure]:
     """Every picture of the labelled campaigns, under the name that its file is to have."""
     return {picture.__name__: picture(campaigns) for picture in (violins, correlations, success_rates)}
 
@@ -40,6 +42,8 @@ def quality(campaigns: pd.DataFrame) -> pd.DataFrame:
 
     `outlier_share` is of the values that are there. Categories have no range and no outliers.
     """
+    import pandas as pd
+
     rows: list[dict[str, object]] = []
     for name in _present(campaigns, schema.NAMES):
         values = campaigns[name]
@@ -56,8 +60,9 @@ def quality(campaigns: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names).astype({"outliers": "Int64"})
 
 
-def violins(campaigns: pd.DataFrame, seed: int = 1) -> "Figure":
+def violins(campaigns: pd.DataFrame, seed: int = 1) -> Figure:
     """How the values of every number are spread, campaigns that failed on the left and that succeeded on the right."""
+    import pandas as pd
     import seaborn as sns
     from matplotlib.patches import Patch
     from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -92,8 +97,9 @@ def violins(campaigns: pd.DataFrame, seed: int = 1) -> "Figure":
     return _said(figure, "How campaigns that failed compare with those that succeeded", f"{note} {sampled} campaigns.")
 
 
-def correlations(campaigns: pd.DataFrame) -> "Figure":
+def correlations(campaigns: pd.DataFrame) -> Figure:
     """Pearson's correlation of every two numbers, the last row that of each with success."""
+    import pandas as pd
     import seaborn as sns
 
     features = _present(campaigns, schema.NUMBERS)
@@ -117,7 +123,7 @@ def correlations(campaigns: pd.DataFrame) -> "Figure":
     return _said(figure, "Which numbers rise and fall together, and with success", f"Pearson correlation. {note}")
 
 
-def success_rates(campaigns: pd.DataFrame) -> "Figure":
+def success_rates(campaigns: pd.DataFrame) -> Figure:
     """How often campaigns of each category succeed, with 95 % intervals, against the rate of all."""
     from matplotlib.ticker import PercentFormatter
 
@@ -174,10 +180,12 @@ def _present(campaigns: pd.DataFrame, names: Sequence[str]) -> list[str]:
 
 
 def _finite(values: pd.Series) -> pd.Series:
+    import pandas as pd
+
     return pd.to_numeric(values, errors="coerce").astype("float64").replace([np.inf, -np.inf], np.nan)
 
 
-def _figure(width: float, height: float) -> "Figure":
+def _figure(width: float, height: float) -> Figure:
     # Never pyplot: its figures are shared by all threads of a process, and stay in memory until closed.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -188,7 +196,7 @@ def _figure(width: float, height: float) -> "Figure":
     return figure
 
 
-def _tidy(axes: "Axes", title: str, grid: Literal["x", "y"]) -> None:
+def _tidy(axes: Axes, title: str, grid: Literal["x", "y"]) -> None:
     axes.set_title(title, fontsize=10.5, color=INK, loc="left")
     axes.spines[:].set_visible(False)
     axes.grid(axis=grid, color="#e6e6e6", linewidth=0.8)
@@ -197,7 +205,7 @@ def _tidy(axes: "Axes", title: str, grid: Literal["x", "y"]) -> None:
     axes.yaxis.label.set(color=FAINT, fontsize=9)
 
 
-def _said(figure: "Figure", title: str, note: str) -> "Figure":
+def _said(figure: Figure, title: str, note: str) -> Figure:
     figure.suptitle(title, x=0.01, ha="left", fontsize=13.5, fontweight="bold", color=INK)
     figure.supxlabel(fill(note, int(16 * figure.get_figwidth())), x=0.01, ha="left", fontsize=8.5, color=FAINT)
     return figure
@@ -221,6 +229,7 @@ class Explored:
 def explore(data: Dataset, run: Run) -> Explored:
     """Draw the data, audit it for leaks, and log both."""
     import mlflow
+    import pandas as pd
 
     campaigns = pd.read_parquet(data.path).drop(columns=[DAY])
     audited = leakage.audit(campaigns)

@@ -1,11 +1,12 @@
 """Fit the chosen forest on train + validation rows, and wrap it with its encoder in one scikit-learn Pipeline."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from prefect import get_run_logger, task
@@ -21,6 +22,9 @@ from tasks.patience import PATIENT
 from tasks.search_space import ForestParams
 from tasks.track import Run, reporting_to
 from tasks.validate import Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXAMPLE_ROWS = 5
 SAMPLE_SEED = 1

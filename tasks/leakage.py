@@ -1,14 +1,18 @@
 """Say in plain words what the features give away: when each is known, and how well it tells the label by itself."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from itertools import combinations
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from campaign import schema
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TIMES: tuple[schema.Known, ...] = get_args(schema.Known)
 
@@ -25,6 +29,8 @@ def audit(campaigns: pd.DataFrame, label: str = schema.LABEL, sample: int = 50_0
     Columns: `feature`, `known` (the later of the two for a pair) and `roc_auc` from 0.5 (nothing) to 1 (everything)
     whichever way the value points; missing where fewer than ten campaigns of either outcome have the value.
     """
+    import pandas as pd
+
     columns = [column for column in schema.FEATURES if column.name in campaigns]
     rows = campaigns[[*(column.name for column in columns), label]].dropna(subset=[label])
     # Also in random order when nothing is left out: the halves of `category_auc` have to be alike.
@@ -101,6 +107,8 @@ def category_auc(values: pd.Series, outcome: NDArray[np.bool_]) -> float:
 
     Rates judged on the rows they were learned from would make many small categories look like knowledge.
     """
+    import pandas as pd
+
     codes, names = pd.factorize(values, use_na_sentinel=False)
     overall = outcome.sum() / max(len(outcome), 1)
     halves = np.arange(len(codes)) < len(codes) // 2

@@ -1,7 +1,7 @@
 """How good predicted probabilities are, and how sure one can be of it.
 
-Weighted, so that a bootstrap replicate is one more vector of weights over rows that were sorted once. Tests hold every
-value against scikit-learn's.
+Weighted, so that a bootstrap replicate is one more vector of weights over rows that were sorted once, equal ones taken
+together: a forest knows few probabilities. Tests hold every value against scikit-learn's.
 """
 
 from collections.abc import Iterator
@@ -74,8 +74,10 @@ def intervals(
     label: NDArray[np.generic], probability: Floats, replicates: int = 200, seed: int = 1
 ) -> dict[str, tuple[float, float]]:
     """95 % bootstrap percentile interval of each metric."""
-    labels, ranked = label.astype(np.float64), Ranked.of(probability)
-    drawn = [_measure(labels, probability, ranked, weight) for weight in _replicates(len(label), replicates, seed)]
+    cell, first = _cells(label, probability)
+    labels, distinct = label[first].astype(np.float64), probability[first]
+    ranked = Ranked.of(distinct)
+    drawn = [_measure(labels, distinct, ranked, weight) for weight in _replicates(cell, len(first), replicates, seed)]
     spread = {}
     for name in drawn[0]:
         values = np.array([metrics[name] for metrics in drawn])
@@ -89,18 +91,30 @@ def paired_differences(
     label: NDArray[np.generic], one: Floats, other: Floats, replicates: int = 200, seed: int = 1
 ) -> Floats:
     """ROC-AUC of `one` minus that of `other` over bootstrap replicates of the rows, the same rows for both."""
-    labels, ranked_one, ranked_other = label.astype(np.float64), Ranked.of(one), Ranked.of(other)
+    cell, first = _cells(label, one, other)
+    labels, ranked_one, ranked_other = label[first].astype(np.float64), Ranked.of(one[first]), Ranked.of(other[first])
     drawn = np.array([
         ranked_one.roc_auc(labels, weight) - ranked_other.roc_auc(labels, weight)
-        for weight in _replicates(len(labels), replicates, seed)
+        for weight in _replicates(cell, len(first), replicates, seed)
     ])  # fmt: skip
     return drawn[~np.isnan(drawn)]
 
 
-def _replicates(rows: int, replicates: int, seed: int) -> Iterator[Floats]:
+def _cells(label: NDArray[np.generic], *probabilities: Floats) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Which rows are alike in all of these: the number of each row's cell, and the first row of each cell."""
+    key = label.astype(np.int64)
+    for probability in probabilities:
+        values, group = np.unique(probability, return_inverse=True)
+        key = key * len(values) + group
+    _, first, cell = np.unique(key, return_index=True, return_inverse=True)
+    return cell.astype(np.int32), first
+
+
+def _replicates(cell: NDArray[np.int32], cells: int, replicates: int, seed: int) -> Iterator[Floats]:
+    """How many rows of each cell a bootstrap draws."""
     rng = np.random.default_rng(seed)
     for _ in range(replicates):  # one at a time: two hundred of them would fill the memory
-        yield np.bincount(rng.integers(rows, size=rows), minlength=rows).astype(np.float64)
+        yield np.bincount(cell[rng.integers(len(cell), size=len(cell))], minlength=cells).astype(np.float64)
 
 
 def _losses(label: Floats, probability: Floats) -> Floats:

@@ -7,7 +7,7 @@ MB = 8_000
 
 
 def main() -> None:
-    given = measure.arguments(__doc__, rows=10_000_000, trials=6)
+    given = measure.arguments(__doc__, rows=10_000_000, trials=4)
     with world.folder_of(given.folder) as folder:
         environment = {"CAMPAIGN_HOME": str(folder / f"home-training-{given.rows}")}
         words = ["train", str(world.file_of(folder, given.rows)), "--trials", str(given.trials)]

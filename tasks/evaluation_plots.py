@@ -50,7 +50,7 @@ def precision_recall(label: NDArray[np.generic], probability: NDArray[np.float64
     from sklearn.metrics import PrecisionRecallDisplay
 
     figure, axes = _figure("Precision against recall", "", "")
-    PrecisionRecallDisplay.from_predictions(label, probability, ax=axes, color=BLUE)
+    PrecisionRecallDisplay.from_predictions(label, probability, ax=axes, curve_kwargs={"color": BLUE})
     axes.set(xlabel="Share of successes found (recall)", ylabel="Share of calls that are right (precision)")
     axes.get_legend().remove()
     return figure

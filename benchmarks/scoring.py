@@ -1,7 +1,7 @@
 """Batch scoring, Parquet to Parquet, beside its rivals and the floor: `make bench-scoring`.
 
-The replaced way runs on --few and on --rivals rows, the rivals that use the champion's own forest on --rivals, the floors
-on --rivals and on --rows, this project on all. What is compared was measured on the same rows.
+The replaced way runs on --few and on --rivals rows, the rivals that use the champion's own forest and the floor on
+--rivals, the strict floor on --rivals and on --rows, this project on all. What is compared was measured on the same rows.
 """
 
 import sys
@@ -85,7 +85,7 @@ def main() -> None:
                 rivals.FLOOR,
                 rivals.STRICT,
             ],
-            given.rows: [OURS, rivals.FLOOR, rivals.STRICT],
+            given.rows: [OURS, rivals.STRICT],
         }
         for rows, names in fields.items():
             words = ["--folder", str(folder), "--rows", str(rows)]
@@ -104,7 +104,7 @@ def report(races: dict[int, dict[str, Timed]], given: Any, differences: dict[str
     ratio, small = (race[rivals.REPLACED].seconds / race[OURS].seconds for race in (some, few))
     best = some[rivals.SKLEARN].seconds / some[OURS].seconds
     bare = some[rivals.STRICT].seconds / some[OURS].seconds
-    floor, strict = (many[name].seconds / many[OURS].seconds for name in (rivals.FLOOR, rivals.STRICT))
+    floor, strict = some[rivals.FLOOR].seconds / some[OURS].seconds, many[rivals.STRICT].seconds / many[OURS].seconds
     sizes = sorted(races)
     slope, start = np.polyfit(sizes, [races[size][OURS].seconds for size in sizes], 1)
     growth = many[OURS].peak - some[OURS].peak - 8 * (given.rows - given.rivals) / 2**20
@@ -120,8 +120,9 @@ def report(races: dict[int, dict[str, Timed]], given: Any, differences: dict[str
             f"{some[rivals.SKLEARN].seconds / some[rivals.STRICT].seconds:.1f}×", best >= TIMES_SKLEARN,
         ),
         Target(
-            f"batch scoring, {given.rows:,} rows end to end", f"≥ {SHARE_OF_FLOOR:.0%} of the floor",
-            f"{floor:.0%} ({strict:.0%} of the strict one)", floor >= SHARE_OF_FLOOR,
+            f"batch scoring, {given.rivals:,} rows end to end", f"≥ {SHARE_OF_FLOOR:.0%} of the floor",
+            f"{floor:.0%} (of the strict one {bare:.0%}, and {strict:.0%} on {given.rows:,} rows)",
+            min(floor, strict) >= SHARE_OF_FLOOR,
         ),
         Target(
             f"memory of scoring {given.rows:,} rows", f"≤ {MOST_MB} MB, flat but for 8 bytes a row",

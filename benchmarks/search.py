@@ -119,7 +119,7 @@ def spread_sample(configurations: list[dict[str, Any]], count: int) -> list[dict
 
 
 def main() -> None:
-    given = measure.arguments(__doc__, data="", rows=100_000, trials=100, grid=8, same=6, rounds=3, configurations="")
+    given = measure.arguments(__doc__, data="", rows=100_000, trials=100, grid=6, same=5, rounds=3, configurations="")
     with world.folder_of(given.folder) as folder:
         data = Path(given.data).absolute() if given.data else world.file_of(folder, given.rows)
         if given.contender:

@@ -1,7 +1,7 @@
 """Batch scoring, Parquet to Parquet, beside its rivals and the floor: `make bench-scoring`.
 
 The replaced way runs on --few and on --rivals rows, the rivals that use the champion's own forest and the floor on
---rivals, the strict floor on --rivals and on --rows, this project on all. What is compared was measured on the same rows.
+--rivals, the strict floor on --rivals and --rows, this project on all. What is compared was measured on the same rows.
 """
 
 import sys

@@ -1,10 +1,12 @@
 """Look at what the web service answered on a day, as at a scored day. It never calls for retraining by itself."""
 
+from __future__ import annotations
+
 import hashlib
 from datetime import date
 from functools import partial
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from prefect import get_run_logger, task
@@ -20,6 +22,9 @@ from tasks.outcomes import Judged, Outcomes, realised
 from tasks.patience import PATIENT
 from tasks.registry import REFERENCE, files_of, load, version_of
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SOURCE, FOLDER = "captured", "captured"
 
 
@@ -32,6 +37,8 @@ def fingerprint(store: Store, day: date) -> str:
 
 def answers(store: Store, day: date) -> pd.DataFrame:
     """What was asked and answered. A prediction may be in two files, for writes are tried again: it counts once."""
+    import pandas as pd
+
     frames = []
     for entry in store.entries(f"{FOLDER}/day={day}"):
         filesystem, path = filesystem_of(store.at(entry.path))
@@ -46,6 +53,8 @@ def measure_answers(answered: pd.DataFrame, version: str, outcomes: Outcomes | N
 
     Raises `NoChampion` or `ModelMismatch` for a version that the registry does not hold.
     """
+    import pandas as pd
+
     settings = Settings()
     registered = version_of(settings.model, version)
     model = load(registered)

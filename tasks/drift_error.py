@@ -1,9 +1,15 @@
 """How far a day's drift values may be off because they were computed on a sample of its rows."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from tasks.drift import METHOD_NAMES, PROBABILITY, Measure
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GROUPS = 10
 
@@ -26,6 +32,7 @@ def sampling_errors(current: pd.DataFrame, reference: pd.DataFrame, drift: list[
 
 
 def _jackknife(current: pd.Series, reference: pd.Series, method: str) -> float:
+    import pandas as pd
     from evidently.legacy.calculations.stattests import jensenshannon_stat_test, wasserstein_stat_test
     from evidently.legacy.core import ColumnType
 

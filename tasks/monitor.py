@@ -1,13 +1,15 @@
 """Look at one scored day: its inputs and predictions against the reference, its predictions against outcomes."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -28,6 +30,9 @@ from tasks.metrics_db import database, metrics, monitored, now
 from tasks.outcomes import Judged, Outcomes, realised
 from tasks.patience import PATIENT
 from tasks.registry import REFERENCE, files_of, load, version_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SOURCE = "batch"
 SAMPLE_ROWS, SAMPLE_SEED = 50_000, 1
@@ -61,6 +66,8 @@ def sample_inputs(manifest: Manifest, features: tuple[Column, ...]) -> pd.DataFr
 
     Quarantined rows are among them, so that a column that is missing everywhere costs that column, not the report.
     """
+    import pandas as pd
+
     rng = np.random.default_rng(SAMPLE_SEED)
     wanted = np.sort(rng.permutation(manifest.rows.read)[:SAMPLE_ROWS])
     frames, start = [], 0
@@ -73,6 +80,8 @@ def sample_inputs(manifest: Manifest, features: tuple[Column, ...]) -> pd.DataFr
 
 
 def _frame(batch: Batch, rows: np.ndarray) -> pd.DataFrame:
+    import pandas as pd
+
     columns: dict[str, object] = {ID: batch.ids.take(pa.array(rows)).to_pandas()}
     for name, values in batch.numbers.items():
         taken = values[rows]
@@ -166,6 +175,8 @@ def find_scored_days(day: date | None, from_day: date | None, to_day: date | Non
 @task(name="monitor day", task_run_name="monitor {day}", timeout_seconds=3600, **PATIENT)
 def monitor_day(day: date) -> MonitoredDay:
     """Measure one day, publish its report, write its rows."""
+    import pandas as pd
+
     store, settings, logger = Store(Settings().store), Settings(), get_run_logger()
     # Taken first: what changes while the day is looked at makes it a changed day for the next run.
     mark = fingerprint(store, day)

@@ -29,7 +29,8 @@ sample that is spread from cheap fits to costly ones; the search is measured who
 id looked for among all others, which the rivals do not do. All but the replaced way have the champion's own forest.
 The floor reads the same file and writes it again; the strict floor reads the columns that scoring reads and writes
 about as much as scoring writes. Neither has a model. They use one core, as reading a Parquet file batch by batch does;
-scoring uses both. All have the allocator that the product sets (`ARROW_DEFAULT_MEMORY_POOL=system`).""",
+scoring uses both. Where scoring falls short of five times scikit-learn, the strict floor does too: what is left is the
+disk's format, not the forest. All have the allocator that the product sets (`ARROW_DEFAULT_MEMORY_POOL=system`).""",
     "monitoring": """`campaign monitor` as a whole, start of Prefect and of Evidently included, on a day whose outcomes have
 all come. Rows, missing values and outcomes are counted exactly; drift is measured on a sample, and its standard error
 stands beside it.""",

@@ -29,8 +29,8 @@ sample that is spread from cheap fits to costly ones; the search is measured who
 id looked for among all others, which the rivals do not do. All but the replaced way have the champion's own forest.
 The floor reads the same file and writes it again; the strict floor reads the columns that scoring reads and writes
 about as much as scoring writes. Neither has a model. They use one core, as reading a Parquet file batch by batch does;
-scoring uses both. Where scoring falls short of five times scikit-learn, the strict floor does too: what is left is the
-disk's format, not the forest. All have the allocator that the product sets (`ARROW_DEFAULT_MEMORY_POOL=system`).""",
+scoring uses both. Where scoring falls short of five times scikit-learn, the strict floor does too: what is left is
+reading and writing Parquet, not the forest. All have the allocator that the product sets (`ARROW_DEFAULT_MEMORY_POOL=system`).""",
     "monitoring": """`campaign monitor` as a whole, start of Prefect and of Evidently included, on a day whose outcomes have
 all come. Rows, missing values and outcomes are counted exactly; drift is measured on a sample, and its standard error
 stands beside it.""",
@@ -93,7 +93,7 @@ rows. The champion has {found["scoring"]["trees"]} trees. Largest difference of 
     ]
     return f"""# Performance
 
-Written by `make bench`, which runs all of this and takes some 15 minutes. Contenders run in turn, each in a process of its
+Written by `make bench`, which runs all of this and takes 15 to 20 minutes. Contenders run in turn, each in a process of its
 own; a time is the median of its rounds, and the spread is how far the rounds lie apart. CPU seconds are those of all
 threads and children. Data comes from the generator, which has the published data's distribution.
 
@@ -106,7 +106,7 @@ Machine: {machine["processor"]}, {machine["cores"]} cores, {machine["memory_gb"]
 A machine that does something else beside this has fewer cores than it says, which costs scoring most, as it uses all of them:
 where the spread of a row below is large, measure again.
 
-{chr(10).join(sections)}
+{(chr(10) * 2).join(sections)}
 
 Not measured here: the web service (`make bench-serving` prints its table), a network between workers and store
 ([scale.md](scale.md) reckons with it), and any processor but this one.

@@ -128,6 +128,7 @@ def capture_answers(day: date) -> None:
     """What the web service captures when somebody asks for each campaign of a day; one write was tried twice."""
     import pyarrow.parquet as pq
 
+    from campaign.identity import SeenIds
     from campaign.reading import read_campaigns
     from campaign.settings import Settings
     from campaign.store import Store
@@ -136,7 +137,8 @@ def capture_answers(day: date) -> None:
 
     store, model = Store(Settings().store), load(champion_of(Settings().model))
     noon, rows = datetime.combine(day, datetime.min.time(), UTC).timestamp() + 43_200, []
-    for batch in read_campaigns(store.at(f"incoming/day={day}/campaigns.parquet"), model.encoder.features):
+    incoming = store.at(f"incoming/day={day}/campaigns.parquet")
+    for batch in read_campaigns(incoming, model.encoder.features, SeenIds()):
         columns = batch.numbers | {name: texts.to_pylist() for name, texts in batch.categories.items()}
         for n, (probability, good) in enumerate(zip(model.score(batch)[0], batch.good, strict=True)):
             campaign = {name: values[n] for name, values in columns.items()} | {"CampaignID": batch.ids[n].as_py()}

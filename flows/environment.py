@@ -22,7 +22,7 @@ def prepare() -> None:
     """Use the project's own Prefect home, whatever profiles the user has, unless `PREFECT_API_URL` is set."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    # Arrow's own allocator asks for huge pages, which the kernel has to clear: a fifth more time and 90 MB in scoring.
+    # Arrow's own allocator asks for huge pages, which the kernel has to clear: more time and more memory in scoring.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # A cold disk makes the temporary server's first start longer than the 20 s that Prefect waits.
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")

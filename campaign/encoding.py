@@ -45,20 +45,23 @@ class Encoder:
         with np.errstate(over="ignore"):
             for at, column in enumerate(self.features):
                 if column.is_category:
-                    matrix[:, at] = self.codes(column.name, batch.categories[column.name])
+                    self.codes(column.name, batch.categories[column.name], matrix[:, at])
                 else:
                     matrix[:, at] = batch.numbers[column.name]
         return matrix
 
-    def codes(self, name: str, values: pa.DictionaryArray) -> NDArray[np.float32]:
-        """One code a row. Values are matched without regard to case."""
+    def codes(
+        self, name: str, values: pa.DictionaryArray, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """One code a row, written to `out` if it is given. Values are matched without regard to case."""
         known = {value.casefold(): code for code, value in enumerate(self.categories[name])}
         names = map(str, values.dictionary.to_pylist())
         codes = np.array([*(known.get(name.casefold(), UNKNOWN) for name in names), UNKNOWN], np.float32)
         indices = values.indices
         if indices.null_count:
             indices = pc.fill_null(indices.cast(pa.int64()), len(codes) - 1)
-        return codes.take(indices.to_numpy(zero_copy_only=False))
+        # No index is out of range; to look for one, numpy would copy all that it takes.
+        return codes.take(indices.to_numpy(zero_copy_only=False), out=out, mode="clip")
 
     def unknown(self, matrix: NDArray[np.float32]) -> dict[str, int]:
         """Rows of a matrix with a category that training never saw, per feature."""

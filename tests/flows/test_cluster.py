@@ -150,32 +150,37 @@ def test_a_worker_killed_while_it_scores_costs_time_alone(day, cluster, monkeypa
     killing = cluster.kill_a_worker(first_part)
     there = score_again(day, on_the_cluster(batch_scoring))
     killing.join()
-    assert cluster.processes[-1].wait() == -signal.SIGKILL
+    assert cluster.processes[-1].wait(10) == -signal.SIGKILL
     monkeypatch.delenv("CAMPAIGN_DASK_SCHEDULER")
     assert score_again(day, batch_scoring) == there
 
 
-def study(name_has: str) -> optuna.Study:
-    [name] = [name for name in optuna.get_all_study_names(storage=Settings().optuna_url) if name_has in name]
-    return optuna.load_study(study_name=name, storage=Settings().optuna_url)
+@pytest.fixture
+def storage(home: Path) -> Iterator[optuna.storages.RDBStorage]:
+    """The studies' database, opened once: a storage for each look would use up the connections that Postgres gives."""
+    storage = optuna.storages.RDBStorage(Settings().optuna_url)
+    yield storage
+    storage.engine.dispose()
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_a_search_on_the_cluster_makes_as_many_trials_as_were_asked_for(home, cluster, killed):
+def test_a_search_on_the_cluster_makes_as_many_trials_as_were_asked_for(storage, cluster, killed):
     seed = 7 + killed
 
     def counted() -> list[optuna.trial.FrozenTrial]:
-        try:
-            return study(f"-published-{seed}-").get_trials(states=COUNTED)
-        except ValueError:  # it has not begun
-            return []
+        names = [name for name in optuna.get_all_study_names(storage) if f"-published-{seed}-" in name]
+        return [
+            trial
+            for name in names
+            for trial in optuna.load_study(study_name=name, storage=storage).get_trials(states=COUNTED)
+        ]
 
     if killed:
         killing = cluster.kill_a_worker(lambda: len(counted()) >= 2)
     verdict = on_the_cluster(training)(trials=10, seed=seed)
     if killed:
         killing.join()
-        assert cluster.processes[-1].wait() == -signal.SIGKILL
+        assert cluster.processes[-1].wait(10) == -signal.SIGKILL
     trials = counted()
     assert len(trials) == 10
     assert len({tuple(trial.params.values()) for trial in trials}) == 10

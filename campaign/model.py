@@ -23,7 +23,7 @@ PREDICTIONS = pa.schema(
     [(ID, pa.string()), ("probability", pa.float64()), ("success", pa.int8()), ("model_version", VERSION)]
 )
 # Without Arrow's schema in the file the version is a string to whoever reads it. A dictionary of ids, which all differ,
-# would be made to be thrown away, and statistics of them cost more than whoever looks one id up would save.
+# would be made to be thrown away, and no reader here looks one id up, for which statistics of them would serve.
 WRITTEN: dict[str, Any] = {
     "compression": "zstd", "compression_level": 1, "use_dictionary": ["probability", "success", "model_version"],
     "write_statistics": ["probability", "success", "model_version"], "store_schema": False,

@@ -21,11 +21,11 @@ def main() -> None:
     with TemporaryDirectory(prefix="campaign-bench-") as folder:
         for name in NAMES:
             print(f"\n{name}, after {time.perf_counter() - began:.0f} s", file=sys.stderr)
-            words = [sys.executable, "-m", f"benchmarks.{name}", "--folder", folder, *sys.argv[1:]]
-            subprocess.run(words, cwd=measure.ROOT, check=True)
-    report.write()
+            command = [sys.executable, "-m", f"benchmarks.{name}", "--folder", folder, *sys.argv[1:]]
+            subprocess.run(command, cwd=measure.ROOT, check=True)
+    report.write_pages()
     print()
-    Console(width=140).print(report.table_of(report.results()))
+    Console(width=140).print(report.targets_table(report.load_results()))
     print(f"{time.perf_counter() - began:.0f} s in all. docs/performance.md has been written anew.")
 
 

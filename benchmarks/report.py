@@ -43,24 +43,24 @@ as plain function calls. At the end of every flow run Prefect waits for a thread
 }
 
 
-def results() -> dict[str, dict[str, Any]]:
+def load_results() -> dict[str, dict[str, Any]]:
     """What each benchmark left, in the order of the page."""
     return {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in NAMES}
 
 
-def table_of(found: dict[str, dict[str, Any]]) -> Table:
+def targets_table(results: dict[str, dict[str, Any]]) -> Table:
     """Every target, and what was measured."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name, width in (("work", 44), ("target", 34), ("measured", 50), ("met", None)):
         table.add_column(name, max_width=width)
-    for one in found.values():
-        for target in one["targets"]:
+    for benchmark in results.values():
+        for target in benchmark["targets"]:
             met = "yes" if target["met"] else "[red]no[/]"
             table.add_row(target["work"], target["target"], target["measured"], met)
     return table
 
 
-def markdown(rows: list[dict[str, Any]]) -> str:
+def markdown_table(rows: list[dict[str, Any]]) -> str:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for row in rows:
@@ -69,17 +69,17 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def page(found: dict[str, dict[str, Any]]) -> str:
-    machine = found["scoring"]["machine"]
+def render_page(results: dict[str, dict[str, Any]]) -> str:
+    machine = results["scoring"]["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
-    targets = [target for one in found.values() for target in one["targets"]]
+    targets = [target for benchmark in results.values() for target in benchmark["targets"]]
     for target in targets:
         target["met"] = "yes" if target["met"] else "**no**"
-    line, differences = found["scoring"]["line"], found["scoring"]["differences"]
+    line, differences = results["scoring"]["line"], results["scoring"]["differences"]
     same = ", ".join(f"{name} {value:.0e}" for name, value in differences.items())
     extra = {
         "scoring": f"""Seconds = {line["seconds to begin with"]:.2f} + {line["seconds a million rows"]:.3f} for each million
-rows. The champion has {found["scoring"]["trees"]} trees. Largest difference of a probability from rivals with the same forest: {same}.
+rows. The champion has {results["scoring"]["trees"]} trees. Largest difference of a probability from rivals with the same forest: {same}.
 
 ![Seconds against rows](images/performance-scoring.svg)
 ![Memory against rows](images/performance-memory.svg)""",
@@ -87,9 +87,9 @@ rows. The champion has {found["scoring"]["trees"]} trees. Largest difference of 
     }
     sections = [
         f"## {name.capitalize()}\n\n{TEXTS[name]}\n\n"
-        + "\n\n".join(markdown(table) for table in one["tables"].values())
+        + "\n\n".join(markdown_table(table) for table in benchmark["tables"].values())
         + (f"\n\n{extra[name]}" if name in extra else "")
-        for name, one in found.items()
+        for name, benchmark in results.items()
     ]
     return f"""# Performance
 
@@ -101,7 +101,7 @@ Machine: {machine["processor"]}, {machine["cores"]} cores, {machine["memory_gb"]
 
 ## Targets
 
-{markdown(targets)}
+{markdown_table(targets)}
 
 A machine that does something else beside this has fewer cores than it says, which costs scoring most, as it uses all of them:
 where the spread of a row below is large, measure again.
@@ -113,9 +113,9 @@ Not measured here: the web service (`make bench-serving` prints its table), a ne
 """
 
 
-def charts(found: dict[str, dict[str, Any]]) -> None:
+def draw_charts(results: dict[str, dict[str, Any]]) -> None:
     plt.rcParams |= {"font.size": 11, "svg.hashsalt": "campaign", "axes.spines.top": False, "axes.spines.right": False}
-    rows = found["scoring"]["tables"]["scoring"]
+    rows = results["scoring"]["tables"]["scoring"]
     for name, column, label in (("scoring", "wall s", "seconds"), ("memory", "peak MB", "peak memory, MB")):
         figure, axes = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
         for contender, colour in COLOURS.items():
@@ -132,7 +132,7 @@ def charts(found: dict[str, dict[str, Any]]) -> None:
         axes.grid(alpha=0.25)
         axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
         _save(figure, name)
-    search = found["search"]
+    search = results["search"]
     figure, axes = plt.subplots(figsize=(7.5, 4), layout="constrained")
     axes.step(*zip(*search["history"], strict=True), where="post", color=COLOURS[OURS], label="search, best so far")
     grid = search["estimates"]["grid"]
@@ -156,14 +156,14 @@ def _save(figure: Any, name: str) -> None:
     plt.close(figure)
 
 
-def write() -> None:
-    found = results()
-    charts(found)
-    (ROOT / "docs" / "performance.md").write_text(page(found))
-    cluster = RESULTS / "cluster.json"
-    measured = json.loads(cluster.read_text()) if cluster.exists() else None
-    (ROOT / "docs" / "scale.md").write_text(scale.page(found, measured, markdown))
+def write_pages() -> None:
+    results = load_results()
+    draw_charts(results)
+    (ROOT / "docs" / "performance.md").write_text(render_page(results))
+    cluster_file = RESULTS / "cluster.json"
+    cluster = json.loads(cluster_file.read_text()) if cluster_file.exists() else None
+    (ROOT / "docs" / "scale.md").write_text(scale.render_page(results, cluster, markdown_table))
 
 
 if __name__ == "__main__":
-    write()
+    write_pages()

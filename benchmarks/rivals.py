@@ -1,4 +1,4 @@
-"""What scoring is compared with, each written as its user would write it, and the floors that no one gets below."""
+"""What scoring is compared with, each written as its user would write it, and the floors that nothing gets below."""
 
 import os
 from collections.abc import Callable
@@ -29,37 +29,37 @@ def write_models(folder: Path, environment: dict[str, str]) -> None:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.feature_extraction import DictVectorizer
 
-    from tasks.track import client
+    from tasks.mlflow_run import mlflow_client
 
     if (folder / "champion.onnx").exists():
         return
     os.environ.update(environment)
-    client()
+    mlflow_client()
     pipeline = mlflow.sklearn.load_model(f"models:/{Settings().model}@champion")
     joblib.dump(pipeline, folder / "champion.joblib")
     forest = pipeline.named_steps["forest"]
     example = np.zeros((1, len(NAMES)), np.float32)
     model = to_onnx(forest, example, options={id(forest): {"zipmap": False}})
     (folder / "champion.onnx").write_bytes(model.SerializeToString())
-    frame = pd.read_parquet(world.file_of(folder, world.TRAINING_ROWS)).head(20_000)
+    frame = pd.read_parquet(world.make_campaigns_file(folder, world.TRAINING_ROWS)).head(20_000)
     vectorizer = DictVectorizer(sparse=False)
     X = vectorizer.fit_transform(frame[NAMES].to_dict("records"))
     fitted = RandomForestClassifier(**GRID_WINNER, random_state=1).fit(X, frame[LABEL])
     joblib.dump((vectorizer, fitted), folder / "replaced.joblib")
 
 
-def out_of(folder: Path, name: str, rows: int) -> Path:
+def output_path(folder: Path, name: str, rows: int) -> Path:
     return folder / f"{name.replace(' ', '-').replace(':', '')}-{rows}.parquet"
 
 
-def run(name: str, folder: Path, rows: int) -> None:
-    """Load the contender's model, warm it up, time it and tell."""
+def time_rival(name: str, folder: Path, rows: int) -> None:
+    """Load the rival's model, warm it up, time it and report the result."""
     work = {
         REPLACED: replaced, SKLEARN: sklearn_at_its_best, PYFUNC: pyfunc, ONNX: onnx_runtime,
         FLOOR: read_and_write, STRICT: read_and_write_what_scoring_does,
     }[name](folder)  # fmt: skip
-    work(world.file_of(folder, 1_000), out_of(folder, name, 1_000))
-    measure.tell(lambda: work(world.file_of(folder, rows), out_of(folder, name, rows)))
+    work(world.make_campaigns_file(folder, 1_000), output_path(folder, name, 1_000))
+    measure.report_result(lambda: work(world.make_campaigns_file(folder, rows), output_path(folder, name, rows)))
 
 
 Work = Callable[[Path, Path], None]
@@ -94,9 +94,9 @@ def sklearn_at_its_best(folder: Path) -> Work:
 def pyfunc(folder: Path) -> Work:
     import mlflow
 
-    from tasks.track import client
+    from tasks.mlflow_run import mlflow_client
 
-    client()
+    mlflow_client()
     model = mlflow.pyfunc.load_model(f"models:/{Settings().model}@champion")
 
     def work(source: Path, out: Path) -> None:
@@ -104,8 +104,8 @@ def pyfunc(folder: Path) -> Work:
         for column in FEATURES:
             if not column.is_category:
                 frame[column.name] = frame[column.name].astype(float)
-        answers = np.asarray(model.predict(frame[NAMES]))
-        _write(frame[ID], answers[:, -1] if answers.ndim == 2 else answers.astype(float), out)
+        predictions = np.asarray(model.predict(frame[NAMES]))
+        _write(frame[ID], predictions[:, -1] if predictions.ndim == 2 else predictions.astype(float), out)
 
     return work
 
@@ -115,9 +115,9 @@ def onnx_runtime(folder: Path) -> Work:
     import onnxruntime  # type: ignore[import-untyped]
 
     from campaign.reading import read_campaigns
-    from tasks.registry import champion_of, load
+    from tasks.model_versions import load_version, require_champion
 
-    encoder = load(champion_of(Settings().model)).encoder
+    encoder = load_version(require_champion(Settings().model)).encoder
     session = onnxruntime.InferenceSession(folder / "champion.onnx")
 
     def work(source: Path, out: Path) -> None:
@@ -145,15 +145,15 @@ def _write(ids: Any, probability: Any, out: Path) -> None:
 
 
 def read_and_write(folder: Path) -> Work:
-    return lambda source, out: _through(source, out, None)
+    return lambda source, out: _copy(source, out, None)
 
 
 def read_and_write_what_scoring_does(folder: Path) -> Work:
     """Every column that scoring reads is read; an id, a float64 and a few bits a row are written."""
-    return lambda source, out: _through(source, out, [ID, "RaisedAmount", "VideoIncluded"])
+    return lambda source, out: _copy(source, out, [ID, "RaisedAmount", "VideoIncluded"])
 
 
-def _through(source: Path, out: Path, written: list[str] | None) -> None:
+def _copy(source: Path, out: Path, written: list[str] | None) -> None:
     file = pq.ParquetFile(source)
     read = [ID, *NAMES] if written else None
     schema = pa.schema([file.schema_arrow.field(name) for name in written]) if written else file.schema_arrow

@@ -4,19 +4,19 @@
 from typing import Any
 
 from campaign.identity import SeenIds
-from tasks.pieces import PIECE_ROWS, TASK_PIECES
-from tasks.spread import MOST_TASKS
+from tasks.scoring.pieces import PIECE_ROWS, TASK_PIECES
+from tasks.task_runner import MAX_TASK_RUNS
 
 DAYS = (10**7, 10**9, 10**11)
 REQUESTS_A_PIECE = 16  # a footer in two reads, some ranges, an upload in parts, a copy, a delete: counted from the code
 HOURS = 4  # within which a day is to be scored
 
 
-def costs(found: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Seconds of one core, or bytes, a row."""
-    largest = found["scoring"]["largest"]
+def costs_per_row(results: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """Seconds of one core, or bytes, for a row."""
+    largest = results["scoring"]["largest"]
     monitored = next(
-        row for row in found["monitoring"]["tables"]["monitoring"] if row["contender"] == "campaign monitor"
+        row for row in results["monitoring"]["tables"]["monitoring"] if row["contender"] == "campaign monitor"
     )
     rows = largest["rows"]
     return {
@@ -27,28 +27,30 @@ def costs(found: dict[str, dict[str, Any]]) -> dict[str, float]:
     }  # fmt: skip
 
 
-def row(rows: int, cost: dict[str, float]) -> dict[str, str]:
-    """What a day of so many rows needs."""
+def table_row(rows: int, cost: dict[str, float]) -> dict[str, str]:
+    """What a day of this many rows needs."""
     pieces = -(-rows // PIECE_ROWS)
     plan = cost["plan"] * rows
-    left = HOURS * 3600 - plan
+    seconds_left = HOURS * 3600 - plan
     cores = (
-        f"{max(1, -(-cost['piece'] * rows // left)):,.0f}" if left > 0 else "none would do: the plan alone takes longer"
+        f"{max(1, -(-cost['piece'] * rows // seconds_left)):,.0f}"
+        if seconds_left > 0
+        else "none would do: the plan alone takes longer"
     )
     return {
         "rows a day": f"{rows:,}",
-        "plan, one core": time(plan),
+        "plan, one core": format_seconds(plan),
         "memory of the plan": f"{cost['id'] * rows / 1e9:,.1f} GB",
         "pieces, core seconds": f"{cost['piece'] * rows:,.0f}",
         f"cores, for {HOURS} hours": cores,
         "object-store requests": f"{pieces * REQUESTS_A_PIECE:,}",
-        "Prefect task runs": f"{min(MOST_TASKS, -(-pieces // TASK_PIECES)) + 1:,}",
+        "Prefect task runs": f"{min(MAX_TASK_RUNS, -(-pieces // TASK_PIECES)) + 1:,}",
         "rows in Postgres": "about 60",
-        "monitoring, one core": time(cost["monitor"] * rows),
+        "monitoring, one core": format_seconds(cost["monitor"] * rows),
     }
 
 
-def time(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     return (
         f"{seconds:,.0f} s"
         if seconds < 600
@@ -58,9 +60,9 @@ def time(seconds: float) -> str:
     )
 
 
-def page(found: dict[str, dict[str, Any]], cluster: dict[str, Any] | None, table: Any) -> str:
-    cost = costs(found)
-    measured = table(cluster["tables"]["cluster"]) if cluster else "Run `make bench-cluster` to measure it."
+def render_page(results: dict[str, dict[str, Any]], cluster: dict[str, Any] | None, markdown_table: Any) -> str:
+    cost = costs_per_row(results)
+    measured = markdown_table(cluster["tables"]["cluster"]) if cluster else "Run `make bench-cluster` to measure it."
     return f"""# Past one machine
 
 Scoring and the search go in pieces. Without further ado they run in the flow's own process; with
@@ -98,7 +100,7 @@ reaches the scheduler can run code on the workers: keep it in a network of its o
 | trials of the search, five to a task run or fewer | the workers |
 | choosing, the final fit, evaluation, monitoring | the flow's process |
 
-However much there is to score, a flow run has at most {MOST_TASKS} such task runs: beyond that each takes more pieces.
+However much there is to score, a flow run has at most {MAX_TASK_RUNS} such task runs: beyond that each takes more pieces.
 
 ## Measured on one machine of two cores
 
@@ -112,7 +114,7 @@ From what was measured ([performance.md](performance.md)): {cost["plan"] * 1e6:.
 piece, {cost["monitor"] * 1e6:.1f} µs for monitoring it, {cost["id"]:.0f} bytes of memory for its id. Requests are counted from the code, not measured: some
 {REQUESTS_A_PIECE} a piece. None of this has been run at these sizes.
 
-{table([row(rows, cost) for rows in DAYS])}
+{markdown_table([table_row(rows, cost) for rows in DAYS])}
 
 **What gives first** is the memory of the plan: the ids of a day have to fit into the flow's process, which in the stack has
 4 GB, enough for some {4e9 / cost["id"] / 1e6 * 0.75:,.0f} million rows a day. Up to about a billion rows a larger machine is the simple answer.

@@ -19,8 +19,8 @@ from benchmarks import measure, world
 from benchmarks.measure import Target, Timed
 from campaign.schema import FEATURES, LABEL
 
-REPLACED_AUC, GOOD_AUC, GRID_SHARE, MOST_SECONDS, TIMES_LESS = 0.943, 0.999, 0.01, 30, 8
-FIRST, HUNDRED, GRID, SAME = (
+REPLACED_AUC, GOOD_AUC, GRID_SHARE, MAX_SECONDS, CPU_RATIO = 0.943, 0.999, 0.01, 30, 8
+UNTIL_GOOD, ALL_TRIALS, GRID, SAME_FORESTS = (
     "search to ROC-AUC 0.999",
     "search, all trials",
     "the replaced grid",
@@ -34,146 +34,157 @@ GRID_OF_400 = [
 ]
 
 
-def parts_of(data: Path, folder: Path) -> Any:
+def prepare_parts(data: Path, folder: Path) -> Any:
     """The parts that a training would fit and choose on."""
-    from tasks.encode import write_parts
-    from tasks.ingest import Sources
-    from tasks.split import buckets_of
-    from tasks.validate import gather
+    from tasks.training.encode import write_parts
+    from tasks.training.ingest import Sources
+    from tasks.training.split import buckets_of
+    from tasks.training.validate import gather
 
     gathered, _ = gather(Sources(str(data), str(data), ()), folder)
     return gathered, write_parts(gathered.path, buckets_of(gathered.path), "published", folder / "parts")
 
 
-def ours(data: Path, folder: Path, trials: int, until: float) -> None:
-    """The product's own search; tells CPU seconds and best ROC-AUC after each trial."""
+def time_search(data: Path, folder: Path, trials: int, until: float) -> None:
+    """The product's own search; reports CPU seconds and best ROC-AUC after each trial."""
     import optuna
 
-    from tasks.examples import examples_of
-    from tasks.study import COUNTED, Share, grown_of, open_study, run_trials
+    from tasks.training.examples import examples_of
+    from tasks.training.study import COUNTED, Share, grown_of, open_study, run_trials
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    _, parts = parts_of(data, folder)
+    _, parts = prepare_parts(data, folder)
     examples = examples_of(parts)
-    warm = type(examples)(*(values[:500] for values in vars(examples).values()))
+    few_examples = type(examples)(*(values[:500] for values in vars(examples).values()))
     warm_study = open_study("warm", f"sqlite:///{folder}/warm-{os.getpid()}.db", SEED, len(FEATURES))
-    run_trials(warm_study, warm, Share("warm", 0, 1), 1, SEED, lambda trial: None)
+    run_trials(warm_study, few_examples, Share("warm", 0, 1), 1, SEED, lambda trial: None)
     study = open_study("bench", f"sqlite:///{folder}/study-{os.getpid()}.db", SEED, len(FEATURES))
     history: list[tuple[float, float]] = []
     began = time.process_time()
 
-    def done(trial: Any) -> None:
-        best = max((t.value or 0 for t in study.get_trials(False, COUNTED) if t.value is not None), default=0)
+    def record_trial(trial: Any) -> None:
+        best = max(
+            (trial.value or 0 for trial in study.get_trials(False, COUNTED) if trial.value is not None), default=0
+        )
         history.append((time.process_time() - began, best))
         if best >= until:
             study.stop()
 
     def search() -> dict[str, Any]:
-        run_trials(study, examples, Share("bench", 0, trials), trials, SEED, done)
+        run_trials(study, examples, Share("bench", 0, trials), trials, SEED, record_trial)
         counted = study.get_trials(False, COUNTED)
         saved = sum(grown_of(trial).cpu_seconds_saved for trial in counted)
         return {"history": history, "params": [trial.params for trial in counted], "saved": saved}
 
-    measure.tell(search)
+    measure.report_result(search)
 
 
-def one_hot(path: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def encode_one_hot(path: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Dense, as the replaced project's vectorizer gave it."""
     import pandas as pd
 
     names = [column.name for column in FEATURES]
     frame = pq.read_table(path, columns=names).take(rows).to_pandas()
-    return pd.get_dummies(frame, columns=[c.name for c in FEATURES if c.is_category]).to_numpy(np.float32)
+    categories = [column.name for column in FEATURES if column.is_category]
+    return pd.get_dummies(frame, columns=categories).to_numpy(np.float32)
 
 
-def fits(data: Path, folder: Path, configurations: list[dict[str, Any]]) -> None:
+def time_fits(data: Path, folder: Path, configurations: list[dict[str, Any]]) -> None:
     """Each forest fitted by scikit-learn on one core, on dense one-hot rows, and judged on validation rows."""
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.metrics import roc_auc_score
 
-    gathered, parts = parts_of(data, folder)
-    matrices = {part: one_hot(gathered.path, parts.rows(part)) for part in ("train", "validation")}
+    gathered, parts = prepare_parts(data, folder)
+    matrices = {part: encode_one_hot(gathered.path, parts.rows(part)) for part in ("train", "validation")}
     labels = pq.read_table(gathered.path, columns=[LABEL]).column(0).to_numpy()
     y = {part: labels[parts.rows(part)] for part in matrices}
 
     def work() -> dict[str, Any]:
         seconds, aucs = [], []
-        for one in configurations:
+        for configuration in configurations:
             began = time.process_time()
-            forest = RandomForestClassifier(**one, random_state=1, n_jobs=1).fit(matrices["train"], y["train"])
+            forest = RandomForestClassifier(**configuration, random_state=1, n_jobs=1)
+            forest.fit(matrices["train"], y["train"])
             aucs.append(roc_auc_score(y["validation"], forest.predict_proba(matrices["validation"])[:, 1]))
             seconds.append(time.process_time() - began)
         return {"seconds": seconds, "aucs": aucs}
 
-    measure.tell(work)
+    measure.report_result(work)
 
 
 def spread_sample(configurations: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """So many of them, at even steps from the cheapest to the costliest."""
+    """That many configurations, at even steps from the cheapest to the costliest."""
 
-    def cost(one: dict[str, Any]) -> float:
-        return one["n_estimators"] * one["max_depth"] * one.get("max_samples", 1) * one.get("max_features", 1)
+    def cost(forest: dict[str, Any]) -> float:
+        trees, depth = forest["n_estimators"], forest["max_depth"]
+        return trees * depth * forest.get("max_samples", 1) * forest.get("max_features", 1)
 
     ordered = sorted(configurations, key=cost)
     return [ordered[int((number + 0.5) * len(ordered) / count)] for number in range(count)]
 
 
 def main() -> None:
-    given = measure.arguments(__doc__, data="", rows=100_000, trials=100, grid=6, same=5, rounds=3, configurations="")
-    with world.folder_of(given.folder) as folder:
-        data = Path(given.data).absolute() if given.data else world.file_of(folder, given.rows)
-        if given.contender:
-            own = folder / f"search-{os.getpid()}"
-            own.mkdir()
-            if given.contender in (GRID, SAME):
-                fits(data, own, json.loads(given.configurations))
+    args = measure.parse_arguments(
+        __doc__, data="", rows=100_000, trials=100, grid=6, same=5, rounds=3, configurations=""
+    )
+    with world.open_folder(args.folder) as folder:
+        data = Path(args.data).absolute() if args.data else world.make_campaigns_file(folder, args.rows)
+        if args.contender:
+            run_folder = folder / f"search-{os.getpid()}"
+            run_folder.mkdir()
+            if args.contender in (GRID, SAME_FORESTS):
+                time_fits(data, run_folder, json.loads(args.configurations))
             else:
-                ours(data, own, given.trials, GOOD_AUC if given.contender == FIRST else 2.0)
+                time_search(data, run_folder, args.trials, GOOD_AUC if args.contender == UNTIL_GOOD else 2.0)
             return
-        words = ["--folder", str(folder), "--rows", str(given.rows), "--trials", str(given.trials)]
-        words += ["--data", str(data)]
-        grid = json.dumps(spread_sample(GRID_OF_400, given.grid))
-        found = measure.race("benchmarks.search", {FIRST: words}, given.rounds, {})
-        found |= measure.race("benchmarks.search", {HUNDRED: words, GRID: [*words, "--configurations", grid]}, 1, {})
-        same = json.dumps(spread_sample(found[HUNDRED].told["params"], given.same))
-        found |= measure.race("benchmarks.search", {SAME: [*words, "--configurations", same]}, 1, {})
-    report(found, given)
+        arguments = ["--folder", str(folder), "--rows", str(args.rows), "--trials", str(args.trials)]
+        arguments += ["--data", str(data)]
+        grid = json.dumps(spread_sample(GRID_OF_400, args.grid))
+        timings = measure.run_contenders("benchmarks.search", {UNTIL_GOOD: arguments}, args.rounds, {})
+        timings |= measure.run_contenders(
+            "benchmarks.search", {ALL_TRIALS: arguments, GRID: [*arguments, "--configurations", grid]}, 1, {}
+        )
+        same = json.dumps(spread_sample(timings[ALL_TRIALS].result["params"], args.same))
+        timings |= measure.run_contenders(
+            "benchmarks.search", {SAME_FORESTS: [*arguments, "--configurations", same]}, 1, {}
+        )
+    report(timings, args)
 
 
-def report(found: dict[str, Timed], given: Any) -> None:
+def report(timings: dict[str, Timed], args: Any) -> None:
     def cpu_to(auc: float) -> float:
-        return next((cpu for cpu, best in found[HUNDRED].told["history"] if best >= auc), float("inf"))
+        return next((cpu for cpu, best in timings[ALL_TRIALS].result["history"] if best >= auc), float("inf"))
 
-    def estimate(name: str, all_of_them: int) -> float:
-        seconds = found[name].told["seconds"]
-        return sum(seconds) / len(seconds) * all_of_them
+    def estimate(name: str, count: int) -> float:
+        seconds = timings[name].result["seconds"]
+        return sum(seconds) / len(seconds) * count
 
-    grid, same = estimate(GRID, len(GRID_OF_400)), estimate(SAME, given.trials)
-    hundred, saved = found[HUNDRED].cpu_seconds, found[HUNDRED].told["saved"]
-    share, less = cpu_to(REPLACED_AUC) / grid, same / hundred
+    grid, same = estimate(GRID, len(GRID_OF_400)), estimate(SAME_FORESTS, args.trials)
+    all_trials, saved = timings[ALL_TRIALS].cpu_seconds, timings[ALL_TRIALS].result["saved"]
+    share, ratio = cpu_to(REPLACED_AUC) / grid, same / all_trials
     targets = [
         Target(
             f"search to the replaced project's ROC-AUC ({REPLACED_AUC})", f"≤ {GRID_SHARE:.0%} of the CPU of its grid",
-            f"{share:.2%}: {cpu_to(REPLACED_AUC):.1f} of {grid:,.0f} CPU s (estimated from {given.grid} of 400 fits)",
+            f"{share:.2%}: {cpu_to(REPLACED_AUC):.1f} of {grid:,.0f} CPU s (estimated from {args.grid} of 400 fits)",
             share <= GRID_SHARE,
         ),
         Target(
-            f"search to ROC-AUC {GOOD_AUC}", f"≤ {MOST_SECONDS} CPU s",
-            f"{found[FIRST].cpu_seconds:.1f} CPU s", found[FIRST].cpu_seconds <= MOST_SECONDS,
+            f"search to ROC-AUC {GOOD_AUC}", f"≤ {MAX_SECONDS} CPU s",
+            f"{timings[UNTIL_GOOD].cpu_seconds:.1f} CPU s", timings[UNTIL_GOOD].cpu_seconds <= MAX_SECONDS,
         ),
         Target(
-            f"{given.trials} trials, same configurations",
-            f"≥ {TIMES_LESS}× less CPU than one-core scikit-learn, one-hot",
-            f"{less:.1f}×: {hundred:,.0f} against {same:,.0f} CPU s (estimated from {given.same} of {given.trials}); "
-            f"{same / (hundred + saved):.1f}× without stopping poor trials early (estimated)",
-            less >= TIMES_LESS,
+            f"{args.trials} trials, same configurations",
+            f"≥ {CPU_RATIO}× less CPU than one-core scikit-learn, one-hot",
+            f"{ratio:.1f}×: {all_trials:,.0f} against {same:,.0f} CPU s (estimated from {args.same} of {args.trials}); "
+            f"{same / (all_trials + saved):.1f}× without stopping poor trials early (estimated)",
+            ratio >= CPU_RATIO,
         ),
     ]  # fmt: skip
-    rows = [measure.row(one) for one in found.values()]
-    best = {GRID: max(found[GRID].told["aucs"]), SAME: max(found[SAME].told["aucs"])}
-    measure.keep(
-        "search", targets, {"search": rows}, history=found[HUNDRED].told["history"], best=best,
-        data="the published file" if given.data else f"{given.rows:,} campaigns of the generator",
+    rows = [measure.table_row(timed) for timed in timings.values()]
+    best = {GRID: max(timings[GRID].result["aucs"]), SAME_FORESTS: max(timings[SAME_FORESTS].result["aucs"])}
+    measure.save_results(
+        "search", targets, {"search": rows}, history=timings[ALL_TRIALS].result["history"], best=best,
+        data="the published file" if args.data else f"{args.rows:,} campaigns of the generator",
         estimates={"grid": grid, "same configurations": same},
     )  # fmt: skip
 

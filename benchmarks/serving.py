@@ -23,11 +23,11 @@ from benchmarks.serving_contenders import BARE, CAMPAIGN, ECHO, MLFLOW, REPLACED
 from benchmarks.serving_rivals import microseconds_a_row, write_models
 
 CONNECTIONS = (1, 16, 64)
-TIMES_FASTER, P99_FRACTION, SHARE_OF_ECHO, MICROSECONDS = 40, 1 / 30, 0.7, 50
+SPEEDUP, P99_FRACTION, SHARE_OF_ECHO, MAX_MICROSECONDS = 40, 1 / 30, 0.7, 50
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """Seconds, but for `rate` (requests/s) and `memory` (bytes)."""
 
     name: str
@@ -40,31 +40,32 @@ class Measured:
     memory: int
 
 
-def measure(name: str, workers: int, connections: int, port: int, pid: int, seconds: float) -> Measured:
-    path, body = contenders.asked_of(name)
-    load = [sys.executable, str(ROOT / "benchmarks" / "serving_load.py"), str(port), path, str(connections)]
+def measure_contender(name: str, workers: int, connections: int, port: int, pid: int, seconds: float) -> Measurement:
+    path, body = contenders.make_request(name)
+    load_command = [sys.executable, str(ROOT / "benchmarks" / "serving_load.py"), str(port), path, str(connections)]
 
-    def ask(lasting: float) -> dict[str, float]:
-        last = sorted(os.sched_getaffinity(0))[-1]
+    def run_load(duration: float) -> dict[str, float]:
+        last_core = sorted(os.sched_getaffinity(0))[-1]
         ended = subprocess.run(
-            [*load, str(lasting)], input=body, stdout=subprocess.PIPE, check=True, timeout=lasting + 60,
-            preexec_fn=lambda: os.sched_setaffinity(0, [last]),
+            [*load_command, str(duration)], input=body, stdout=subprocess.PIPE, check=True, timeout=duration + 60,
+            preexec_fn=lambda: os.sched_setaffinity(0, [last_core]),
         )  # fmt: skip
-        answers: dict[str, float] = json.loads(ended.stdout)
-        if answers["failed"]:
-            sys.exit(f"{name}: {answers['failed']:.0f} requests failed")
-        return answers
+        result: dict[str, float] = json.loads(ended.stdout)
+        if result["failed"]:
+            sys.exit(f"{name}: {result['failed']:.0f} requests failed")
+        return result
 
-    ask(min(1.0, seconds))
-    pids = contenders.family(pid)
+    run_load(min(1.0, seconds))
+    pids = contenders.process_tree(pid)
     before = contenders.cpu_seconds(pids)
-    found = ask(seconds)
-    cpu = (contenders.cpu_seconds(pids) - before) / found["requests"]
-    return Measured(name, workers, connections, found["rate"], found["p50"], found["p99"], cpu, contenders.memory(pids))
+    load_result = run_load(seconds)
+    cpu = (contenders.cpu_seconds(pids) - before) / load_result["requests"]
+    rate, p50, p99 = load_result["rate"], load_result["p50"], load_result["p99"]
+    return Measurement(name, workers, connections, rate, p50, p99, cpu, contenders.memory_bytes(pids))
 
 
-def measured(folder: Path, workers: int, rounds: int, seconds: float) -> list[Measured]:
-    """Every contender at every number of connections; in several rounds, for a machine is never alone."""
+def measure_all(folder: Path, workers: int, rounds: int, seconds: float) -> list[Measurement]:
+    """Every contender at every number of connections; in several rounds, because the machine has other work too."""
     results = []
     for number in range(rounds):
         for name in (WEB, ECHO, BARE, REPLACED, MLFLOW):
@@ -72,41 +73,47 @@ def measured(folder: Path, workers: int, rounds: int, seconds: float) -> list[Me
                 probe.bind(("127.0.0.1", 0))
                 port = probe.getsockname()[1]
             print(f"{name}, {workers} worker(s), round {number + 1} of {rounds} …", file=sys.stderr)
-            with contenders.serving(name, port, workers, folder) as pid:
-                results += [measure(name, workers, one, port, pid, seconds) for one in CONNECTIONS]
+            with contenders.start_contender(name, port, workers, folder) as pid:
+                results += [
+                    measure_contender(name, workers, connections, port, pid, seconds) for connections in CONNECTIONS
+                ]
     return results
 
 
-def best(results: list[Measured], name: str, workers: int, connections: int) -> Measured:
+def best_round(results: list[Measurement], name: str, workers: int, connections: int) -> Measurement:
     """The round with the most requests: noise only ever takes away."""
-    runs = [one for one in results if (one.name, one.workers, one.connections) == (name, workers, connections)]
-    return max(runs, key=lambda one: one.rate)
+    contender = (name, workers, connections)
+    rounds = [result for result in results if (result.name, result.workers, result.connections) == contender]
+    return max(rounds, key=lambda result: result.rate)
 
 
-def table_of(results: list[Measured]) -> Table:
+def results_table(results: list[Measurement]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("", "workers", "connections", "requests/s", "p50 ms", "p99 ms", "CPU µs a request", "memory MiB"):
         table.add_column(name, justify="right" if name else "left")
-    for name, workers, connections in dict.fromkeys((one.name, one.workers, one.connections) for one in results):
-        one = best(results, name, workers, connections)
+    contenders = dict.fromkeys((result.name, result.workers, result.connections) for result in results)
+    for name, workers, connections in contenders:
+        result = best_round(results, name, workers, connections)
         table.add_row(
-            name, str(workers), str(connections), f"{one.rate:,.0f}", f"{one.p50 * 1e3:.2f}", f"{one.p99 * 1e3:.2f}",
-            f"{one.cpu * 1e6:,.0f}", f"{one.memory / 2**20:,.0f}",
+            name, str(workers), str(connections), f"{result.rate:,.0f}", f"{result.p50 * 1e3:.2f}",
+            f"{result.p99 * 1e3:.2f}", f"{result.cpu * 1e6:,.0f}", f"{result.memory / 2**20:,.0f}",
         )  # fmt: skip
     return table
 
 
-def verdicts(results: list[Measured], row: float) -> list[str]:
-    """What was aimed at, and what was measured: at 16 connections, with one worker."""
-    web, replaced, echo, bare = (best(results, name, 1, 16) for name in (WEB, REPLACED, ECHO, BARE))
+def compare_with_targets(results: list[Measurement], row: float) -> list[str]:
+    """The targets, and what was measured: at 16 connections, with one worker."""
+    web, replaced, echo, bare = (best_round(results, name, 1, 16) for name in (WEB, REPLACED, ECHO, BARE))
     claims = [
-        (web.rate / replaced.rate, TIMES_FASTER, "times the replaced service's requests/s"),
+        (web.rate / replaced.rate, SPEEDUP, "times the replaced service's requests/s"),
         (replaced.p99 / web.p99, 1 / P99_FRACTION, "times shorter p99 than the replaced service's"),
         (web.rate / echo.rate, SHARE_OF_ECHO, "of what the same framework does with a constant"),
-        (MICROSECONDS / row, 1, f"times within {MICROSECONDS} µs for scoring a row ({row:.1f} µs)"),
+        (MAX_MICROSECONDS / row, 1, f"times within {MAX_MICROSECONDS} µs for scoring a row ({row:.1f} µs)"),
     ]
-    said = [f"{'yes' if value >= aim else 'NO '}  {value:.2f} {what} (aim: {aim:.2g})" for value, aim, what in claims]
-    return [*said, f"     {web.rate / bare.rate:.2f} of what the server does with a constant and no framework"]
+    lines = [
+        f"{'yes' if value >= aim else 'NO '}  {value:.2f} {claim} (aim: {aim:.2g})" for value, aim, claim in claims
+    ]
+    return [*lines, f"     {web.rate / bare.rate:.2f} of what the server does with a constant and no framework"]
 
 
 def main() -> None:
@@ -114,14 +121,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="of all contenders (default: %(default)s)")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="(default: 1 and 2)")
-    given = parser.parse_args()
+    args = parser.parse_args()
     with TemporaryDirectory(prefix="campaign-serving-") as folder:
         write_models(Path(folder))
         row = microseconds_a_row(Path(folder) / "bundle", CAMPAIGN)
-        results = [one for n in given.workers for one in measured(Path(folder), n, given.rounds, given.seconds)]
-    Console(width=120).print(table_of(results))
-    if 1 in given.workers:
-        print("\n".join(verdicts(results, row)))
+        results = [
+            measurement
+            for workers in args.workers
+            for measurement in measure_all(Path(folder), workers, args.rounds, args.seconds)
+        ]
+    Console(width=120).print(results_table(results))
+    if 1 in args.workers:
+        print("\n".join(compare_with_targets(results, row)))
 
 
 if __name__ == "__main__":

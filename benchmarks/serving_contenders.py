@@ -1,4 +1,4 @@
-"""The contenders of `benchmarks/serving.py` as processes: how each is started, and what it takes."""
+"""The contenders of `benchmarks/serving.py` as processes: how each is started, its request, its CPU time and memory."""
 
 import json
 import os
@@ -30,21 +30,21 @@ FRAME = {"dataframe_records": [dict(zip(NAMES, CAMPAIGN.values(), strict=True))]
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def command(name: str, port: int, workers: int, folder: Path) -> list[str]:
+def start_command(name: str, port: int, workers: int, folder: Path) -> list[str]:
     """How a contender is started."""
-    own = ["--port", str(port), "--workers", str(workers)]
+    options = ["--port", str(port), "--workers", str(workers)]
     if name == WEB:
-        return ["-m", "deployments.web_service", *own]
+        return ["-m", "deployments.web_service", *options]
     if name == MLFLOW:
-        return ["-m", "mlflow", "models", "serve", "-m", str(folder / "mlflow"), "--env-manager", "local", *own]
+        return ["-m", "mlflow", "models", "serve", "-m", str(folder / "mlflow"), "--env-manager", "local", *options]
     app = {REPLACED: "replaced", ECHO: "echo", BARE: "bare"}[name]
     server = ["--factory", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
-    return ["-m", "uvicorn", f"benchmarks.serving_rivals:{app}", *server, *own]
+    return ["-m", "uvicorn", f"benchmarks.serving_rivals:{app}", *server, *options]
 
 
 @contextmanager
-def serving(name: str, port: int, workers: int, folder: Path) -> Iterator[int]:
-    """The contender's process id, once it answers."""
+def start_contender(name: str, port: int, workers: int, folder: Path) -> Iterator[int]:
+    """Start a contender; gives its process id, once it answers."""
     cores = sorted(os.sched_getaffinity(0))
     environment = os.environ | {
         FOLDER: str(folder), "CAMPAIGN_BUNDLE": str(folder / "bundle"), "CAMPAIGN_HOME": str(folder / "home"),
@@ -55,7 +55,7 @@ def serving(name: str, port: int, workers: int, folder: Path) -> Iterator[int]:
         environment.pop(variable, None)
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, *command(name, port, workers, folder)],
+            [sys.executable, *start_command(name, port, workers, folder)],
             cwd=folder, env=environment, stdout=log, stderr=log,
             preexec_fn=lambda: os.sched_setaffinity(0, cores[:workers]),
         )  # fmt: skip
@@ -63,21 +63,21 @@ def serving(name: str, port: int, workers: int, folder: Path) -> Iterator[int]:
         wait_for(name, port, server, folder)
         yield server.pid
     finally:
-        for pid in family(server.pid)[::-1]:
+        for pid in process_tree(server.pid)[::-1]:
             with suppress(ProcessLookupError):
                 os.kill(pid, 15)
         server.wait()
 
 
-def asked_of(name: str) -> tuple[str, bytes]:
-    """Path and body."""
+def make_request(name: str) -> tuple[str, bytes]:
+    """Path and body of a contender's request."""
     return (
         ("/invocations", json.dumps(FRAME).encode()) if name == MLFLOW else ("/predict", json.dumps(CAMPAIGN).encode())
     )
 
 
 def wait_for(name: str, port: int, server: subprocess.Popen[bytes], folder: Path) -> None:
-    path, body = asked_of(name)
+    path, body = make_request(name)
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, {"content-type": "application/json"})
     for _ in range(1200):
         try:
@@ -90,18 +90,20 @@ def wait_for(name: str, port: int, server: subprocess.Popen[bytes], folder: Path
     sys.exit(f"{name} does not answer:\n{(folder / 'log').read_text()[-2000:]}")
 
 
-def family(pid: int) -> list[int]:
+def process_tree(pid: int) -> list[int]:
     """A process and all its descendants."""
-    below = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
-    return [pid, *(one for child in below for one in family(child))]
+    children = [
+        int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()
+    ]
+    return [pid, *(descendant for child in children for descendant in process_tree(child))]
 
 
 def cpu_seconds(pids: list[int]) -> float:
-    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-    return sum(int(one[11]) + int(one[12]) for one in fields) / TICKS
+    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / TICKS
 
 
-def memory(pids: list[int]) -> int:
+def memory_bytes(pids: list[int]) -> int:
     """Proportional set size: what processes share is counted once."""
     rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() for pid in pids]
     return sum(int(line.split()[1]) * 1024 for lines in rollups for line in lines if line.startswith("Pss:"))

@@ -1,4 +1,4 @@
-"""Ask one address over some connections for some seconds, as fast as it answers: a JSON line of what was measured.
+"""Send requests to an address over some connections for some seconds, as fast as it answers; prints the result as JSON.
 
 `python serving_load.py PORT PATH CONNECTIONS SECONDS < body`. Raw sockets on uvloop, one request at a time each: a
 client library would cost more than what it measures.
@@ -25,28 +25,28 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        self.ask()
+        self.send_request()
 
-    def ask(self) -> None:
+    def send_request(self) -> None:
         self.began = time.perf_counter()
         self.transport.write(self.load.request)
 
     def data_received(self, data: bytes) -> None:
         self.received += data
-        head, found, body = self.received.partition(HEAD_END)
-        if not found:
+        head, separator, body = self.received.partition(HEAD_END)
+        if not separator:
             return
         lower = head.lower()
         if len(body) < int(lower[lower.index(LENGTH) + len(LENGTH) :].split(b"\r\n", 1)[0]):
             return
         self.received = b""
-        if self.load.note(head.split(b" ", 2)[1] == b"200", self.began):
-            self.ask()
+        if self.load.record_answer(head.split(b" ", 2)[1] == b"200", self.began):
+            self.send_request()
         else:
             self.transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.load.gone()
+        self.load.close_connection()
 
 
 class Load:
@@ -56,37 +56,37 @@ class Load:
         )
         self.request = head.encode() + HEAD_END + body
         self.port, self.connections, self.seconds = port, connections, seconds
-        self.took: list[float] = []
+        self.latencies: list[float] = []
         self.failed = 0
 
     async def run(self) -> dict[str, float]:
         """Requests/s, median and 99th percentile in seconds, and answers that were not 200."""
         loop = asyncio.get_running_loop()
-        self.left, self.over = self.connections, loop.create_future()
+        self.open_connections, self.closed = self.connections, loop.create_future()
         self.start = time.perf_counter()
         for _ in range(self.connections):
             await loop.create_connection(lambda: Connection(self), "127.0.0.1", self.port)
-        await self.over
-        lasted, took = time.perf_counter() - self.start, sorted(self.took)
+        await self.closed
+        duration, latencies = time.perf_counter() - self.start, sorted(self.latencies)
         return {
-            "requests": len(took),
-            "rate": len(took) / lasted,
-            "p50": took[len(took) // 2],
-            "p99": took[len(took) * 99 // 100],
+            "requests": len(latencies),
+            "rate": len(latencies) / duration,
+            "p50": latencies[len(latencies) // 2],
+            "p99": latencies[len(latencies) * 99 // 100],
             "failed": self.failed,
         }
 
-    def note(self, good: bool, began: float) -> bool:
-        """Whether to go on."""
+    def record_answer(self, good: bool, began: float) -> bool:
+        """Count an answer; gives whether to send another request."""
         now = time.perf_counter()
-        self.took.append(now - began)
+        self.latencies.append(now - began)
         self.failed += not good
         return now - self.start < self.seconds
 
-    def gone(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            self.over.set_result(None)
+    def close_connection(self) -> None:
+        self.open_connections -= 1
+        if self.open_connections == 0:
+            self.closed.set_result(None)
 
 
 if __name__ == "__main__":

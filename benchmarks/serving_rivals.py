@@ -86,11 +86,11 @@ def write_models(folder: Path) -> None:
     flat = Forest.from_sklearn(forest)
     ScoringModel("campaign-success", "1", encoder, flat).save(folder / "bundle")
     (folder / "bundle" / "version.txt").write_text("1")
-    said = rows.slice(0, 2000).append_column("probability", pa.array(flat.predict(X[:2000])))
-    pq.write_table(said, folder / "bundle" / "reference.parquet")
+    reference = rows.slice(0, 2000).append_column("probability", pa.array(flat.predict(X[:2000])))
+    pq.write_table(reference, folder / "bundle" / "reference.parquet")
 
     frame = rows.select([*NAMES]).to_pandas().astype(dict.fromkeys(CATEGORIES, "str"))
-    ordinal = [
+    encoders = [
         (
             name,
             OrdinalEncoder(categories=[list(encoder.categories[name])]) if name in CATEGORIES else "passthrough",
@@ -98,7 +98,7 @@ def write_models(folder: Path) -> None:
         )
         for name in NAMES
     ]
-    pipeline = Pipeline([("encode", ColumnTransformer(ordinal)), ("forest", RandomForestClassifier(**FOREST))])
+    pipeline = Pipeline([("encode", ColumnTransformer(encoders)), ("forest", RandomForestClassifier(**FOREST))])
     mlflow.sklearn.save_model(
         pipeline.fit(frame, y),
         folder / "mlflow",
@@ -125,9 +125,9 @@ def microseconds_a_row(bundle: Path, body: dict[str, Any]) -> float:
     campaign = CampaignRequest.of("published").check(body)
     for _ in range(1000):
         served.score(campaign)
-    took = []
+    durations = []
     for _ in range(5000):
         start = time.perf_counter()
         served.score(campaign)
-        took.append(time.perf_counter() - start)
-    return float(np.median(took) * 1e6)
+        durations.append(time.perf_counter() - start)
+    return float(np.median(durations) * 1e6)

@@ -7,13 +7,13 @@ import sys
 from benchmarks import measure, world
 from benchmarks.measure import Target
 
-HELP_SECONDS, IMPORT_SECONDS, ROWS_A_SECOND = 0.5, 2.0, 2_000_000
+MAX_HELP_SECONDS, MAX_IMPORT_SECONDS, MIN_ROWS_A_SECOND = 0.5, 2.0, 2_000_000
 FLOWS = ("training", "batch_scoring", "monitoring")
-LATE = ("evidently", "matplotlib")
-GENERATOR, PREFECT = "the generator", "import prefect"
+LAZY_IMPORTS = ("evidently", "matplotlib")
+GENERATOR, IMPORT_PREFECT = "the generator", "import prefect"
 
 
-def generate(rows: int) -> None:
+def time_generator(rows: int) -> None:
     from campaign.synthetic import campaigns
 
     for _ in campaigns(1_000):
@@ -22,58 +22,63 @@ def generate(rows: int) -> None:
     def work() -> dict[str, int]:
         return {"made": sum(len(batch) for batch in campaigns(rows))}
 
-    measure.tell(work)
+    measure.report_result(work)
 
 
-def early(flow: str) -> list[str]:
-    """The late libraries that the import of a flow brings in."""
-    asked = f"import json, sys, flows.{flow}; print(json.dumps([n for n in {LATE} if n in sys.modules]))"
-    done = subprocess.run([sys.executable, "-c", asked], cwd=measure.ROOT, capture_output=True, check=True)
-    found: list[str] = json.loads(done.stdout)
-    return found
+def find_early_imports(flow: str) -> list[str]:
+    """The libraries of LAZY_IMPORTS that the import of a flow brings in."""
+    script = (
+        f"import json, sys, flows.{flow}; print(json.dumps([name for name in {LAZY_IMPORTS} if name in sys.modules]))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=measure.ROOT, capture_output=True, check=True)
+    names: list[str] = json.loads(ended.stdout)
+    return names
 
 
 def main() -> None:
-    given = measure.arguments(__doc__, rows=10_000_000, few=1_000_000, rounds=5)
-    if given.contender:
-        generate(given.rows)
+    args = measure.parse_arguments(__doc__, rows=10_000_000, few=1_000_000, rounds=5)
+    if args.contender:
+        time_generator(args.rows)
         return
-    commands = {"campaign --help": [str(world.CAMPAIGN), "--help"], PREFECT: [sys.executable, "-c", PREFECT]}
+    commands = {
+        "campaign --help": [str(world.CAMPAIGN), "--help"],
+        IMPORT_PREFECT: [sys.executable, "-c", IMPORT_PREFECT],
+    }
     commands |= {f"import flows.{flow}": [sys.executable, "-c", f"import flows.{flow}"] for flow in FLOWS}
     timed = {name: measure.Timed(name) for name in commands}
-    for number in range(given.rounds + 1):
-        for name, words in commands.items():
-            one, _ = measure.command(words, {})
+    for number in range(args.rounds + 1):
+        for name, command in commands.items():
+            timed_once, _ = measure.time_command(command, {})
             if number:  # the first round fills the disk's cache
-                timed[name].wall += one.wall
-                timed[name].cpu += one.cpu
-                timed[name].memory += one.memory
-    made = {
-        rows: measure.race("benchmarks.startup", {GENERATOR: ["--rows", str(rows)]}, 3, {})[GENERATOR]
-        for rows in (given.few, given.rows)
+                timed[name].wall += timed_once.wall
+                timed[name].cpu += timed_once.cpu
+                timed[name].memory += timed_once.memory
+    generated = {
+        rows: measure.run_contenders("benchmarks.startup", {GENERATOR: ["--rows", str(rows)]}, 3, {})[GENERATOR]
+        for rows in (args.few, args.rows)
     }
-    slowest = max((timed[f"import flows.{flow}"] for flow in FLOWS), key=lambda one: one.seconds)
-    too_early = {name for flow in FLOWS for name in early(flow)}
-    rate = min(rows / one.seconds for rows, one in made.items())
-    help_seconds, prefect = timed["campaign --help"].seconds, timed[PREFECT].seconds
-    growth = made[given.rows].peak - made[given.few].peak
+    slowest = max((timed[f"import flows.{flow}"] for flow in FLOWS), key=lambda imported: imported.seconds)
+    too_early = {name for flow in FLOWS for name in find_early_imports(flow)}
+    rate = min(rows / timing.seconds for rows, timing in generated.items())
+    help_seconds, prefect = timed["campaign --help"].seconds, timed[IMPORT_PREFECT].seconds
+    growth = generated[args.rows].peak - generated[args.few].peak
     targets = [
-        Target("campaign --help", f"≤ {HELP_SECONDS} s", f"{help_seconds:.2f} s", help_seconds <= HELP_SECONDS),
+        Target("campaign --help", f"≤ {MAX_HELP_SECONDS} s", f"{help_seconds:.2f} s", help_seconds <= MAX_HELP_SECONDS),
         Target(
-            "import of a flow module", f"≤ {IMPORT_SECONDS:.0f} s; {' and '.join(LATE)} only where used",
+            "import of a flow module", f"≤ {MAX_IMPORT_SECONDS:.0f} s; {' and '.join(LAZY_IMPORTS)} only where used",
             f"{slowest.seconds:.2f} s ({slowest.name}), of it Prefect's own {prefect:.2f} s; "
             f"too early: {', '.join(too_early) or 'none'}",
-            slowest.seconds <= IMPORT_SECONDS and not too_early,
+            slowest.seconds <= MAX_IMPORT_SECONDS and not too_early,
         ),
         Target(
-            "made-up campaigns", f"≥ {ROWS_A_SECOND / 1e6:.0f} M rows a second, flat memory",
-            f"{rate / 1e6:.1f} M rows a second, {growth:+.0f} MB from {given.few:,} to {given.rows:,} rows",
-            rate >= ROWS_A_SECOND and growth < 16,
+            "made-up campaigns", f"≥ {MIN_ROWS_A_SECOND / 1e6:.0f} M rows a second, flat memory",
+            f"{rate / 1e6:.1f} M rows a second, {growth:+.0f} MB from {args.few:,} to {args.rows:,} rows",
+            rate >= MIN_ROWS_A_SECOND and growth < 16,
         ),
     ]  # fmt: skip
-    rows = [measure.row(one) for one in timed.values()]
-    rows += [measure.row(one, rows=count) for count, one in made.items()]
-    measure.keep("startup", targets, {"startup": rows})
+    rows = [measure.table_row(timing) for timing in timed.values()]
+    rows += [measure.table_row(timing, rows=count) for count, timing in generated.items()]
+    measure.save_results("startup", targets, {"startup": rows})
 
 
 if __name__ == "__main__":

@@ -3,25 +3,27 @@
 from benchmarks import measure, world
 from benchmarks.measure import Target
 
-MB = 8_000
+MAX_MB = 8_000
 
 
 def main() -> None:
-    given = measure.arguments(__doc__, rows=10_000_000, trials=4)
-    with world.folder_of(given.folder) as folder:
-        environment = {"CAMPAIGN_HOME": str(folder / f"home-training-{given.rows}")}
-        words = ["train", str(world.file_of(folder, given.rows)), "--trials", str(given.trials)]
-        trained, printed = measure.command([str(world.CAMPAIGN), *words], environment)
-    trained.name = f"campaign train, {given.trials} trials"
-    told = [line.split(" - ")[-1] for line in printed.splitlines() if "even sample" in line or "Test ROC-AUC" in line]
+    args = measure.parse_arguments(__doc__, rows=10_000_000, trials=4)
+    with world.open_folder(args.folder) as folder:
+        environment = {"CAMPAIGN_HOME": str(folder / f"home-training-{args.rows}")}
+        command = ["train", str(world.make_campaigns_file(folder, args.rows)), "--trials", str(args.trials)]
+        trained, output = measure.time_command([str(world.CAMPAIGN), *command], environment)
+    trained.name = f"campaign train, {args.trials} trials"
+    messages = [
+        line.split(" - ")[-1] for line in output.splitlines() if "even sample" in line or "Test ROC-AUC" in line
+    ]
     targets = [
         Target(
-            f"training at {given.rows:,} rows", f"completes in ≤ {MB / 1000:.0f} GB, samples stated",
-            f"{trained.seconds:.0f} s, {trained.peak / 1000:.1f} GB; said: {'; '.join(told) or 'no sample'}",
-            trained.peak <= MB,
+            f"training at {args.rows:,} rows", f"completes in ≤ {MAX_MB / 1000:.0f} GB, samples stated",
+            f"{trained.seconds:.0f} s, {trained.peak / 1000:.1f} GB; said: {'; '.join(messages) or 'no sample'}",
+            trained.peak <= MAX_MB,
         )
     ]  # fmt: skip
-    measure.keep("training", targets, {"training": [measure.row(trained, rows=given.rows)]}, told=told)
+    measure.save_results("training", targets, {"training": [measure.table_row(trained, rows=args.rows)]}, told=messages)
 
 
 if __name__ == "__main__":

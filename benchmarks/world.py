@@ -22,18 +22,18 @@ TRAINING_ROWS, TRIALS = 100_000, 30
 
 
 @contextmanager
-def folder_of(given: Path | None) -> Iterator[Path]:
-    """The folder that was named, or one for the time of the block."""
-    if given is not None:
-        given.mkdir(parents=True, exist_ok=True)
-        yield given.absolute()
+def open_folder(path: Path | None) -> Iterator[Path]:
+    """The folder at this path, or without a path a temporary folder for the block."""
+    if path is not None:
+        path.mkdir(parents=True, exist_ok=True)
+        yield path.absolute()
         return
     with TemporaryDirectory(prefix="campaign-bench-") as folder:
         yield Path(folder)
 
 
-def file_of(folder: Path, rows: int) -> Path:
-    """A Parquet file of that many campaigns, label included, as the generator gives them."""
+def make_campaigns_file(folder: Path, rows: int) -> Path:
+    """A Parquet file of this many generated campaigns with their label, written unless it exists."""
     path = folder / f"campaigns-{rows}.parquet"
     if not path.exists():
         partial = path.with_suffix(".partial")
@@ -42,18 +42,18 @@ def file_of(folder: Path, rows: int) -> Path:
     return path
 
 
-def day_of(folder: Path, rows: int) -> str:
-    """The URI of a store that holds one day of that many campaigns, and no outcomes yet."""
+def make_day(folder: Path, rows: int) -> str:
+    """The URI of a store that holds one day of this many campaigns, and no outcomes yet."""
     store = folder / f"store-{rows}"
     target = store / f"incoming/day={DAY}/campaigns.parquet"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(file_of(folder, rows), target)
+        os.link(make_campaigns_file(folder, rows), target)
     return store.as_uri()
 
 
 def write_outcomes(folder: Path, rows: int) -> None:
-    """The outcomes of that day's campaigns."""
+    """Write the outcomes of that day's campaigns."""
     target = folder / f"store-{rows}/outcomes/day={DAY}/outcomes.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)
     _write(target, rows, [ID, LABEL])
@@ -62,24 +62,24 @@ def write_outcomes(folder: Path, rows: int) -> None:
 def _write(path: Path, rows: int, columns: list[str] | None) -> None:
     writer = None
     for batch in campaigns(rows):
-        # Words as words, as others write them.
-        whole = pa.record_batch({
+        # Categories as plain text, as others write them.
+        plain = pa.record_batch({
             name: batch[name].cast(pa.string()) if pa.types.is_dictionary(batch[name].type) else batch[name]
             for name in batch.schema.names
         })  # fmt: skip
-        chosen = whole.select(columns) if columns else whole
-        writer = writer or pq.ParquetWriter(path, chosen.schema, compression="zstd", compression_level=1)
-        writer.write_batch(chosen)
+        selected = plain.select(columns) if columns else plain
+        writer = writer or pq.ParquetWriter(path, selected.schema, compression="zstd", compression_level=1)
+        writer.write_batch(selected)
     assert writer is not None
     writer.close()
 
 
-def home_of(folder: Path, rows: int = TRAINING_ROWS, trials: int = TRIALS) -> dict[str, str]:
+def make_home(folder: Path, rows: int = TRAINING_ROWS, trials: int = TRIALS) -> dict[str, str]:
     """The environment of an embedded home with a champion, which is trained if there is none yet."""
     # The allocator is the one that flows/environment.py sets: every contender has it, the rivals too.
     environment = {"CAMPAIGN_HOME": str(folder / "home"), "ARROW_DEFAULT_MEMORY_POOL": "system"}
     if not (folder / "home" / "mlflow.db").exists():
         print(f"training the champion on {rows:,} campaigns …", file=sys.stderr)
-        words = [str(CAMPAIGN), "train", str(file_of(folder, rows)), "--trials", str(trials)]
-        subprocess.run(words, cwd=ROOT, env=os.environ | environment, check=True, capture_output=True)
+        command = [str(CAMPAIGN), "train", str(make_campaigns_file(folder, rows)), "--trials", str(trials)]
+        subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=True, capture_output=True)
     return environment

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from campaign.reading import Batch
 from campaign.schema import BY_NAME, Column, features_of
 
-UNKNOWN = -1
+UNKNOWN_CATEGORY = -1
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Ordinal codes for categories, in the order of `categories`, UNKNOWN for any other; numbers as they are."""
+    """Ordinal codes for categories, in the order of `categories`, UNKNOWN_CATEGORY for any other; numbers as they are."""
 
     feature_set: str
     categories: Mapping[str, tuple[str, ...]]
@@ -29,9 +29,9 @@ class Encoder:
         for column in features_of(feature_set):
             if column.is_category:
                 listed = {name.casefold(): name for name in column.categories}
-                found = {name.casefold(): name for name in sorted(seen[column.name], reverse=True)}
-                unlisted = sorted(name for key, name in found.items() if key not in listed)
-                categories[column.name] = (*(name for key, name in listed.items() if key in found), *unlisted)
+                present = {name.casefold(): name for name in sorted(seen[column.name], reverse=True)}
+                unlisted = sorted(name for key, name in present.items() if key not in listed)
+                categories[column.name] = (*(name for key, name in listed.items() if key in present), *unlisted)
         return cls(feature_set, categories)
 
     @property
@@ -56,17 +56,17 @@ class Encoder:
         """One code a row, written to `out` if it is given. Values are matched without regard to case."""
         known = {value.casefold(): code for code, value in enumerate(self.categories[name])}
         names = map(str, values.dictionary.to_pylist())
-        codes = np.array([*(known.get(name.casefold(), UNKNOWN) for name in names), UNKNOWN], np.float32)
+        codes = np.array([*(known.get(name.casefold(), UNKNOWN_CATEGORY) for name in names), UNKNOWN_CATEGORY], np.float32)
         indices = values.indices
         if indices.null_count:
             indices = pc.fill_null(indices.cast(pa.int64()), len(codes) - 1)
         # No index is out of range; to look for one, numpy would copy all that it takes.
         return codes.take(indices.to_numpy(zero_copy_only=False), out=out, mode="clip")
 
-    def unknown(self, matrix: NDArray[np.float32]) -> dict[str, int]:
+    def count_unknown(self, matrix: NDArray[np.float32]) -> dict[str, int]:
         """Rows of a matrix with a category that training never saw, per feature."""
         return {
-            column.name: int(np.count_nonzero(matrix[:, at] == UNKNOWN))
+            column.name: int(np.count_nonzero(matrix[:, at] == UNKNOWN_CATEGORY))
             for at, column in enumerate(self.features)
             if BY_NAME[column.name].is_category
         }

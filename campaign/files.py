@@ -25,7 +25,7 @@ def raw_batches(
     """
     filesystem, path = filesystem_of(uri)
     with _errors(uri, source):
-        _look_at(filesystem, path, uri, source)
+        _refuse_missing_or_empty(filesystem, path, uri, source)
         if is_csv(path):
             yield from _csv(filesystem, path, source, wanted, categories)
         else:
@@ -36,9 +36,9 @@ def metadata_of(uri: str, source: str) -> pq.FileMetaData:
     """What a Parquet file says of itself."""
     filesystem, path = filesystem_of(uri)
     with _errors(uri, source):
-        _look_at(filesystem, path, uri, source)
+        _refuse_missing_or_empty(filesystem, path, uri, source)
         with filesystem.open_input_file(path) as file:
-            _refuse_others(file, source)
+            _refuse_unless_parquet(file, source)
             return pq.ParquetFile(file).metadata
 
 
@@ -46,7 +46,7 @@ def is_csv(path: str) -> bool:
     return path.lower().endswith((".csv", ".csv.gz"))
 
 
-def _look_at(filesystem: pafs.FileSystem, path: str, uri: str, source: str) -> None:
+def _refuse_missing_or_empty(filesystem: pafs.FileSystem, path: str, uri: str, source: str) -> None:
     info = filesystem.get_file_info(path)
     if info.type != pafs.FileType.File:
         raise BadInput(f"{uri}: there is no such file.", "Check the path.")
@@ -69,7 +69,7 @@ def _errors(uri: str, source: str) -> Iterator[None]:
         ) from error
 
 
-def _refuse_others(file: pa.NativeFile, source: str) -> None:
+def _refuse_unless_parquet(file: pa.NativeFile, source: str) -> None:
     start = file.read(64)
     if start[:4] != b"PAR1":
         raise BadInput(
@@ -88,9 +88,9 @@ def _parquet(
     groups: Sequence[int] | None,
 ) -> Iterator[pa.RecordBatch]:
     with filesystem.open_input_file(path) as file:
-        _refuse_others(file, source)
+        _refuse_unless_parquet(file, source)
         schema = pq.ParquetFile(file).schema_arrow
-        at = _locate(schema.names, wanted, source)
+        at = _match_columns(schema.names, wanted, source)
         texts = [at[name] for name in categories if is_text(schema.field(at[name]).type)]
         # Buffered ahead, what is read is held whole: worth it over a network, where every read waits.
         ahead = not isinstance(filesystem, pafs.LocalFileSystem)
@@ -98,7 +98,7 @@ def _parquet(
         for batch in parquet.iter_batches(batch_rows, row_groups=groups, columns=list(at.values())):
             batch.validate(full=True)  # else a damaged page may end as text that no one can decode
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-            yield pa.RecordBatch.from_arrays([columns[found] for found in at.values()], list(at))
+            yield pa.RecordBatch.from_arrays([columns[name] for name in at.values()], list(at))
 
 
 def _csv(
@@ -106,10 +106,10 @@ def _csv(
 ) -> Iterator[pa.RecordBatch]:
     compression = "gzip" if path.lower().endswith(".gz") else None
     with filesystem.open_input_stream(path, compression=compression) as stream:
-        at = _locate(_header(stream.read(1 << 16), source), wanted, source)
+        at = _match_columns(_header(stream.read(1 << 16), source), wanted, source)
     convert = pacsv.ConvertOptions(
         # Types are found row by row: guessed from the first block, one word in a later one would cost the file.
-        column_types={found: pa.string() for found in at.values()},
+        column_types={name: pa.string() for name in at.values()},
         include_columns=list(at.values()),
         null_values=NULLS,
         strings_can_be_null=True,
@@ -118,7 +118,7 @@ def _csv(
     parse = pacsv.ParseOptions(newlines_in_values=True)
     with filesystem.open_input_stream(path, compression=compression) as stream:
         for batch in pacsv.open_csv(stream, convert_options=convert, read_options=read, parse_options=parse):
-            columns = [batch.column(found) for found in at.values()]
+            columns = [batch.column(name) for name in at.values()]
             yield pa.RecordBatch.from_arrays(columns, list(at))
 
 
@@ -137,7 +137,7 @@ def _header(start: bytes, source: str) -> list[str]:
     return list(pacsv.read_csv(pa.py_buffer(line + b"\n")).schema.names) if text else []
 
 
-def _locate(names: list[str], wanted: list[str], source: str) -> dict[str, str]:
+def _match_columns(names: list[str], wanted: list[str], source: str) -> dict[str, str]:
     at = match_header(names, wanted, source)
     if any(name.strip().casefold() == ID.casefold() for name in names):
         at = match_header(names, [ID], source) | at

@@ -8,25 +8,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from campaign.errors import ModelMismatch
 from campaign.kernels import compiled
+from campaign.shapley import shapley_values
 from campaign.walk import BLOCK, LEAF_KEY, MAX_FEATURES, walk_trees
 
 FORMAT = 1
 DTYPES = {"feature": "i2", "threshold": "f4", "left": "i4", "shares": "f8"}  # per node
 DTYPES |= {"roots": "i4", "heights": "i4", "depths": "f4"}  # per tree
-THREAD_ROWS = 8192  # fewer rows than these are scored before another thread has started
+THREAD_ROWS = 8192  # fewer rows are scored in less time than it takes to start another thread
 MAX_NODES = 1 << 22  # of one tree; what a packed node has bits for
 
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """The nodes of all trees, each tree from its root downwards; a right child stands next to its left sibling.
+    """A `Predictor`: the nodes of all trees, each tree from its root downwards; a right child stands next to its left sibling.
 
     The arrays become read-only. ValueError if a row could leave its tree or walk for ever.
     """
@@ -39,6 +40,8 @@ class Forest:
     heights: NDArray[np.int32]  # [trees]: comparisons on the way to the deepest leaf
     depths: NDArray[np.float32]  # [trees]: comparisons for a training row, on average
     n_features: int
+
+    FILE: ClassVar[str] = "forest.npz"
 
     def __post_init__(self) -> None:
         for name, dtype in DTYPES.items():
@@ -86,17 +89,12 @@ class Forest:
         return cls(n_features=n_features, **{name: arrays[name].astype(DTYPES[name]) for name in DTYPES})
 
     @property
-    def value(self) -> NDArray[np.float64]:
-        """[nodes]: share of class 1 in a leaf."""
-        return self.shares[:, 1]
-
-    @property
-    def mean_depth(self) -> float:
-        """Comparisons per tree for a training row, on average."""
-        return self.cost() / self.roots.size
+    def size(self) -> int:
+        """Number of trees."""
+        return int(self.roots.size)
 
     def cost(self, k: int | None = None) -> float:
-        """Comparisons in the first `k` trees, or in all of them, for a training row, on average."""
+        """Comparisons that a training row takes in the first `k` trees, or in all of them, on average."""
         return float(self.depths[:k].sum(dtype=np.float64))
 
     def predict(self, X: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
@@ -118,6 +116,14 @@ class Forest:
         leaves = np.empty((len(X), self.roots.size), dtype=np.int32)
         self._walk(X, np.array([self.roots.size]), leaves, threads)
         return leaves
+
+    def contributions(self, row: NDArray[np.float32], background: NDArray[np.float32]) -> NDArray[np.float64]:
+        """[features]: exact Shapley values of a row [features] against a background [rows, features].
+
+        ValueError past 64 features.
+        """
+        nodes = (self.feature, self.threshold, self.left, self.shares, self.roots)
+        return shapley_values(row, background, nodes, height=int(self.heights.max()))
 
     def with_leaf_shares(self, X: NDArray[np.float32], y: ArrayLike) -> Forest:
         """The same trees with the shares of y (0 or 1) among the rows of X that reach a leaf; others keep theirs."""

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from campaign.errors import BadInput
 from campaign.files import is_text, raw_batches
 from campaign.identity import SeenIds, id_of_values
-from campaign.schema import ID, LABEL, Column
+from campaign.schema import ID, LABEL, MAX_NUMBER, Column
+from campaign.spelling import is_yes_or_no, outcome_of, spellings_of
 from campaign.store import filesystem_of
 
 BATCH_ROWS = 1 << 16
 REPEATED = f"{ID} was there before"
-TRUE, FALSE = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 
 
 @dataclass
@@ -95,15 +95,15 @@ def read_campaigns(
     wanted = [*(names or [ID]), LABEL] if label else names
     source, start = source_of(uri), first_row
     categories = [column.name for column in features if column.is_category]
-    strange = {name: "" for name in wanted if name not in (ID, *categories)}
+    unread = {name: "" for name in wanted if name not in (ID, *categories)}
     for raw in raw_batches(uri, source, wanted, categories, batch_rows, groups):
         batch = _checked(raw, source, first_row, features, label, seen)
-        _watch(strange, batch)
+        _drop_readable(unread, batch)
         first_row += len(raw)
         yield batch
     if first_row == start:
         raise BadInput(f"{source}: it holds no rows.", "Write it again with its rows, or remove it.")
-    _refuse(strange, source)
+    _refuse_unreadable(unread, source)
 
 
 def count_ignored(uri: str, features: Sequence[Column]) -> int:
@@ -123,22 +123,22 @@ def source_of(uri: str) -> str:
     return path if "://" in path else PurePosixPath(path).name
 
 
-def _watch(strange: dict[str, str], batch: Batch) -> None:
-    """Keep the columns that have had no readable value so far, each with an example of what they hold instead."""
-    for name in list(strange):
+def _drop_readable(unread: dict[str, str], batch: Batch) -> None:
+    """Keep the columns without a readable value so far, each with an example of what stands there instead."""
+    for name in list(unread):
         parsed = batch.label if name == LABEL else batch.numbers[name]
         assert parsed is not None
         if not np.isnan(parsed).all():
-            del strange[name]
+            del unread[name]
             continue
         for row, reasons in batch.reasons.items():
             if f"{name} is not a number" in reasons:
-                strange[name] = str(batch.raw.column(name)[row])
+                unread[name] = str(batch.raw.column(name)[row])
                 break
 
 
-def _refuse(strange: dict[str, str], source: str) -> None:
-    for name, example in strange.items():
+def _refuse_unreadable(unread: dict[str, str], source: str) -> None:
+    for name, example in unread.items():
         if name == LABEL:
             raise BadInput(f"{source}: column {LABEL} holds neither 0 nor 1.", "Write 1 for success and 0 for failure.")
         if example:
@@ -168,10 +168,10 @@ def _checked(
         else:
             parsed = _numbers(values, column.name, source)
             numbers[column.name] = parsed
-            # One comparison finds NaN, infinity and what physics rules out; which of them it was is asked of few rows.
-            fine = (parsed > 0 if column.positive else parsed >= 0) & (parsed <= np.finfo(np.float32).max)
-            if not fine.all():
-                _explain(values, parsed, ~fine, column, reject)
+            # One comparison finds every bad value; which fault it has is looked up for those few alone.
+            possible = column.is_possible(parsed)
+            if not possible.all():
+                _reject_numbers(values, parsed, ~possible, column, reject)
     labels = _labels(raw.column(LABEL), source) if label else None
     if labels is not None:
         reject(np.isnan(labels), f"{LABEL} is missing or neither 0 nor 1")
@@ -181,18 +181,18 @@ def _checked(
     return Batch(source, first_row, raw, ids, numbers, categories, labels, bad)
 
 
-def _explain(
+def _reject_numbers(
     values: pa.Array, parsed: NDArray[np.float64], wrong: NDArray[np.bool_], column: Column, reject: Any
 ) -> None:
     absent = np.isnan(parsed)
     kind = values.type
-    there = _trimmed(values) if is_text(kind) or pa.types.is_dictionary(kind) else values
-    unreadable = absent & ~np.asarray(pc.is_null(there, nan_is_null=pa.types.is_floating(there.type)))
+    given = _trimmed(values) if is_text(kind) or pa.types.is_dictionary(kind) else values
+    unreadable = absent & ~np.asarray(pc.is_null(given, nan_is_null=pa.types.is_floating(given.type)))
     reject(wrong & absent & ~unreadable, f"{column.name} is missing")
     reject(wrong & unreadable, f"{column.name} is not a number")
-    reject(wrong & ~absent & (np.abs(parsed) > np.finfo(np.float32).max), f"{column.name} is not finite")
-    in_reach = wrong & ~absent & (np.abs(parsed) <= np.finfo(np.float32).max)
-    reject(in_reach, f"{column.name} is {'not more than 0' if column.positive else 'negative'}")
+    reject(wrong & ~absent & (np.abs(parsed) > MAX_NUMBER), f"{column.name} is not finite")
+    too_small = wrong & ~absent & (np.abs(parsed) <= MAX_NUMBER)
+    reject(too_small, f"{column.name} is {'not more than 0' if column.positive else 'negative'}")
 
 
 def _numbers(values: pa.Array, name: str, source: str) -> NDArray[np.float64]:
@@ -225,11 +225,10 @@ def _number(text: str | None) -> float:
 
 def _categories(values: pa.Array, column: Column, source: str) -> pa.DictionaryArray:
     """Values under the names of the schema, others as they are; null where missing or blank."""
-    spelled = {known.casefold(): known for known in column.categories}
+    spellings = spellings_of(column)
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     readable = is_text(kind) or pa.types.is_null(kind)
-    if set(spelled) == {"no", "yes"}:
-        spelled |= dict.fromkeys(TRUE, spelled["yes"]) | dict.fromkeys(FALSE, spelled["no"])
+    if is_yes_or_no(column):
         readable = readable or pa.types.is_boolean(kind) or pa.types.is_integer(kind)
     if not readable:
         raise BadInput(f"{source}: column {column.name} has the type {kind}, not text.", "Write it as text.")
@@ -240,7 +239,7 @@ def _categories(values: pa.Array, column: Column, source: str) -> pa.DictionaryA
     if not all(texts):
         blank = pa.array([not text for text in texts]).take(indices)
         indices = pc.if_else(pc.fill_null(blank, True), pa.scalar(None, indices.type), indices)
-    names = pa.array([spelled.get(text.casefold(), text) for text in texts], pa.string())
+    names = pa.array([spellings.get(text.casefold(), text) for text in texts], pa.string())
     return pa.DictionaryArray.from_arrays(indices, names)
 
 
@@ -251,12 +250,9 @@ def _labels(values: pa.Array, source: str) -> NDArray[np.float64]:
             f"{source}: column {LABEL} has the type {values.type}.", "Write 1 for success and 0 for failure."
         )
     texts = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    meaning = [
-        1.0 if text in TRUE else 0.0 if text in FALSE else np.nan
-        for text in (str(value).strip().casefold() for value in texts.dictionary.to_pylist())
-    ]
-    at = pc.fill_null(texts.indices.cast(pa.int64()), len(meaning)).to_numpy(zero_copy_only=False)
-    return np.array([*meaning, np.nan])[at]
+    outcomes = [outcome_of(str(value)) for value in texts.dictionary.to_pylist()]
+    at = pc.fill_null(texts.indices.cast(pa.int64()), len(outcomes)).to_numpy(zero_copy_only=False)
+    return np.array([*outcomes, np.nan])[at]
 
 
 def _ids(raw: pa.RecordBatch, features: list[pa.Array], source: str) -> pa.Array:

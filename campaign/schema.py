@@ -8,6 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
 from campaign.errors import BadInput
 
 FeatureSet = Literal["published", "launch"]
@@ -15,6 +19,7 @@ Known = Literal["at launch", "while running", "at the end"]
 
 ID = "CampaignID"
 LABEL = "IsSuccessful"
+MAX_NUMBER = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,15 @@ class Column:
     @property
     def is_category(self) -> bool:
         return bool(self.categories)
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """Of the values in files that this project writes."""
+        return pa.string() if self.is_category else pa.float64()
+
+    def is_possible(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which numbers physics allows in this column: there, finite in float32, and more than zero, or not less."""
+        return (values > 0 if self.positive else values >= 0) & (values <= MAX_NUMBER)
 
 
 MONTHS = (

@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from campaign.decision import JUST_ABOVE_THRESHOLD, THRESHOLD
+
 BLOCK = 4096  # rows for which a tree stays in the processor's cache
 MAX_FEATURES = 1 << 10  # what a packed node has bits for
 LEAF_KEY = np.uint32(0xFFFFFFFF)
-JUST_OVER_HALF = float(np.nextafter(0.5, 1.0))
 
-# Few rows go deep: all walk the first levels, and those that are at no leaf by then go on without the others.
+# Few rows reach the deep levels: every row walks the first ones, then only those that have not reached a leaf go on.
 FIRST_LEVELS, MORE_LEVELS = 10, 4
 
 
@@ -24,7 +25,7 @@ def walk_trees(
     block = min(BLOCK, stop - start)
     keys = np.empty(block * width, np.uint32)
     ends = np.empty(block, np.uint64)
-    late = np.empty(block, np.int64)
+    unfinished = np.empty(block, np.int64)
     totals = np.empty((block, 2))
 
     def child(tree: Any, row: Any, at: Any) -> Any:
@@ -36,7 +37,7 @@ def walk_trees(
         (p, q, r, s), (a, b, c, d) = four, at
         return child(tree, p, a), child(tree, q, b), child(tree, r, c), child(tree, s, d)
 
-    # 16 rows in step: one waits for its memory while others walk.
+    # 16 rows side by side: while one waits for its node to come from memory, the others go on.
     def walk_16(tree: Any, p: Any, q: Any, r: Any, s: Any, a: Any, b: Any, c: Any, d: Any, levels: Any) -> None:
         for _ in range(levels):
             a, b = children(tree, p, a), children(tree, q, b)
@@ -44,11 +45,11 @@ def walk_trees(
         for i in range(4):
             ends[p[i]], ends[q[i]], ends[r[i]], ends[s[i]] = a[i], b[i], c[i], d[i]
 
-    def in_a_row(row: Any) -> Any:
+    def four_from(row: Any) -> Any:
         return row, row + 1, row + 2, row + 3
 
-    def of_the_late(i: Any) -> Any:
-        return late[i], late[i + 1], late[i + 2], late[i + 3]
+    def unfinished_from(i: Any) -> Any:
+        return unfinished[i], unfinished[i + 1], unfinished[i + 2], unfinished[i + 3]
 
     def ends_of(four: Any) -> Any:
         p, q, r, s = four
@@ -67,7 +68,7 @@ def walk_trees(
             tree, root = nodes[roots[t] :], np.uint64(0)
             levels = min(heights[t], FIRST_LEVELS)
             for row in range(0, count - 15, 16):
-                p, q, r, s = in_a_row(row), in_a_row(row + 4), in_a_row(row + 8), in_a_row(row + 12)
+                p, q, r, s = four_from(row), four_from(row + 4), four_from(row + 8), four_from(row + 12)
                 at = root, root, root, root
                 walk_16(tree, p, q, r, s, at, at, at, at, levels)
             for row in range(count - count % 16, count):
@@ -75,25 +76,26 @@ def walk_trees(
                 for _ in range(heights[t]):
                     end = child(tree, row, end)
                 ends[row] = end
-            waiting = 0
+            pending = 0
             if levels < heights[t]:
                 for row in range(count):
-                    late[waiting] = row
-                    waiting += np.uint32(tree[ends[row]]) != LEAF_KEY
-            while waiting > 15:
-                for i in range(0, waiting - 15, 16):
-                    p, q, r, s = of_the_late(i), of_the_late(i + 4), of_the_late(i + 8), of_the_late(i + 12)
+                    unfinished[pending] = row
+                    pending += np.uint32(tree[ends[row]]) != LEAF_KEY
+            while pending > 15:
+                for i in range(0, pending - 15, 16):
+                    p, q = unfinished_from(i), unfinished_from(i + 4)
+                    r, s = unfinished_from(i + 8), unfinished_from(i + 12)
                     walk_16(tree, p, q, r, s, ends_of(p), ends_of(q), ends_of(r), ends_of(s), MORE_LEVELS)
-                still = 0
-                for i in range(waiting):
-                    late[still] = late[i]
-                    still += np.uint32(tree[ends[late[i]]]) != LEAF_KEY
-                waiting = still
-            for i in range(waiting):
-                end = ends[late[i]]
+                remaining = 0
+                for i in range(pending):
+                    unfinished[remaining] = unfinished[i]
+                    remaining += np.uint32(tree[ends[unfinished[i]]]) != LEAF_KEY
+                pending = remaining
+            for i in range(pending):
+                end = ends[unfinished[i]]
                 while np.uint32(tree[end]) != LEAF_KEY:
-                    end = child(tree, late[i], end)
-                ends[late[i]] = end
+                    end = child(tree, unfinished[i], end)
+                ends[unfinished[i]] = end
             for row in range(count):
                 leaf = np.uint64(roots[t]) + ends[row]
                 totals[row, 0] += shares[leaf, 0]
@@ -103,8 +105,9 @@ def walk_trees(
             if t + 1 == sizes[size]:
                 for row in range(count):
                     failure, success = totals[row, 0] / sizes[size], totals[row, 1] / sizes[size]
-                    # Rounding errors must not decide a tie: scikit-learn compares the two, its users one with a half.
-                    if (success > 0.5) != (success > failure):
-                        success = JUST_OVER_HALF if success > failure else 0.5
+                    # Rounding errors must not decide a tie: scikit-learn compares the two classes, the decision one
+                    # of them with the threshold.
+                    if (success > THRESHOLD) != (success > failure):
+                        success = JUST_ABOVE_THRESHOLD if success > failure else THRESHOLD
                     out[size, first + row] = success
                 size += 1

@@ -5,8 +5,8 @@ from datetime import date
 from prefect import flow
 
 from tasks.days import results
-from tasks.score import ScoredDay, find_champion_to_score_with, find_days, score_day
-from tasks.spread import MOST_TASKS, task_runner
+from tasks.scoring.score import ScoredDay, find_champion_to_score_with, find_days, score_day
+from tasks.task_runner import MOST_TASKS, task_runner
 
 
 @flow(name="batch-scoring", task_runner=task_runner())

@@ -1,4 +1,4 @@
-"""The versions of a model and the line of its champions, as tables."""
+"""The list_versions of a model and the line of its champions, as tables."""
 
 import json
 import shutil
@@ -8,8 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from sqlalchemy import select
 
-from tasks.metrics_db import champions, database
-from tasks.registry import champion_of, files_of, find_champion, versions
+from tasks.metrics_database import champions, database
+from tasks.model_versions import files_of, find_champion, list_versions, require_champion
 
 
 def versions_table(model: str) -> Table:
@@ -18,7 +18,7 @@ def versions_table(model: str) -> Table:
     for name in ("", "role", "test\nROC-AUC", "labelled\ndays", "registered", "verdict"):
         table.add_column(name, justify="left" if name in ("role", "registered", "verdict") else "right")
     reigning = find_champion(model)
-    for version in versions(model):
+    for version in list_versions(model):
         is_champion = reigning is not None and version.number == reigning.number
         role = "champion" if is_champion else "was champion" if version.promoted_at else "challenger"
         table.add_row(
@@ -44,7 +44,7 @@ def history_table() -> Table:
 
 def export_champion(model: str, folder: Path) -> str:
     """Write the champion's own files into a folder; gives its version."""
-    version = champion_of(model)
+    version = require_champion(model)
     folder.mkdir(parents=True, exist_ok=True)
     for file in files_of(version).iterdir():
         shutil.copyfile(file, folder / file.name)

@@ -162,9 +162,9 @@ def set_champion(
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "set by hand",
 ) -> None:
     """Make a version champion, for example to roll back."""
-    from tasks.registry import load, make_champion, version_of
+    from tasks.model_versions import find_version, load_version, make_champion
 
-    load(version_of(context.obj, version))
+    load_version(find_version(context.obj, version))
     make_champion(context.obj, version, reason)
     typer.echo(f"Version {version} of {context.obj} is champion.")
 

@@ -23,13 +23,13 @@ from flows.batch_scoring import batch_scoring
 from flows.monitoring import Monitoring, monitoring
 from flows.traffic import traffic
 from flows.training import training
-from tasks.call import CALLED, CALLED_BEFORE
-from tasks.drop import drop_base
+from tasks.monitoring.retraining_call import CALLED, CALLED_BEFORE
+from tasks.synthetic_days import write_training_data
 from tasks.manifest import read_manifest
-from tasks.metrics import roc_auc
-from tasks.metrics_db import database, metrics
-from tasks.outcomes import UNKNOWN, Outcomes
-from tasks.registry import find_champion, load, version_of
+from tasks.measures import roc_auc
+from tasks.metrics_database import database, metrics
+from tasks.outcomes import NO_OUTCOME, Outcomes
+from tasks.model_versions import find_champion, find_version, load_version
 
 DAYS, DRIFTED_DAYS, DRIFT = 7, 2, 3.0
 
@@ -94,7 +94,7 @@ def play(rows: int, day_rows: int, trials: int) -> None:
         if store.exists("base/campaigns.parquet"):
             said.append("reused: base/campaigns.parquet")
         else:
-            drop_base(store, rows)
+            write_training_data(store, rows)
         missing = [day for day in days[:DAYS] if day not in there]
         for day in missing:
             traffic(day, day_rows, world.drift(day))
@@ -190,15 +190,15 @@ def _compare(store: Store, day: date) -> None:
     assert present is not None
     aucs = {}
     for version in dict.fromkeys(["1", present.number]):
-        model = load(version_of(name, version))
+        model = load_version(find_version(name, version))
         labels, said = [], []
         for batch in read_campaigns(
             store.at(f"incoming/day={day}/campaigns.parquet"), model.encoder.features, SeenIds()
         ):
             label = outcomes.of(batch.ids)
-            known = batch.good & (label != UNKNOWN)
+            known = batch.good & (label != NO_OUTCOME)
             labels.append(label[known])
-            said.append(model.score(batch)[0][known])
+            said.append(model.probabilities_of(batch)[known])
         aucs[version] = roc_auc(np.concatenate(labels), np.concatenate(said))
     shown = ", ".join(f"version {version} {auc:.4f}" for version, auc in aucs.items())
     console.print(f"\nROC-AUC on {day}, which neither was fitted on: [bold]{shown}[/]", end="")

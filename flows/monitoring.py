@@ -5,11 +5,11 @@ from datetime import date
 
 from prefect import flow
 
-from tasks.call import Call, call_for_retraining
-from tasks.captured import find_captured_days, monitor_captured_day
+from tasks.monitoring.retraining_call import Call, call_for_retraining
+from tasks.monitoring.captured import find_captured_days, monitor_captured_day
 from tasks.days import results
-from tasks.monitor import MonitoredDay, find_scored_days, monitor_day
-from tasks.retain import let_go
+from tasks.monitoring.monitor import MonitoredDay, find_scored_days, monitor_day
+from tasks.monitoring.retention import delete_expired
 
 
 @dataclass(frozen=True)
@@ -33,5 +33,5 @@ def monitoring(day: date | None = None, from_day: date | None = None, to_day: da
     looked_at = results([monitor_day(one, return_state=True) for one in days])
     call = call_for_retraining()
     results([monitor_captured_day(one, return_state=True) for one in find_captured_days(day, from_day, to_day)])
-    let_go()
+    delete_expired()
     return Monitoring(looked_at, call)

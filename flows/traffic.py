@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from prefect import flow
 
 from tasks.days import scheduled_day
-from tasks.drop import drop_day, drop_outcomes_of, is_awaited
+from tasks.synthetic_days import is_awaited, publish_campaigns, publish_outcomes
 
 
 @flow(name="traffic")
@@ -31,9 +31,9 @@ def traffic(
     if day is None:
         day = scheduled_day() - timedelta(days=1)
         if is_awaited(day - timedelta(days=outcomes_after_days)):
-            dropped.append(drop_outcomes_of(day - timedelta(days=outcomes_after_days), rows, drift))
+            dropped.append(publish_outcomes(day - timedelta(days=outcomes_after_days), rows, drift))
     if campaigns:
-        dropped.append(drop_day(day, rows, drift))
+        dropped.append(publish_campaigns(day, rows, drift))
     if outcomes:
-        dropped.append(drop_outcomes_of(day, rows, drift))
+        dropped.append(publish_outcomes(day, rows, drift))
     return dropped

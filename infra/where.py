@@ -4,19 +4,19 @@ import sys
 from pathlib import Path
 
 file = Path(sys.argv[1] if len(sys.argv) > 1 else ".env")
-secret = dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line and line[0] != "#")
-data = secret.get("CAMPAIGN_DATASET") or "the store's base/campaigns.parquet"
+env = dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line and line[0] != "#")
+data = env.get("CAMPAIGN_DATASET") or "the store's base/campaigns.parquet"
 grafana = "left out"
-if "grafana" in secret.get("COMPOSE_PROFILES", ""):
-    grafana = f"http://localhost:3000   user admin, password {secret['GRAFANA_PASSWORD']}"
+if "grafana" in env.get("COMPOSE_PROFILES", ""):
+    grafana = f"http://localhost:3000   user admin, password {env['GRAFANA_PASSWORD']}"
 
 print(f"""
 Web       http://localhost:8000   the page for marketers; its interface at /docs
-Prefect   http://localhost:4200   password admin:{secret["PREFECT_PASSWORD"]}
+Prefect   http://localhost:4200   password admin:{env["PREFECT_PASSWORD"]}
 MLflow    http://localhost:5000
 Grafana   {grafana}
 S3        http://localhost:7070   browse at http://localhost:7071
-          access key {secret["S3_ACCESS_KEY"]}, secret key {secret["S3_SECRET_KEY"]}
+          access key {env["S3_ACCESS_KEY"]}, secret key {env["S3_SECRET_KEY"]}
 
 Next, in this folder:
   make stack-demo                                                          play the demo's days through the stack

@@ -8,11 +8,11 @@ import secrets
 import sys
 from pathlib import Path
 
-NAMES = (
+SECRETS = (
     "POSTGRES_PASSWORD", "PREFECT_DB_PASSWORD", "MLFLOW_DB_PASSWORD", "OPTUNA_DB_PASSWORD", "METRICS_DB_PASSWORD",
     "GRAFANA_DB_PASSWORD", "GRAFANA_PASSWORD", "PREFECT_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY",
 )  # fmt: skip
-HEAD = """\
+HEADER = """\
 # Secrets of the stack, and what you set for it. Keep it: the databases are made with these passwords.
 # The services that are left out unless they are named here:
 COMPOSE_PROFILES=grafana
@@ -40,7 +40,7 @@ def write_private(file: Path, text: str) -> None:
 if __name__ == "__main__":
     file = Path(sys.argv[1] if len(sys.argv) > 1 else ".env")
     if not file.exists():
-        write_private(file, HEAD + "".join(f"{name}={secrets.token_hex(16)}\n" for name in NAMES))
+        write_private(file, HEADER + "".join(f"{name}={secrets.token_hex(16)}\n" for name in SECRETS))
         print(f"Wrote {file} with random secrets. Keep it: the databases are made with them.")
     password = dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line)["PREFECT_PASSWORD"]
     home = Path(os.environ.get("CAMPAIGN_HOME") or ".campaign")

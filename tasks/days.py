@@ -1,4 +1,4 @@
-"""Which days a run is about, and how it ends when some of them fail."""
+"""Which days a run is about, what a day holds, and how the run ends when some of its days fail."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 
 from campaign.errors import BadInput
 from campaign.settings import Settings
-from campaign.store import Store
+from campaign.store import Entry, Store
 
 Result = TypeVar("Result")
 
@@ -20,39 +20,44 @@ def scheduled_day() -> date:
     return (start or datetime.now(UTC)).astimezone(UTC).date()
 
 
-def days_in_question(
+def select_days(
     store: Store, folder: str, day: date | None, from_day: date | None, to_day: date | None
 ) -> tuple[list[date], bool]:
     """The days of a folder that a run looks at, and whether they were asked for by name.
 
     Given none, those of the last `CAMPAIGN_LOOKBACK_DAYS`. Raises `BadInput` for a named day that has nothing.
     """
-    there = store.days(folder)
+    existing = store.days(folder)
     if day is not None:
-        if day not in there:
+        if day not in existing:
             remedy = (
                 "Put Parquet files there" if folder == "incoming" else "Score the day first: `campaign score --day`"
             )
-            raise BadInput(f"There is nothing in {store.at(folder)}/day={day}.", f"{remedy} ({_span(there)}).")
+            raise BadInput(f"There is nothing in {store.at(folder)}/day={day}.", f"{remedy} ({_span(existing)}).")
         return [day], True
     if from_day is not None or to_day is not None:
         first, last = from_day or date.min, to_day or date.max
         if first > last:
             raise BadInput(f"--from {first} is after --to {last}.", "Exchange them.")
-        return [one for one in there if first <= one <= last], True
+        return [day for day in existing if first <= day <= last], True
     last = scheduled_day()
     first = last - timedelta(days=Settings().lookback_days)
-    return [one for one in there if first <= one <= last], False
+    return [day for day in existing if first <= day <= last], False
 
 
-def results(states: Iterable[State[Result]]) -> list[Result]:
-    """The results of one run a day. Raises the first error, after every day has had its turn."""
+def parquet_files(store: Store, folder: str, day: date) -> list[Entry]:
+    """The Parquet files that a folder holds of a day."""
+    return [entry for entry in store.entries(f"{folder}/day={day}") if entry.path.endswith(".parquet")]
+
+
+def results_of(states: Iterable[State[Result]]) -> list[Result]:
+    """The results of one task run per day. Raises the first error, after every day has had its turn."""
     states = list(states)
-    errors = [state for state in states if not state.is_completed()]
-    done: list[Any] = [state.result() for state in states if state.is_completed()]
-    if errors:
-        errors[0].result()
-    return done
+    failed = [state for state in states if not state.is_completed()]
+    results: list[Any] = [state.result() for state in states if state.is_completed()]
+    if failed:
+        failed[0].result()
+    return results
 
 
 def _span(days: list[date]) -> str:

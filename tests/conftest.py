@@ -120,7 +120,7 @@ class World:
     second: object
     eighth: object
 
-    # Enough rows that a calm column seems drifted by chance on no calendar day.
+    # Enough rows that on no calendar day a calm column counts as drifted by chance.
     ROWS, DRIFT = 3_000, 3.0
 
 
@@ -133,20 +133,20 @@ def capture_answers(day: date) -> None:
     from campaign.settings import Settings
     from campaign.store import Store
     from deployments.web_service.capture import as_table
-    from tasks.registry import champion_of, load
+    from tasks.model_versions import load_version, require_champion
 
-    store, model = Store(Settings().store), load(champion_of(Settings().model))
+    store, model = Store(Settings().store), load_version(require_champion(Settings().model))
     noon, rows = datetime.combine(day, datetime.min.time(), UTC).timestamp() + 43_200, []
     incoming = store.at(f"incoming/day={day}/campaigns.parquet")
     for batch in read_campaigns(incoming, model.encoder.features, SeenIds()):
         columns = batch.numbers | {name: texts.to_pylist() for name, texts in batch.categories.items()}
-        for n, (probability, good) in enumerate(zip(model.score(batch)[0], batch.good, strict=True)):
-            campaign = {name: values[n] for name, values in columns.items()} | {"CampaignID": batch.ids[n].as_py()}
+        for row, (probability, good) in enumerate(zip(model.probabilities_of(batch), batch.good, strict=True)):
+            campaign = {name: values[row] for name, values in columns.items()} | {"CampaignID": batch.ids[row].as_py()}
             if good:
                 rows.append((f"asked-{len(rows)}", campaign, float(probability), model.version, noon))
-    for name, some in (("part-1", rows), ("part-2", rows[:100])):
+    for name, written in (("part-1", rows), ("part-2", rows[:100])):
         with store.writing(f"captured/day={day}/{name}.parquet") as sink:
-            pq.write_table(as_table(some), sink)
+            pq.write_table(as_table(written), sink)
 
 
 @pytest.fixture(scope="session")
@@ -157,7 +157,7 @@ def world(prefect_api: None, s3: str, postgres: str, home: Path) -> Iterator[Wor
     from flows.monitoring import monitoring
     from flows.traffic import traffic
     from flows.training import training
-    from tasks.drop import drop_base
+    from tasks.synthetic_days import write_training_data
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAMPAIGN_STORE", "s3://campaign/world")
@@ -165,7 +165,7 @@ def world(prefect_api: None, s3: str, postgres: str, home: Path) -> Iterator[Wor
         patch.setenv("CAMPAIGN_OPTUNA_URL", postgres)
         days = [date.today() - timedelta(days=8 - n) for n in range(8)]
         drifts = [World.DRIFT if n >= 5 else 1.0 for n in range(8)]
-        drop_base(Store("s3://campaign/world"), 16_000)
+        write_training_data(Store("s3://campaign/world"), 16_000)
         for day, drift in zip(days[:7], drifts, strict=False):
             traffic(day, World.ROWS, drift)
         first = training(trials=3)

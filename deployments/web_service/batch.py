@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
+from campaign.decision import predicts_success
 from deployments.web_service import metrics
 from deployments.web_service.body import MANY_CAMPAIGNS, body_of, kind_of
 from deployments.web_service.capture import SCHEMA
@@ -74,11 +75,11 @@ def answer(service: Service, kind: str, body: bytes, as_csv: bool) -> bytes:
     """Read, score, count and capture. Raises `Refusal`."""
     served = service.rotation.ready()
     upload = read_upload(kind, body, served, service.request)
-    probability = served.model.forest.predict(upload.matrix) if len(upload.matrix) else np.empty(0)
-    for name, rows in served.model.encoder.unknown(upload.matrix).items():
+    probability = served.model.predict(upload.matrix) if len(upload.matrix) else np.empty(0)
+    for name, rows in served.model.encoder.count_unknown(upload.matrix).items():
         if rows:
             metrics.unknown.labels(name).inc(rows)
-    successful = int((probability > 0.5).sum())
+    successful = int(predicts_success(probability).sum())
     metrics.predictions.labels("success").inc(successful)
     metrics.predictions.labels("failure").inc(len(probability) - successful)
     metrics.rejected.inc(len(upload.errors))
@@ -97,7 +98,7 @@ def _scored(upload: Upload, probability: Any, version: str, service: Service) ->
     columns |= {
         "prediction_id": pa.array([service.capture.new_id() for _ in range(rows)], pa.string()),
         "probability": pa.array(probability),
-        "success": pa.array((probability > 0.5).astype(np.int8)),
+        "success": pa.array(predicts_success(probability).astype(np.int8)),
         "model_version": pa.array([version] * rows, pa.string()),
         "answered_at": pa.array(np.full(rows, int(time.time() * 1e6))).cast(pa.timestamp("us", "UTC")),
     }

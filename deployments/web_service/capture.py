@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from campaign.decision import predicts_success
 from campaign.errors import StoreError
 from campaign.schema import FEATURES, ID
 from campaign.store import Store
@@ -41,7 +42,7 @@ SCHEMA = pa.schema(
     [
         ("prediction_id", pa.string()),
         (ID, pa.string()),  # null where the client gave none
-        *((column.name, pa.string() if column.is_category else pa.float64()) for column in FEATURES),
+        *((column.name, column.arrow_type) for column in FEATURES),
         ("probability", pa.float64()),
         ("success", pa.int8()),
         ("model_version", pa.string()),
@@ -147,7 +148,7 @@ def as_table(rows: Sequence[tuple[str, Mapping[str, Any], float, str, float]]) -
         values = [campaign.get(name) for campaign in campaigns]
         columns[name] = [text and spelled(name, text) for text in values] if column.is_category else values
     probability = np.array(probabilities)
-    columns |= {"probability": probability, "success": (probability > 0.5).astype(np.int8), "model_version": versions}
+    columns |= {"probability": probability, "success": predicts_success(probability).astype(np.int8), "model_version": versions}
     columns["answered_at"] = (np.array(times) * 1e6).astype(np.int64)
     return pa.table([pa.array(columns[one.name]).cast(one.type) for one in SCHEMA], schema=SCHEMA)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from campaign.errors import CampaignError
-from campaign.model import ScoringModel
+from campaign.model import REFERENCE, ScoringModel
 from deployments.champion import VERSION, bundled_model
-from deployments.web_service.origin import REFERENCE, Fetched
+from deployments.web_service.origin import Fetched
 
 CURRENT = "current"
 KEPT = 2  # another worker may be reading the one before

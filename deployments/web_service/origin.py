@@ -8,11 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from campaign.model import DESCRIPTION, ScoringModel
+from campaign.model import DESCRIPTION, REFERENCE, ScoringModel
 from campaign.settings import Settings
 from deployments.champion import TRACKING, bundle_folder, bundled_model, registered_champion, registered_files
-
-REFERENCE = "reference.parquet"
 
 Fetched = tuple[ScoringModel, Path | None]  # the model, and its reference if it has one
 

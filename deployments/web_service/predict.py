@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from campaign.decision import predicts_success
 from deployments.web_service import metrics
 from deployments.web_service.body import GONE, ONE_CAMPAIGN, Gone, Receive, body_of, refuse_unless_json
 from deployments.web_service.documents import json_body
@@ -82,7 +83,7 @@ class PredictOne:
         probability, unknown = served.score(campaign)
         for name in unknown:
             metrics.unknown.labels(name).inc()
-        success = probability > 0.5
+        success = predicts_success(probability)
         _outcomes[success].inc()
         prediction_id = service.capture.new_id()
         service.capture.add(prediction_id, campaign, probability, served.version)

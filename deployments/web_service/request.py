@@ -5,18 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired
 
-import numpy as np
 from pydantic import AliasChoices, Field, Strict, StringConstraints, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
-from campaign.reading import FALSE, TRUE
-from campaign.schema import BY_NAME, FEATURES, ID, Column, features_of
+from campaign.schema import BY_NAME, FEATURES, ID, MAX_NUMBER, Column, features_of
+from campaign.spelling import is_yes_or_no, spellings_of
 from deployments.web_service.refusals import NotUnderstood
 
-MAX_NUMBER = float(np.finfo(np.float32).max)
 MAX_TEXT = 200  # characters
-YES_OR_NO = {"no", "yes"}
 # Numbers written as text, as a spreadsheet or a form leaves them.
 NUMBER_AS_TEXT = {True: r"^[1-9][0-9]{0,14}(\.[0-9]{1,9})?$", False: r"^[0-9]{1,15}(\.[0-9]{1,9})?$"}
 REASONS = {
@@ -32,15 +29,7 @@ REASONS = {
 }
 
 
-def spelling(column: Column) -> dict[str, str]:
-    """The schema's name of each category, by how it may be written without regard to case."""
-    known = {name.casefold(): name for name in column.categories}
-    if set(known) == YES_OR_NO:
-        known |= dict.fromkeys(TRUE, known["yes"]) | dict.fromkeys(FALSE, known["no"])
-    return known
-
-
-SPELLINGS = {column.name: spelling(column) for column in FEATURES if column.is_category}
+SPELLINGS = {column.name: spellings_of(column) for column in FEATURES if column.is_category}
 
 
 def spelled(name: str, text: str) -> str:
@@ -126,7 +115,7 @@ def _field(column: Column) -> Any:
         return Annotated[number, WithJsonSchema(shown), _names(column.name)]
     text = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"\S"}
     shown = {
-        **({"anyOf": [text, {"type": "boolean"}]} if set(SPELLINGS[column.name]) > YES_OR_NO else text),
+        **({"anyOf": [text, {"type": "boolean"}]} if is_yes_or_no(column) else text),
         "description": f"{about} ({', '.join(column.categories)}, or another, which the model does not know)",
         "examples": [column.categories[0]],
     }
@@ -147,7 +136,7 @@ def _meant(key: str, value: Any) -> Any:
     column = _BY_SPELLING.get(key)
     if column is None:
         return value
-    if isinstance(value, bool) and column.is_category and set(SPELLINGS[column.name]) > YES_OR_NO:
+    if isinstance(value, bool) and is_yes_or_no(column):
         return spelled(column.name, str(value))
     if isinstance(value, str) and not column.is_category and re.search(NUMBER_AS_TEXT[column.positive], value):
         return float(value)

@@ -124,10 +124,10 @@ class Rotation:
                 "Name its model in CAMPAIGN_MODEL and start the service again, or roll back.",
             )
         if reference is None:
-            model.forest.predict(np.zeros((1, model.forest.n_features), np.float32))  # what is compiled is loaded now
+            model.predict(np.zeros((1, model.n_features), np.float32))  # what is compiled is loaded now
             return 0
         recorded = pq.read_table(reference, columns=["probability"]).column(0).to_numpy()
-        scored = [model.score(batch)[0] for batch in read_campaigns(str(reference), model.encoder.features)]
+        scored = [model.probabilities_of(batch) for batch in read_campaigns(str(reference), model.encoder.features)]
         apart = np.abs(np.concatenate(scored) - recorded).max()
         if not apart <= TOLERANCE:
             raise ModelMismatch(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from campaign.encoding import UNKNOWN
+from campaign.encoding import UNKNOWN_CATEGORY
 from campaign.model import ScoringModel
 from deployments.web_service.request import spelled
 
@@ -48,7 +48,7 @@ class Served:
                 code = codes.get(value)
                 if code is None:  # most clients spell a category as the schema does
                     code = self._code(name, value)
-                    if code == UNKNOWN:
+                    if code == UNKNOWN_CATEGORY:
                         unknown.append(name)
                 value = code
             row.append(value)
@@ -57,9 +57,9 @@ class Served:
     def score(self, campaign: Mapping[str, Any]) -> tuple[float, list[str]]:
         """Probability of success, and the features with a category that training never saw."""
         row, unknown = self.row(campaign)
-        return float(self.model.forest.predict(np.array([row], np.float32))[0]), unknown
+        return float(self.model.predict(np.array([row], np.float32))[0]), unknown
 
     def _code(self, name: str, text: str) -> int:
         wanted = spelled(name, text).casefold()
         known = self.model.encoder.categories[name]
-        return next((code for code, one in enumerate(known) if one.casefold() == wanted), UNKNOWN)
+        return next((code for code, one in enumerate(known) if one.casefold() == wanted), UNKNOWN_CATEGORY)

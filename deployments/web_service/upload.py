@@ -113,7 +113,7 @@ def _from_json(rows: list[Any], served: Served, request: CampaignRequest) -> Upl
         else:
             campaigns.append(spelled_out(campaign))
             matrix.append(served.row(campaign)[0])
-    width = served.model.forest.n_features
+    width = served.model.n_features
     columns = {name: pa.array([one.get(name) for one in campaigns], kind) for name, kind in COLUMNS.items()}
     return Upload(len(rows), errors, np.array(matrix, np.float32).reshape(-1, width), pa.table(columns))
 
@@ -131,7 +131,7 @@ def _from_file(file: Path, served: Served) -> Upload:
     return Upload(rows, errors, np.concatenate(matrices), pa.concat_tables(tables))
 
 
-COLUMNS = {ID: pa.string()} | {one.name: pa.string() if one.is_category else pa.float64() for one in FEATURES}
+COLUMNS = {ID: pa.string()} | {column.name: column.arrow_type for column in FEATURES}
 
 
 def _campaigns(batch: Batch) -> pa.Table:

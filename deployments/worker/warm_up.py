@@ -2,14 +2,13 @@
 
 import numpy as np
 import pyarrow as pa
-from sklearn.ensemble import RandomForestClassifier
 
-from campaign.forest import Forest
 from campaign.identity import SeenIds
+from campaign.warm_up import smallest_forest
 
-X = np.random.default_rng(1).random((64, 3), dtype=np.float32)
-forest = Forest.from_sklearn(RandomForestClassifier(2, random_state=1).fit(X, X[:, 0] > 0.5))
+forest = smallest_forest()
+X = np.zeros((64, forest.n_features), np.float32)
 forest.predict(X)
 forest.leaves(X)
-forest.predict_prefixes(X, [1, 2])
+forest.predict_prefixes(X, [1])
 SeenIds().repeats(pa.array(["a", "b"]))

@@ -8,13 +8,13 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.events.actions import CallWebhook
 from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger, Posture, ResourceSpecification
 
-from infra.prefect.schedules import STALLED
+from infra.prefect.schedules import STALLED_EVENT
 
-BLOCK = "campaign-alerts"
-DEPLOYED = {"prefect.resource.role": "deployment", "prefect.resource.id": "prefect.deployment.*"}
+WEBHOOK_BLOCK = "campaign-alerts"
+ANY_DEPLOYMENT = {"prefect.resource.role": "deployment", "prefect.resource.id": "prefect.deployment.*"}
 # One call an hour for each run and each schedule, however often the event comes.
-# What is left to its default is not sent with an update, and an automation without a posture is refused.
-OFTEN: dict[str, Any] = {
+# An update sends no defaults, and Prefect refuses an automation without a posture.
+HOURLY: dict[str, Any] = {
     "type": "event",
     "posture": Posture.Reactive,
     "for_each": {"prefect.resource.id"},
@@ -24,12 +24,14 @@ OFTEN: dict[str, Any] = {
 ALERTS = {
     "tell when a run has failed": (
         EventTrigger(
-            expect={"prefect.flow-run.Failed"}, match_related=ResourceSpecification.model_validate(DEPLOYED), **OFTEN
+            expect={"prefect.flow-run.Failed"},
+            match_related=ResourceSpecification.model_validate(ANY_DEPLOYMENT),
+            **HOURLY,
         ),
         "{{ flow.name }}/{{ deployment.name }}: run {{ flow_run.name }} has failed. {{ flow_run.state.message }}",
     ),
     "tell when a schedule stands still": (
-        EventTrigger(expect={STALLED}, **OFTEN),
+        EventTrigger(expect={STALLED_EVENT}, **HOURLY),
         "{{ event.payload.message }}",
     ),
 }
@@ -38,25 +40,25 @@ ALERTS = {
 def set_alerts(client: SyncPrefectClient, url: str) -> None:
     """Make the automations call this URL with `{"text": "…"}`, as chat tools want it; without a URL there are none.
 
-    One that a person has paused stays paused. One that is as it should be is not touched: writing it anew would drop
+    An automation that a person has paused stays paused. One that needs no change is not touched: updating it would drop
     its open windows.
     """
     if not url:
         for name in ALERTS:
-            for there in client.read_automations_by_name(name):
-                client.delete_automation(there.id)
+            for automation in client.read_automations_by_name(name):
+                client.delete_automation(automation.id)
         return
-    block = Webhook(method="POST", url=url).save(BLOCK, overwrite=True, _sync=True)  # type: ignore[call-arg]
+    block = Webhook(method="POST", url=url).save(WEBHOOK_BLOCK, overwrite=True, _sync=True)  # type: ignore[call-arg]
     for name, (trigger, text) in ALERTS.items():
         payload = f'{{"text": {{% set text %}}{text}{{% endset %}}{{{{ text | tojson }}}}}}'
         action = CallWebhook(type="call-webhook", block_document_id=block, payload=payload)
         wanted = AutomationCore(name=name, trigger=trigger, actions=[action])
-        found = client.read_automations_by_name(name)
-        if not found:
+        existing = client.read_automations_by_name(name)
+        if not existing:
             client.create_automation(wanted)
-        elif _essence(found[0]) != _essence(wanted):
-            client.update_automation(found[0].id, wanted.model_copy(update={"enabled": found[0].enabled}))
+        elif _trigger_and_actions(existing[0]) != _trigger_and_actions(wanted):
+            client.update_automation(existing[0].id, wanted.model_copy(update={"enabled": existing[0].enabled}))
 
 
-def _essence(automation: AutomationCore | Automation) -> dict[str, Any]:
+def _trigger_and_actions(automation: AutomationCore | Automation) -> dict[str, Any]:
     return automation.model_dump(include={"trigger", "actions"})

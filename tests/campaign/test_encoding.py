@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import OrdinalEncoder
 
 from campaign import synthetic
-from campaign.encoding import UNKNOWN, Encoder
+from campaign.encoding import UNKNOWN_CATEGORY, Encoder
 from campaign.reading import Batch
 from campaign.schema import CATEGORIES, FEATURES, NUMBERS, features_of
 
@@ -26,7 +26,7 @@ def batch_of(numbers: dict[str, Any], categories: dict[str, list[str | None]]) -
     return Batch("a.parquet", 0, pa.RecordBatch.from_arrays([ids], ["CampaignID"]), ids, numbers, coded, None)
 
 
-def published(rows: int) -> tuple[pd.DataFrame, Batch]:
+def published_rows(rows: int) -> tuple[pd.DataFrame, Batch]:
     frame = pa.Table.from_batches(synthetic.campaigns(rows)).to_pandas()
     numbers = {name: frame[name].to_numpy(np.float64) for name in NUMBERS}
     return frame, batch_of(numbers, {name: frame[name].tolist() for name in CATEGORIES})
@@ -57,35 +57,37 @@ def test_the_matrix_is_that_of_scikit_learns_ordinal_encoder_row_by_row(
             with np.errstate(over="ignore"):
                 columns.append(np.array(numbers[column.name]).astype(np.float32))
         elif not encoder.categories[column.name]:
-            columns.append(np.full(ROWS, UNKNOWN, np.float32))
+            columns.append(np.full(ROWS, UNKNOWN_CATEGORY, np.float32))
         else:
             lower = [value.casefold() for value in encoder.categories[column.name]]
-            theirs = OrdinalEncoder(categories=[lower], handle_unknown="use_encoded_value", unknown_value=UNKNOWN)
+            reference = OrdinalEncoder(
+                categories=[lower], handle_unknown="use_encoded_value", unknown_value=UNKNOWN_CATEGORY
+            )
             values = [[(value if value is not None else "<missing>").casefold()] for value in categories[column.name]]
-            columns.append(theirs.fit(pd.DataFrame(lower)).transform(pd.DataFrame(values))[:, 0])
+            columns.append(reference.fit(pd.DataFrame(lower)).transform(pd.DataFrame(values))[:, 0])
     np.testing.assert_array_equal(encoder.encode(batch), np.column_stack(columns).astype(np.float32))
 
 
 def test_the_matrix_is_laid_out_as_the_forest_walks_it() -> None:
-    matrix = Encoder.fit("published", KNOWN).encode(published(10)[1])
+    matrix = Encoder.fit("published", KNOWN).encode(published_rows(10)[1])
     assert matrix.dtype == np.float32
     assert matrix.flags.f_contiguous
     assert matrix.shape == (10, len(FEATURES))
 
 
 def test_codes_follow_the_schema_whatever_order_the_rows_came_in_then_the_names() -> None:
-    found = Encoder.fit("published", KNOWN | {"Category": iter(["Music", "Zines", "Art", "Blogs", "Film"])})
-    assert found.categories["Category"] == ("Art", "Film", "Music", "Blogs", "Zines")
-    assert found.categories["LaunchMonth"][:2] == ("January", "February")
+    encoder = Encoder.fit("published", KNOWN | {"Category": iter(["Music", "Zines", "Art", "Blogs", "Film"])})
+    assert encoder.categories["Category"] == ("Art", "Film", "Music", "Blogs", "Zines")
+    assert encoder.categories["LaunchMonth"][:2] == ("January", "February")
 
 
 def test_two_spellings_of_a_category_are_one() -> None:
-    found = Encoder.fit("published", KNOWN | {"Category": ["Podcast", "podcast", "Film", "FILM"]})
-    assert found.categories["Category"] == ("Film", "Podcast")
+    encoder = Encoder.fit("published", KNOWN | {"Category": ["Podcast", "podcast", "Film", "FILM"]})
+    assert encoder.categories["Category"] == ("Film", "Podcast")
 
 
 def test_a_slice_of_a_batch_is_encoded_like_its_rows() -> None:
-    frame, batch = published(50)
+    frame, batch = published_rows(50)
     encoder = Encoder.fit("published", KNOWN)
     for name in CATEGORIES:
         values = batch.categories[name]
@@ -94,9 +96,9 @@ def test_a_slice_of_a_batch_is_encoded_like_its_rows() -> None:
 
 
 def test_a_category_of_later_is_unknown_and_counted() -> None:
-    _, batch = published(50)
+    _, batch = published_rows(50)
     matrix = Encoder.fit("published", KNOWN | {"Country": ["UK"], "Currency": []}).encode(batch)
-    unknown = Encoder.fit("published", KNOWN | {"Country": ["UK"], "Currency": []}).unknown(matrix)
+    unknown = Encoder.fit("published", KNOWN | {"Country": ["UK"], "Currency": []}).count_unknown(matrix)
     elsewhere = sum(value != "UK" for value in batch.categories["Country"].to_pylist())
     assert unknown == dict.fromkeys(CATEGORIES, 0) | {"Country": elsewhere, "Currency": 50}
 

@@ -25,7 +25,7 @@ def fitted(X: Any, y: Any, **params: Any) -> RandomForestClassifier:
     return RandomForestClassifier(**{"n_estimators": 7, "random_state": 0, "n_jobs": 1} | params).fit(X, y)
 
 
-def published(rows: int, seed: int) -> tuple[Any, Any]:
+def published_rows(rows: int, seed: int) -> tuple[Any, Any]:
     rng = np.random.default_rng(seed)
     goal = rng.integers(1_000, 100_000, rows)
     raised = goal * rng.uniform(0.5, 1.5, rows)
@@ -43,14 +43,14 @@ def awkward(model: RandomForestClassifier, X: Any) -> Any:
 
 
 def assert_same(forest: Forest, model: RandomForestClassifier, X: Any) -> None:
-    ours, theirs = forest.predict(X), model.predict_proba(X)[:, 1]
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
-    np.testing.assert_array_equal(ours > 0.5, model.predict(X))
+    actual, expected = forest.predict(X), model.predict_proba(X)[:, 1]
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(actual > 0.5, model.predict(X))
 
 
 @pytest.fixture(scope="module")
 def model() -> RandomForestClassifier:
-    return fitted(*published(3_000, seed=1), n_estimators=12, max_depth=8)
+    return fitted(*published_rows(3_000, seed=1), n_estimators=12, max_depth=8)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_probabilities_and_labels_are_those_of_scikit_learn(
 
 @pytest.mark.parametrize("params", [{"n_estimators": 40, "max_depth": 10}, {"max_features": 6}, {"max_features": None}])
 def test_on_campaigns_every_label_is_that_of_scikit_learn(params: dict[str, Any]) -> None:
-    X, y = published(20_000, seed=2)
+    X, y = published_rows(20_000, seed=2)
     model = fitted(X[:10_000], y[:10_000], **params)
     assert_same(Forest.from_sklearn(model), model, X)
 
@@ -102,14 +102,14 @@ def test_rounding_errors_decide_no_tie_otherwise_than_in_scikit_learn() -> None:
 
 
 def test_a_row_alone_scores_as_among_others(forest: Forest) -> None:
-    X, _ = published(BLOCK + 37, seed=3)
+    X, _ = published_rows(BLOCK + 37, seed=3)
     together = forest.predict(X)
     alone = [forest.predict(X[row : row + 1])[0] for row in [0, 15, 16, BLOCK - 1, BLOCK, BLOCK + 36]]
     assert together[[0, 15, 16, BLOCK - 1, BLOCK, BLOCK + 36]].tolist() == alone
 
 
 def test_threads_leave_the_same_bytes_as_one(forest: Forest) -> None:
-    X, _ = published(3 * THREAD_ROWS + 5, seed=4)
+    X, _ = published_rows(3 * THREAD_ROWS + 5, seed=4)
     assert forest.predict(X, threads=3).tobytes() == forest.predict(X).tobytes()
     assert forest.leaves(X, threads=2).tobytes() == forest.leaves(X).tobytes()
 
@@ -120,7 +120,7 @@ def test_no_rows_have_no_probabilities(forest: Forest) -> None:
 
 @pytest.mark.parametrize("as_given", [np.float64, np.asfortranarray, lambda X: np.repeat(X, 2, axis=0)[::2]])
 def test_another_layout_of_the_same_rows_scores_alike(forest: Forest, as_given: Callable[[Any], Any]) -> None:
-    X, _ = published(100, seed=5)
+    X, _ = published_rows(100, seed=5)
     before = X.copy()
     assert forest.predict(as_given(X)).tolist() == forest.predict(X).tolist()
     assert X.flags.writeable
@@ -128,7 +128,7 @@ def test_another_layout_of_the_same_rows_scores_alike(forest: Forest, as_given: 
 
 
 def test_read_only_rows_are_scored(forest: Forest) -> None:
-    X, _ = published(20, seed=5)
+    X, _ = published_rows(20, seed=5)
     X.setflags(write=False)
     assert forest.predict(X).shape == (20,)
 
@@ -146,7 +146,7 @@ def test_what_is_no_number_still_ends_in_a_leaf(forest: Forest, value: float) ->
 
 
 def test_prefixes_are_the_averages_of_the_first_trees(forest: Forest, model: RandomForestClassifier) -> None:
-    X, _ = published(500, seed=6)
+    X, _ = published_rows(500, seed=6)
     by_tree = np.array([tree.predict_proba(X)[:, 1] for tree in model.estimators_])
     prefixes = forest.predict_prefixes(X, [1, 2, 7, 12])
     expected = [by_tree[:k].mean(axis=0) for k in (1, 2, 7, 12)]
@@ -161,15 +161,15 @@ def test_sizes_that_no_prefix_has_are_refused(forest: Forest, sizes: list[int]) 
 
 
 def test_leaves_tell_the_same_rows_apart_as_scikit_learn(forest: Forest, model: RandomForestClassifier) -> None:
-    X, _ = published(400, seed=7)
-    ours, theirs = forest.leaves(X), model.apply(X)
+    X, _ = published_rows(400, seed=7)
+    actual, expected = forest.leaves(X), model.apply(X)
     for tree in range(12):
-        pairs = set(zip(ours[:, tree].tolist(), theirs[:, tree].tolist(), strict=True))
-        assert len(pairs) == len(set(ours[:, tree])) == len(set(theirs[:, tree]))
+        pairs = set(zip(actual[:, tree].tolist(), expected[:, tree].tolist(), strict=True))
+        assert len(pairs) == len(set(actual[:, tree])) == len(set(expected[:, tree]))
 
 
 def test_leaf_shares_are_those_of_the_rows_given(forest: Forest, model: RandomForestClassifier) -> None:
-    X, y = published(BLOCK + 800, seed=8)
+    X, y = published_rows(BLOCK + 800, seed=8)
     expected = np.zeros(len(X))
     for leaves in model.apply(X).T:
         expected += np.bincount(leaves, weights=y)[leaves] / np.bincount(leaves)[leaves] / 12
@@ -177,11 +177,11 @@ def test_leaf_shares_are_those_of_the_rows_given(forest: Forest, model: RandomFo
 
 
 def test_a_leaf_that_no_row_reaches_keeps_its_share(forest: Forest) -> None:
-    X, _ = published(1, seed=9)
+    X, _ = published_rows(1, seed=9)
     changed = forest.with_leaf_shares(X, [1])
-    reached = np.isin(np.arange(forest.value.size), forest.leaves(X))
-    assert np.all(changed.value[reached] == 1)
-    np.testing.assert_array_equal(changed.value[~reached], forest.value[~reached])
+    reached = np.isin(np.arange(forest.feature.size), forest.leaves(X))
+    assert np.array_equal(changed.shares[reached], [[0, 1]] * reached.sum())
+    np.testing.assert_array_equal(changed.shares[~reached], forest.shares[~reached])
 
 
 def test_labels_for_other_rows_are_refused(forest: Forest) -> None:
@@ -201,17 +201,17 @@ def test_leaves_with_counts_give_the_same_forest_as_leaves_with_shares(
         )
         for tree in trees
     ]
-    np.testing.assert_allclose(Forest.from_trees(counted).value, forest.value, rtol=1e-12)
+    np.testing.assert_allclose(Forest.from_trees(counted).shares, forest.shares, rtol=1e-12)
 
 
 def test_cost_is_the_comparisons_of_a_training_row() -> None:
-    X, y = published(1_000, seed=10)
+    X, y = published_rows(1_000, seed=10)
     model = fitted(X, y, bootstrap=False, max_features=3)
     forest = Forest.from_sklearn(model)
     by_tree = [tree.decision_path(X).sum(axis=1).mean() - 1 for tree in model.estimators_]
     assert forest.cost(3) == pytest.approx(sum(by_tree[:3]), rel=1e-6)
     assert forest.cost() == pytest.approx(sum(by_tree), rel=1e-6)
-    assert forest.mean_depth == pytest.approx(np.mean(by_tree), rel=1e-6)
+    assert forest.cost() / forest.size == pytest.approx(np.mean(by_tree), rel=1e-6)
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0], [1, 1, 1], [0, 1, 2], ["no", "yes", "no"]])
@@ -231,11 +231,11 @@ def test_a_forest_of_single_leaves_predicts() -> None:
 
 
 def test_a_saved_forest_predicts_the_same(forest: Forest, tmp_path: Path) -> None:
-    X, _ = published(100, seed=11)
+    X, _ = published_rows(100, seed=11)
     forest.save(tmp_path / "forest.npz")
     loaded = Forest.load(tmp_path / "forest.npz")
     assert loaded.predict(X).tobytes() == forest.predict(X).tobytes()
-    assert loaded.mean_depth == forest.mean_depth
+    assert loaded.cost() == forest.cost()
 
 
 def test_a_forest_saved_twice_leaves_the_same_bytes(forest: Forest, tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_a_file_with_a_byte_changed_predicts_the_same_or_is_refused(forest: Fore
     path = tmp_path / "forest.npz"
     forest.save(path)
     good = path.read_bytes()
-    X, _ = published(20, seed=12)
+    X, _ = published_rows(20, seed=12)
     for position in np.random.default_rng(0).integers(0, len(good), 60).tolist():
         path.write_bytes(good[:position] + bytes([good[position] ^ 255]) + good[position + 1 :])
         try:

@@ -32,25 +32,25 @@ def test_a_fifth_of_campaigns_is_for_testing_a_fifth_for_validation_the_rest_for
 
 def test_the_id_of_a_row_without_one_is_the_same_in_every_process() -> None:
     values = (1000.0, "Film", None)
-    told = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", f"from campaign.identity import id_of_values; print(id_of_values({values}))"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert told.stdout.strip() == id_of_values(values) == "row-" + hashlib.sha256(b"1000.0|Film|None").hexdigest()[:16]
+    assert ended.stdout.strip() == id_of_values(values) == "row-" + hashlib.sha256(b"1000.0|Film|None").hexdigest()[:16]
 
 
 @settings(deadline=None)
 @given(BATCHES)
 def test_the_first_campaign_with_an_id_is_new_and_every_later_one_a_repeat(batches: Any) -> None:
-    ours, theirs = SeenIds(), set()
+    seen, expected_seen = SeenIds(), set()
     for texts, lead, tail in batches:
-        # A slice of a longer array: its text does not begin at the beginning.
+        # A slice of a longer array: its text does not start at offset 0.
         padded = pa.array(["zzz"] * lead + texts + ["yyy"] * tail, pa.string())
         expected = []
         for text in texts:
-            expected.append(text in theirs)
-            theirs.add(text)
-        assert ours.repeats(padded.slice(lead, len(texts))).tolist() == expected
+            expected.append(text in expected_seen)
+            expected_seen.add(text)
+        assert seen.repeats(padded.slice(lead, len(texts))).tolist() == expected
 
 
 def test_ids_are_told_apart_however_many_there_are() -> None:

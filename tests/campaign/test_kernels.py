@@ -29,7 +29,7 @@ print(sum(compiled(walk_trees).stats.cache_hits.values()))
 
 
 @pytest.fixture(autouse=True)
-def forgotten():
+def empty_cache():
     cache_folder.cache_clear()
     yield
     cache_folder.cache_clear()
@@ -37,13 +37,13 @@ def forgotten():
 
 def test_what_one_process_compiled_another_takes_from_a_folder_it_cannot_write_to(tmp_path: Path) -> None:
     hits = []
-    for how in ("compiling", "read-only"):
-        ran = subprocess.run(
-            [sys.executable, "-c", f"import sys{SCORE}", how],
+    for mode in ("compiling", "read-only"):
+        ended = subprocess.run(
+            [sys.executable, "-c", f"import sys{SCORE}", mode],
             env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
-        assert ran.returncode == 0, ran.stderr
-        hits.append(int(ran.stdout))
+        assert ended.returncode == 0, ended.stderr
+        hits.append(int(ended.stdout))
     assert hits == [0, 1]
 
 

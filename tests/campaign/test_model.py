@@ -13,7 +13,7 @@ from campaign import synthetic
 from campaign.encoding import Encoder
 from campaign.errors import ModelMismatch
 from campaign.forest import Forest
-from campaign.model import DESCRIPTION, FOREST, ScoringModel
+from campaign.model import DESCRIPTION, ScoringModel
 from campaign.reading import Batch, read_campaigns
 from campaign.schema import FEATURES, features_of
 
@@ -38,9 +38,9 @@ def test_a_stored_model_scores_as_the_one_that_was_fitted(tmp_path: Path, batch:
     model, forest = fitted(batch, feature_set)
     files = model.save(tmp_path / "model")
     loaded = ScoringModel.load(tmp_path / "model", "7")
-    np.testing.assert_array_equal(loaded.score(batch)[0], model.score(batch)[0])
-    theirs = forest.predict_proba(model.encoder.encode(batch))[:, 1]
-    np.testing.assert_allclose(loaded.score(batch)[0], theirs, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(loaded.probabilities_of(batch), model.probabilities_of(batch))
+    expected = forest.predict_proba(model.encoder.encode(batch))[:, 1]
+    np.testing.assert_allclose(loaded.probabilities_of(batch), expected, rtol=0, atol=1e-12)
     assert (loaded.name, loaded.version, loaded.encoder) == ("campaign-success", "7", model.encoder)
     assert loaded.about == {"rows": 400}
     assert sorted(files) == sorted((tmp_path / "model").iterdir())
@@ -48,13 +48,13 @@ def test_a_stored_model_scores_as_the_one_that_was_fitted(tmp_path: Path, batch:
 
 def test_saving_twice_leaves_the_same_bytes(tmp_path: Path, batch: Batch) -> None:
     model, _ = fitted(batch)
-    once = [path.read_bytes() for path in model.save(tmp_path)]
-    assert [path.read_bytes() for path in model.save(tmp_path)] == once
+    first = [path.read_bytes() for path in model.save(tmp_path)]
+    assert [path.read_bytes() for path in model.save(tmp_path)] == first
 
 
 def test_rows_with_a_category_that_training_never_saw_are_counted(batch: Batch) -> None:
     model, _ = fitted(batch, Country=["UK"])
-    probability, unknown = model.score(batch)
+    probability, unknown = model.probabilities_of(batch), model.encoder.count_unknown(model.encoder.encode(batch))
     assert len(probability) == 400
     assert unknown["Country"] == sum(value != "UK" for value in batch.categories["Country"].to_pylist())
     assert unknown["Category"] == 0
@@ -124,9 +124,9 @@ def test_a_forest_of_another_width_is_refused(tmp_path: Path, batch: Batch) -> N
         lambda folder: (folder / DESCRIPTION).write_bytes(b"\xff"),
         change_encoder(categories=["Film"]),
         change(about=None),
-        lambda folder: (folder / FOREST).unlink(),
-        lambda folder: (folder / FOREST).write_bytes((folder / FOREST).read_bytes()[:200]),
-        lambda folder: (folder / FOREST).write_bytes(b""),
+        lambda folder: (folder / Forest.FILE).unlink(),
+        lambda folder: (folder / Forest.FILE).write_bytes((folder / Forest.FILE).read_bytes()[:200]),
+        lambda folder: (folder / Forest.FILE).write_bytes(b""),
     ],
     ids=["no description", "half a description", "a list", "nothing in it", "not text", "categories without names",
          "nothing about it", "no forest", "half a forest", "an empty forest"],

@@ -37,7 +37,7 @@ def campaigns() -> pd.DataFrame:
 def write(tmp_path: Path) -> Write:
     """Put a frame, table or bytes into the file of the day; gives its path."""
 
-    def put(content: Any, name: str = "a.parquet", **how: Any) -> str:
+    def put(content: Any, name: str = "a.parquet", **options: Any) -> str:
         path = tmp_path / "incoming" / "day=2026-11-22" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, bytes):
@@ -46,16 +46,16 @@ def write(tmp_path: Path) -> Write:
             table = (
                 pa.Table.from_pandas(content, preserve_index=False) if isinstance(content, pd.DataFrame) else content
             )
-            pq.write_table(table, path, **how)
+            pq.write_table(table, path, **options)
         else:
-            content.to_csv(path, index=False, **how)
+            content.to_csv(path, index=False, **options)
         return str(path)
 
     return put
 
 
-def read(uri: str, seen: SeenIds | None = None, **how: Any) -> list[Batch]:
-    return list(read_campaigns(uri, FEATURES, seen, **how))
+def read(uri: str, seen: SeenIds | None = None, **options: Any) -> list[Batch]:
+    return list(read_campaigns(uri, FEATURES, seen, **options))
 
 
 def matrix(batches: list[Batch]) -> Any:
@@ -64,12 +64,12 @@ def matrix(batches: list[Batch]) -> Any:
 
 def reasons(batches: list[Batch]) -> dict[int, list[str]]:
     """What is wrong with each bad row, counted from 1 in the file."""
-    return {batch.first_row + at + 1: why for batch in batches for at, why in sorted(batch.reasons.items())}
+    return {batch.first_row + row + 1: listed for batch in batches for row, listed in sorted(batch.reasons.items())}
 
 
-def refusal(uri: str, **how: Any) -> BadInput:
+def refusal(uri: str, **options: Any) -> BadInput:
     with pytest.raises(BadInput) as caught:
-        read(uri, **how)
+        read(uri, **options)
     return caught.value
 
 
@@ -78,9 +78,8 @@ def refusal(uri: str, **how: Any) -> BadInput:
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.csv.gz", "A.CSV", "A.CSV.GZ"])
 def test_good_campaigns_come_out_as_they_went_in(campaigns: pd.DataFrame, write: Write, name: str) -> None:
-    how = {"compression": "gzip"} if name.lower().endswith("gz") else {}
-    batches = read(write(campaigns, name, **how), SeenIds(), label=True)
-    (batch,) = batches
+    options = {"compression": "gzip"} if name.lower().endswith("gz") else {}
+    (batch,) = read(write(campaigns, name, **options), SeenIds(), label=True)
     assert batch.good.all()
     assert batch.reasons == {}
     assert batch.ids.to_pylist() == campaigns[ID].tolist()
@@ -112,12 +111,14 @@ def test_case_and_spaces_of_headers_and_categories_and_the_order_of_columns_do_n
     other = campaigns.copy()
     for name in CATEGORIES:
         other[name] = [respell(value, spelling) for value, spelling in zip(campaigns[name], values, strict=True)]
-    other.columns = pd.Index([respell(name, one) for name, one in zip(campaigns.columns, headers, strict=True)])
+    other.columns = pd.Index(
+        [respell(name, spelling) for name, spelling in zip(campaigns.columns, headers, strict=True)]
+    )
     uri = write(other.iloc[:, list(order)], "b.csv" if is_csv else "b.parquet")
-    found = read(uri, SeenIds(), label=True)
-    assert reasons(found) == {}
-    np.testing.assert_array_equal(matrix(found), matrix(read(write(campaigns))))
-    assert found[0].ids.to_pylist() == campaigns[ID].tolist()
+    batches = read(uri, SeenIds(), label=True)
+    assert reasons(batches) == {}
+    np.testing.assert_array_equal(matrix(batches), matrix(read(write(campaigns))))
+    assert batches[0].ids.to_pylist() == campaigns[ID].tolist()
 
 
 TEXTS: list[Any] = [
@@ -140,10 +141,10 @@ def test_every_type_of_text_reads_alike(campaigns: pd.DataFrame, write: Write, n
         )
     else:
         values = texts.cast(kind)
-    found = read(write(table.set_column(at, name, values)), SeenIds())
-    assert reasons(found) == {}
-    np.testing.assert_array_equal(matrix(found), matrix(usual))
-    assert found[0].ids.equals(usual[0].ids)
+    batches = read(write(table.set_column(at, name, values)), SeenIds())
+    assert reasons(batches) == {}
+    np.testing.assert_array_equal(matrix(batches), matrix(usual))
+    assert batches[0].ids.equals(usual[0].ids)
 
 
 @pytest.mark.parametrize(
@@ -155,9 +156,9 @@ def test_every_type_of_number_reads_alike(campaigns: pd.DataFrame, write: Write,
     table = pa.Table.from_pandas(campaigns, preserve_index=False)
     at = table.schema.get_field_index("DurationDays")
     durations = pa.array(campaigns["DurationDays"].to_numpy(), pa.float64())
-    found = read(write(table.set_column(at, "DurationDays", durations.cast(kind))))
-    assert reasons(found) == {}
-    np.testing.assert_array_equal(matrix(found), matrix(read(write(campaigns))))
+    batches = read(write(table.set_column(at, "DurationDays", durations.cast(kind))))
+    assert reasons(batches) == {}
+    np.testing.assert_array_equal(matrix(batches), matrix(read(write(campaigns))))
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
@@ -183,22 +184,22 @@ def test_a_label_is_read_in_any_usual_form(campaigns: pd.DataFrame, write: Write
     assert batch.label.tolist() == campaigns[LABEL].tolist()
 
 
-@pytest.mark.parametrize("how", [{"row_group_size": 1}, {"row_group_size": 7}, {"compression": "snappy"}], ids=str)
+@pytest.mark.parametrize("options", [{"row_group_size": 1}, {"row_group_size": 7}, {"compression": "snappy"}], ids=str)
 @pytest.mark.parametrize("batch_rows", [1, 7, 1000])
 def test_rows_do_not_depend_on_how_a_file_is_cut(
-    campaigns: pd.DataFrame, write: Write, how: Any, batch_rows: int
+    campaigns: pd.DataFrame, write: Write, options: Any, batch_rows: int
 ) -> None:
     campaigns["NumUpdates"] = campaigns["NumUpdates"].astype("str")
     campaigns.loc[[0, 13, 19], "NumUpdates"] = "several"
     campaigns.loc[[0, 19], LABEL] = -1
     campaigns.loc[19, ID] = campaigns.loc[0, ID]
     whole, cut = (read(uri, SeenIds(), label=True, batch_rows=rows) for uri, rows in (
-        (write(campaigns), 1000), (write(campaigns, "b.parquet", **how), batch_rows),
+        (write(campaigns), 1000), (write(campaigns, "b.parquet", **options), batch_rows),
     ))  # fmt: skip
     assert reasons(cut) == reasons(whole)
     assert sorted(reasons(whole)) == [1, 14, 20]
     np.testing.assert_array_equal(matrix(cut), matrix(whole))
-    assert [one for batch in cut for one in batch.ids.to_pylist()] == whole[0].ids.to_pylist()
+    assert [campaign_id for batch in cut for campaign_id in batch.ids.to_pylist()] == whole[0].ids.to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -216,10 +217,10 @@ def test_rows_do_not_depend_on_how_a_file_is_cut(
 )
 def test_a_csv_file_of_another_program_reads_alike(campaigns: pd.DataFrame, write: Write, change: Any) -> None:
     text = campaigns.to_csv(index=False).encode()
-    found = read(write(change(text), "a.csv"), SeenIds())
-    assert reasons(found) == {}
-    assert found[0].ids.to_pylist() == campaigns[ID].tolist()
-    np.testing.assert_array_equal(matrix(found), matrix(read(write(campaigns))))
+    batches = read(write(change(text), "a.csv"), SeenIds())
+    assert reasons(batches) == {}
+    assert batches[0].ids.to_pylist() == campaigns[ID].tolist()
+    np.testing.assert_array_equal(matrix(batches), matrix(read(write(campaigns))))
 
 
 @pytest.mark.parametrize("block", [400, 1_000, 1_500])
@@ -228,19 +229,19 @@ def test_a_csv_file_may_be_longer_than_a_block(
 ) -> None:
     monkeypatch.setattr("campaign.files.CSV_BLOCK_BYTES", block)
     campaigns.loc[17, "GoalAmount"] = -1
-    found = read(write(campaigns.assign(Story='one,\n"two"\n, three' * 4), "a.csv"), SeenIds())
-    assert len(found) > 1
-    assert reasons(found) == {18: ["GoalAmount is negative"]}
-    np.testing.assert_array_equal(matrix(found), matrix(read(write(campaigns))))
+    batches = read(write(campaigns.assign(Story='one,\n"two"\n, three' * 4), "a.csv"), SeenIds())
+    assert len(batches) > 1
+    assert reasons(batches) == {18: ["GoalAmount is negative"]}
+    np.testing.assert_array_equal(matrix(batches), matrix(read(write(campaigns))))
 
 
 def test_other_columns_and_the_label_are_neither_read_nor_missed(campaigns: pd.DataFrame, write: Write) -> None:
     usual = matrix(read(write(campaigns.drop(columns=LABEL))))
     odd = campaigns.assign(**{LABEL: "maybe", "Story": [["a"]] * 20, "category_id": 3})
-    found = read(write(odd))
-    assert reasons(found) == {}
-    assert found[0].label is None
-    np.testing.assert_array_equal(matrix(found), usual)
+    batches = read(write(odd))
+    assert reasons(batches) == {}
+    assert batches[0].label is None
+    np.testing.assert_array_equal(matrix(batches), usual)
     assert count_ignored(write(odd), FEATURES) == 3
 
 
@@ -363,8 +364,8 @@ def test_a_row_has_all_its_reasons_and_is_kept_as_it_came(campaigns: pd.DataFram
     frame = frame.astype({"NumBackers": "Int64", "GoalAmount": "float64", "DurationDays": "str"})
     frame.loc[8, ["GoalAmount", "NumBackers", "DurationDays", "Category"]] = [1e39, None, "a month", " FILM "]
     frame.loc[11, ID] = frame.loc[3, ID]
-    table = read(write(frame), SeenIds(), batch_rows=10)
-    first, second = (batch.rejected().to_pylist() for batch in table)
+    batches = read(write(frame), SeenIds(), batch_rows=10)
+    first, second = (batch.rejected().to_pylist() for batch in batches)
     assert first == [
         {name: None if pd.isna(value) else str(value) for name, value in frame.drop(columns=LABEL).loc[8].items()}
         | {
@@ -389,15 +390,15 @@ def test_a_batch_without_a_bad_row_rejects_none_in_the_same_columns(campaigns: p
 @pytest.mark.parametrize("batch_rows", [3, 1000])
 def test_of_campaigns_with_one_id_the_first_is_kept(campaigns: pd.DataFrame, write: Write, batch_rows: int) -> None:
     campaigns.loc[[5, 6, 19], ID] = campaigns.loc[2, ID]
-    found = read(write(campaigns), SeenIds(), batch_rows=batch_rows)
-    assert reasons(found) == {row: [f"{ID} was there before"] for row in (6, 7, 20)}
+    batches = read(write(campaigns), SeenIds(), batch_rows=batch_rows)
+    assert reasons(batches) == {row: [f"{ID} was there before"] for row in (6, 7, 20)}
 
 
 def test_an_id_may_not_come_again_in_another_file_of_the_day(campaigns: pd.DataFrame, write: Write) -> None:
     seen = SeenIds()
     assert reasons(read(write(campaigns.head(12), "a.parquet"), seen)) == {}
     assert sorted(reasons(read(write(campaigns.tail(10), "b.csv"), seen))) == [1, 2]
-    assert reasons(read(write(campaigns, "c.parquet"))) == {}  # nothing to compare with was given
+    assert reasons(read(write(campaigns, "c.parquet"))) == {}  # without the ids seen so far
 
 
 @pytest.mark.parametrize("bad", [None, 2, -1, 0.5, float("nan")])
@@ -408,10 +409,10 @@ def test_a_campaign_with_a_bad_label_is_quarantined(campaigns: pd.DataFrame, wri
     assert reasons(batches) == {row: [f"{LABEL} is missing or neither 0 nor 1"] for row in (1, 20)}
 
 
-@pytest.mark.parametrize("how", ["empty", "null", "not a number"])
-def test_a_column_of_nothing_costs_its_rows_and_is_counted(campaigns: pd.DataFrame, write: Write, how: str) -> None:
-    nothing = {"empty": [""] * 20, "null": pa.nulls(20).to_pandas(), "not a number": np.full(20, np.nan)}[how]
-    (batch,) = read(write(campaigns.assign(NumBackers=nothing)))
+@pytest.mark.parametrize("content", ["empty", "null", "not a number"])
+def test_a_column_of_nothing_costs_its_rows_and_is_counted(campaigns: pd.DataFrame, write: Write, content: str) -> None:
+    no_values = {"empty": [""] * 20, "null": pa.nulls(20).to_pandas(), "not a number": np.full(20, np.nan)}[content]
+    (batch,) = read(write(campaigns.assign(NumBackers=no_values)))
     assert batch.missing()["NumBackers"] == 20
     assert not batch.good.any()
 
@@ -425,11 +426,11 @@ def test_a_campaign_without_an_id_gets_one_of_its_own(campaigns: pd.DataFrame, w
     assert len(set(whole)) == 20
     partly = campaigns.copy()
     partly.loc[[1, 4], ID] = lost
-    found = read(write(partly), SeenIds())
-    assert reasons(found) == {}
+    batches = read(write(partly), SeenIds())
+    assert reasons(batches) == {}
     expected = campaigns[ID].tolist()
     expected[1], expected[4] = whole[1], whole[4]
-    assert found[0].ids.to_pylist() == expected
+    assert batches[0].ids.to_pylist() == expected
 
 
 def test_that_id_is_the_same_in_every_format_spelling_and_cut(campaigns: pd.DataFrame, write: Write) -> None:
@@ -438,7 +439,7 @@ def test_that_id_is_the_same_in_every_format_spelling_and_cut(campaigns: pd.Data
     shouting = anonymous.rename(columns=str.upper).astype({"GOALAMOUNT": "float64"})
     shouting["CATEGORY"] = shouting["CATEGORY"].str.upper()
     for uri in (write(anonymous, "a.csv"), write(shouting, "b.csv"), write(shouting, row_group_size=3)):
-        assert [one for batch in read(uri, batch_rows=4) for one in batch.ids.to_pylist()] == usual
+        assert [campaign_id for batch in read(uri, batch_rows=4) for campaign_id in batch.ids.to_pylist()] == usual
 
 
 def test_the_same_campaign_twice_without_an_id_counts_once(campaigns: pd.DataFrame, write: Write) -> None:
@@ -464,7 +465,7 @@ def test_outcomes_are_read_by_id_and_label_alone(campaigns: pd.DataFrame, write:
 
 # What is refused
 
-NAMED = "incoming/day=2026-11-22/"
+FOLDER = "incoming/day=2026-11-22/"
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
@@ -472,7 +473,7 @@ def test_a_missing_column_is_named_with_the_file_and_what_it_has(
     campaigns: pd.DataFrame, write: Write, name: str
 ) -> None:
     error = refusal(write(campaigns.rename(columns={"GoalAmount": "goal"}), name))
-    assert error.cause.startswith(f"{NAMED}{name}: column GoalAmount is missing (found: {ID}, goal, RaisedAmount, ")
+    assert error.cause.startswith(f"{FOLDER}{name}: column GoalAmount is missing (found: {ID}, goal, RaisedAmount, ")
     assert error.remedy == "Add it, or rename the column that holds it."
 
 
@@ -485,7 +486,7 @@ def test_a_label_that_is_asked_for_may_not_be_missing(campaigns: pd.DataFrame, w
 def test_a_column_in_two_spellings_is_refused(campaigns: pd.DataFrame, write: Write, name: str, twice: str) -> None:
     error = refusal(write(campaigns.assign(**{f" {twice.upper()}": "x"}), name))
     assert (
-        str(error) == f"{NAMED}{name}: column {twice} is there 2 times ({twice},  {twice.upper()}). Keep one of them."
+        str(error) == f"{FOLDER}{name}: column {twice} is there 2 times ({twice},  {twice.upper()}). Keep one of them."
     )
 
 
@@ -519,7 +520,7 @@ def test_a_column_of_the_wrong_type_is_refused_by_name_with_a_remedy(
     campaigns: pd.DataFrame, write: Write, column: str, values: Any, cause: str
 ) -> None:
     error = refusal(write(campaigns.assign(**{column: values})), label=True)
-    assert error.cause == f"{NAMED}a.parquet: column {column} {cause}."
+    assert error.cause == f"{FOLDER}a.parquet: column {column} {cause}."
     assert error.remedy.startswith("Write ")
 
 
@@ -532,13 +533,13 @@ def test_exchanged_columns_are_noticed(campaigns: pd.DataFrame, write: Write) ->
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.csv.gz"])
 def test_an_empty_file_is_refused_by_name(write: Write, name: str) -> None:
-    assert str(refusal(write(b"", name))) == f"{NAMED}{name}: the file is empty. Write it again."
+    assert str(refusal(write(b"", name))) == f"{FOLDER}{name}: the file is empty. Write it again."
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
 def test_a_file_without_rows_is_refused_by_name(campaigns: pd.DataFrame, write: Write, name: str) -> None:
     error = refusal(write(campaigns.head(0).astype({"NumBackers": "int64"}), name))
-    assert error.cause == f"{NAMED}{name}: it holds no rows."
+    assert error.cause == f"{FOLDER}{name}: it holds no rows."
 
 
 @pytest.mark.parametrize("compression", ["none", "snappy", "zstd"])
@@ -550,7 +551,7 @@ def test_a_truncated_parquet_file_is_refused_by_name(
     whole = path.read_bytes()
     path.write_bytes(whole[: max(int(len(whole) * share), 1)])
     error = refusal(str(path))
-    assert error.cause.startswith(f"{NAMED}a.parquet: it is ")
+    assert error.cause.startswith(f"{FOLDER}a.parquet: it is ")
     assert error.remedy.endswith((" again.", "if it is CSV."))
 
 
@@ -569,7 +570,7 @@ def test_a_damaged_parquet_file_is_refused_by_name_or_read_without_a_crash(
         except BadInput as error:
             causes.append(error.cause)
     assert len(causes) > 20
-    assert all(cause.startswith(f"{NAMED}a.parquet: ") for cause in causes)
+    assert all(cause.startswith(f"{FOLDER}a.parquet: ") for cause in causes)
 
 
 @pytest.mark.parametrize(
@@ -592,7 +593,7 @@ def test_a_file_that_is_not_what_its_name_says_is_refused_by_name(
     campaigns: pd.DataFrame, write: Write, name: str, content: Any, cause: str
 ) -> None:
     error = refusal(write(content(campaigns), name))
-    assert error.cause.startswith(f"{NAMED}{name}: {cause}")
+    assert error.cause.startswith(f"{FOLDER}{name}: {cause}")
     assert error.remedy
 
 

@@ -1,11 +1,22 @@
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.errors import BadInput
-from campaign.schema import CATEGORIES, FEATURES, NAMES, NUMBERS, features_of, match_header, model_name
+from campaign.schema import (
+    BY_NAME,
+    CATEGORIES,
+    FEATURES,
+    MAX_NUMBER,
+    NAMES,
+    NUMBERS,
+    features_of,
+    match_header,
+    model_name,
+)
 
 CASES = st.sampled_from([str.lower, str.upper, str.title, str.swapcase, str])
 SPACES = st.text(" \t", max_size=3)
@@ -58,6 +69,12 @@ def test_the_launch_set_holds_what_is_known_at_launch_and_the_published_set_ever
 def test_a_column_is_a_number_or_a_category() -> None:
     assert sorted(NUMBERS + CATEGORIES) == sorted(NAMES)
     assert not set(NUMBERS) & set(CATEGORIES)
+
+
+@pytest.mark.parametrize(("name", "zero"), [("DurationDays", False), ("RaisedAmount", True)])
+def test_physics_allows_no_campaign_of_zero_days_but_an_amount_of_zero(name: str, zero: bool) -> None:
+    values = np.array([0.0, 1.0, MAX_NUMBER, -1.0, np.nan, np.inf, 1e39])
+    assert BY_NAME[name].is_possible(values).tolist() == [zero, True, True, False, False, False, False]
 
 
 @pytest.mark.parametrize(

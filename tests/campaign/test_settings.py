@@ -18,13 +18,13 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_without_any_variable_everything_lies_in_one_folder_of_the_working_directory(tmp_path: Path) -> None:
-    home, found = tmp_path / ".campaign", Settings()
-    assert found.store == f"file://{home}/store"
-    assert found.dataset == f"file://{home}/store/base/campaigns.parquet"
-    assert found.metrics_url == f"sqlite:///{home}/metrics.db"
-    assert found.optuna_url == f"sqlite:///{home}/optuna.db"
-    assert found.mlflow_tracking_uri == f"sqlite:///{home}/mlflow.db"
-    assert found.cache == home / "cache"
+    home, settings = tmp_path / ".campaign", Settings()
+    assert settings.store == f"file://{home}/store"
+    assert settings.dataset == f"file://{home}/store/base/campaigns.parquet"
+    assert settings.metrics_url == f"sqlite:///{home}/metrics.db"
+    assert settings.optuna_url == f"sqlite:///{home}/optuna.db"
+    assert settings.mlflow_tracking_uri == f"sqlite:///{home}/mlflow.db"
+    assert settings.cache == home / "cache"
 
 
 def test_looking_at_the_settings_writes_nothing(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_parquet_file_is_streamed_into_it_and_its_digest_is_that_of_its_bytes(
 
 
 @pytest.mark.parametrize("before", [None, b"what was there"], ids=["new", "replacing"])
-@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, BadInput], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, BadInput], ids=lambda error: error.__name__)
 def test_a_write_that_fails_leaves_what_was_there(store: Store, before: bytes | None, stop: Any) -> None:
     if before:
         store.publish("day=1/a.bin", before)

@@ -14,29 +14,29 @@ from campaign.schema import CATEGORIES, FEATURES, ID, LABEL, NAMES, Column
 ROWS = 20_000
 
 
-def made(rows: int = ROWS, **how: Any) -> pa.Table:
-    return pa.Table.from_batches(synthetic.campaigns(rows, **how))
+def generate(rows: int = ROWS, **options: Any) -> pa.Table:
+    return pa.Table.from_batches(synthetic.campaigns(rows, **options))
 
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    return made().to_pandas()
+    return generate().to_pandas()
 
 
 @pytest.mark.parametrize("flaws", [0.0, 0.1])
 def test_the_same_arguments_give_the_same_rows(flaws: float) -> None:
-    assert made(500, seed=3, flaws=flaws).equals(made(500, seed=3, flaws=flaws))
+    assert generate(500, seed=3, flaws=flaws).equals(generate(500, seed=3, flaws=flaws))
 
 
 def test_another_seed_gives_other_rows() -> None:
-    assert not made(500, seed=3).drop([ID]).equals(made(500, seed=4).drop([ID]))
+    assert not generate(500, seed=3).drop([ID]).equals(generate(500, seed=4).drop([ID]))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 99, 100, 101, 250])
 def test_the_number_of_rows_and_their_ids_do_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr(synthetic, "CHUNK_ROWS", 100)
     chunks = list(synthetic.campaigns(rows))
-    ids = [one for chunk in chunks for one in chunk.column(ID).to_pylist()]
+    ids = [campaign_id for chunk in chunks for campaign_id in chunk.column(ID).to_pylist()]
     assert ids == [f"CID_{number:05d}" for number in range(rows)]
     assert len(chunks) == -(-rows // 100)
 
@@ -49,10 +49,12 @@ def test_chunks_are_not_copies_of_each_other(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_every_campaign_has_an_id_of_its_own_with_its_prefix(frame: pd.DataFrame) -> None:
     assert frame[ID].is_unique
-    assert made(3, prefix="C20261122_")[ID].to_pylist() == ["C20261122_00000", "C20261122_00001", "C20261122_00002"]
+    assert generate(3, prefix="C20261122_")[ID].to_pylist() == ["C20261122_00000", "C20261122_00001", "C20261122_00002"]
 
 
-@pytest.mark.parametrize("column", [column for column in FEATURES if not column.is_category], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "column", [column for column in FEATURES if not column.is_category], ids=lambda column: column.name
+)
 def test_a_number_fills_its_published_range_evenly(frame: pd.DataFrame, column: Column) -> None:
     values = frame[column.name]
     assert values.min() >= column.low
@@ -67,9 +69,9 @@ def test_a_number_fills_its_published_range_evenly(frame: pd.DataFrame, column: 
 @pytest.mark.parametrize("name", CATEGORIES)
 def test_every_category_is_as_frequent_as_another(frame: pd.DataFrame, name: str) -> None:
     shares = frame[name].value_counts(normalize=True)
-    wanted = next(column.categories for column in FEATURES if column.name == name)
-    assert set(shares.index) == set(wanted)
-    assert shares.to_numpy() == pytest.approx(1 / len(wanted), rel=0.15)
+    categories = next(column.categories for column in FEATURES if column.name == name)
+    assert set(shares.index) == set(categories)
+    assert shares.to_numpy() == pytest.approx(1 / len(categories), rel=0.15)
 
 
 def test_a_campaign_succeeds_when_it_raises_its_goal_and_half_of_them_do(frame: pd.DataFrame) -> None:
@@ -79,14 +81,14 @@ def test_a_campaign_succeeds_when_it_raises_its_goal_and_half_of_them_do(frame: 
 
 
 def test_drift_multiplies_goals_and_amounts_and_nothing_else(frame: pd.DataFrame) -> None:
-    drifted = made(drift=3.0).to_pandas()
+    drifted = generate(drift=3.0).to_pandas()
     amounts = ["GoalAmount", "RaisedAmount"]
     pd.testing.assert_frame_equal(drifted[amounts].astype(float), frame[amounts].astype(float) * 3)
     pd.testing.assert_frame_equal(drifted.drop(columns=amounts), frame.drop(columns=amounts))
 
 
 def test_flaws_are_a_quarter_each_of_the_share_that_was_asked_for(frame: pd.DataFrame) -> None:
-    flawed = made(flaws=0.2).to_pandas()
+    flawed = generate(flaws=0.2).to_pandas()
     shares = {
         "missing": flawed["NumBackers"].isna().mean(),
         "negative": (flawed["RaisedAmount"] < 0).mean(),
@@ -99,7 +101,7 @@ def test_flaws_are_a_quarter_each_of_the_share_that_was_asked_for(frame: pd.Data
 
 def test_every_flaw_but_the_unheard_of_category_is_quarantined(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(made(5_000, flaws=0.04), path)
+    pq.write_table(generate(5_000, flaws=0.04), path)
     (batch,) = read_campaigns(str(path), FEATURES, SeenIds())
     reasons = {reason for row in batch.reasons.values() for reason in row}
     assert reasons == {"NumBackers is missing", "RaisedAmount is negative", f"{ID} was there before"}

@@ -129,7 +129,7 @@ def test_totals_are_those_of_the_predictions(work: Path, frame: pd.DataFrame, bu
     assert set(found.model_version) == {"7"}
     model = ScoringModel.load(bundle, "7")
     batch = next(read_campaigns(str(work / "day.parquet"), FEATURES))
-    expected = np.delete(model.score(batch)[0], list(BAD))
+    expected = np.delete(model.probabilities_of(batch), list(BAD))
     np.testing.assert_array_equal(found.probability, expected)
     np.testing.assert_array_equal(found.success, expected > 0.5)
 

@@ -18,7 +18,7 @@ from campaign.forest import Forest
 from campaign.model import ScoringModel
 from campaign.reading import Batch, read_campaigns
 from campaign.schema import FEATURES, features_of
-from deployments.web_service.explain import BACKGROUND_ROWS, contributions, explain
+from deployments.web_service.explain import BACKGROUND_ROWS, explain
 
 CAMPAIGN: dict[str, Any] = {
     "GoalAmount": 20_000.0,
@@ -78,7 +78,7 @@ def scored(model: ScoringModel, campaigns: list[Mapping[str, Any]], folder: Path
     """What the model says of campaigns that come the ordinary way, out of a file."""
     batch = read(folder / "asked.parquet", pd.DataFrame(campaigns), model.encoder.feature_set)
     assert not batch.reasons
-    return model.score(batch)[0]
+    return model.probabilities_of(batch)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -171,14 +171,14 @@ def test_contributions_are_the_shapley_values(model: ScoringModel, tmp_path: Pat
     row, background = rows[0], rows[1:]
     sets = np.arange(1 << n)
     present = (sets[:, None] >> np.arange(n) & 1).astype(bool)
-    value = np.mean([model.forest.predict(np.where(present, row, other)) for other in background], axis=0)
+    value = np.mean([model.predict(np.where(present, row, other)) for other in background], axis=0)
     expected = np.zeros(n)
     for at in range(n):
         without = sets[~present[:, at]]
         size = present[without].sum(axis=1)
         weight = np.array([factorial(k) * factorial(n - 1 - k) / factorial(n) for k in range(n)])[size]
         expected[at] = (weight * (value[without | 1 << at] - value[without])).sum()
-    np.testing.assert_allclose(contributions(model.forest, row, background), expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(model.contributions(row, background), expected, rtol=0, atol=1e-9)
     assert np.abs(expected).max() > 0.01
 
 
@@ -187,7 +187,7 @@ def test_two_facts_that_matter_only_together_share_alike() -> None:
     rows = np.array([(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)] * 10, np.float32)
     grown = RandomForestClassifier(7, random_state=2).fit(rows, (rows[:, 0] * rows[:, 1]).astype(int))
     forest = Forest.from_sklearn(grown)
-    shares = contributions(forest, np.ones(3, np.float32), np.zeros((4, 3), np.float32))
+    shares = forest.contributions(np.ones(3, np.float32), np.zeros((4, 3), np.float32))
     moved = np.diff(forest.predict(np.array([[0, 0, 0], [1, 1, 1]], np.float32)))[0]
     orders = [np.diff(forest.predict(np.tri(4, 3, -1, np.float32)[:, np.argsort(o)])) for o in permutations(range(3))]
     expected = np.mean([step[list(np.argsort(o))] for step, o in zip(orders, permutations(range(3)), strict=True)], 0)
@@ -201,4 +201,4 @@ def test_a_forest_with_more_features_than_a_set_has_bits_is_refused() -> None:
     rows = np.random.default_rng(1).random((40, 65)).astype(np.float32)
     forest = Forest.from_sklearn(RandomForestClassifier(2, random_state=1).fit(rows, rows[:, 0] > 0.5))
     with pytest.raises(ValueError, match="65 features"):
-        contributions(forest, rows[0], rows[1:])
+        forest.contributions(rows[0], rows[1:])

@@ -456,7 +456,7 @@ def expected_of(frame: pd.DataFrame, folder: Path) -> np.ndarray:
     """What the model says of the rows, NaN for bad ones."""
     frame.to_parquet(folder / "expected.parquet", index=False)
     batch = next(read_campaigns(str(folder / "expected.parquet"), FEATURES))
-    return np.where(batch.good, ScoringModel.load(folder / "bundle", "7").score(batch)[0], np.nan)
+    return np.where(batch.good, ScoringModel.load(folder / "bundle", "7").probabilities_of(batch), np.nan)
 
 
 def check_scored(page: Page, frame: pd.DataFrame, folder: Path) -> None:

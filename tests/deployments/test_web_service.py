@@ -37,7 +37,7 @@ def expected(champion: Path, table: pa.Table, folder: Path) -> np.ndarray:
     """What the batch predictor's way of reading and scoring says."""
     pq.write_table(table, folder / "expected.parquet")
     batch = next(read_campaigns(str(folder / "expected.parquet"), FEATURES))
-    return ScoringModel.load(champion, "7").score(batch)[0]
+    return ScoringModel.load(champion, "7").probabilities_of(batch)
 
 
 def as_json(table: pa.Table) -> list[dict[str, Any]]:

@@ -21,59 +21,59 @@ Step = tuple[str, Callable[[Stack], str]]
 console = Console(highlight=False)
 
 
-def play(stack: Stack, steps: list[Step]) -> list[tuple[str, float, str, bool]]:
-    """Run the steps in order; gives each one's name, seconds, what it told, and whether it held. Stops at a failure."""
+def play_steps(stack: Stack, steps: list[Step]) -> list[tuple[str, float, str, bool]]:
+    """Run the steps in order; gives each one's name, seconds, message, and whether it held. Stops at a failure."""
     played = []
     for name, step in steps:
         began = time.monotonic()
         if console.is_terminal:
             console.print(f"… {name}", end="\r", soft_wrap=True)
         try:
-            told, held = step(stack), True
+            message, held = step(stack), True
         except Failure as failure:
-            told, held = str(failure), False
+            message, held = str(failure), False
         except Exception as error:  # the table is to be printed all the same
             console.print_exception()
-            told, held = repr(error), False
-        played.append((name, time.monotonic() - began, told, held))
+            message, held = repr(error), False
+        played.append((name, time.monotonic() - began, message, held))
         console.print(
-            f"[{'green]✓' if held else 'red]✗'}[/] {name} [dim]{played[-1][1]:.0f} s  {told}[/]", soft_wrap=True
+            f"[{'green]✓' if held else 'red]✗'}[/] {name} [dim]{played[-1][1]:.0f} s  {message}[/]", soft_wrap=True
         )
         if not held:
             break
     return played
 
 
-def table_of(played: list[tuple[str, float, str, bool]], without: str) -> Table:
-    table = Table(title="make e2e", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, caption=without or None)
+def steps_table(played: list[tuple[str, float, str, bool]], caption: str) -> Table:
+    table = Table(title="make e2e", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, caption=caption or None)
     table.add_column("step", max_width=44)
     table.add_column("seconds", justify="right")
     table.add_column("what was seen")
-    for name, seconds, told, held in played:
-        table.add_row(name, f"{seconds:.0f}", told if held else f"[red]{told.splitlines()[0]}[/]")
+    for name, seconds, message, held in played:
+        table.add_row(name, f"{seconds:.0f}", message if held else f"[red]{message.splitlines()[0]}[/]")
     return table
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(prog="make e2e", description=__doc__, add_help=True)
-    asked.add_argument("--offline", action="store_true", help="build stand-ins for the images first")
-    asked.add_argument("--keep", action="store_true", help="leave the stack running, to look at it")
-    given = asked.parse_args()
-    stack = Stack(given.offline)
+    parser = argparse.ArgumentParser(prog="make e2e", description=__doc__, add_help=True)
+    parser.add_argument("--offline", action="store_true", help="build stand-ins for the images first")
+    parser.add_argument("--keep", action="store_true", help="leave the stack running, to look at it")
+    args = parser.parse_args()
+    stack = Stack(args.offline)
     steps: list[Step] = [("clear away an earlier one", clear), *story.STEPS, *faults.STEPS]
-    if given.offline:
+    if args.offline:
         steps.insert(0, ("build stand-ins for the images", offline.build))
     began = time.monotonic()
-    played = play(stack, steps)
+    played = play_steps(stack, steps)
     held = all(held for *_, held in played)
-    without = ""
-    if given.offline:
-        without = f"Left out, for no image can be had here: Grafana. Stood in for: {offline.STOOD_IN}."
+    caption = ""
+    if args.offline:
+        caption = f"Left out, for no image can be had here: Grafana. Stood in for: {offline.STOOD_IN}."
     console.print()
-    console.print(table_of(played, without))
+    console.print(steps_table(played, caption))
     verdict = "[green]All steps held.[/]" if held else "[red]A step failed; the stack is left as it is, to look at.[/]"
     console.print(f"{verdict} {time.monotonic() - began:.0f} s in all.")
-    if held and not given.keep:
+    if held and not args.keep:
         clear(stack)
     sys.exit(not held)
 
@@ -83,9 +83,9 @@ def clear(stack: Stack) -> str:
     if not (HOME / "env").exists():
         stack.command(sys.executable, "infra/write_env.py", stack.env["ENV_FILE"])
     stack.make("clean-stack")
-    taken = stack.command("docker", "ps", "--filter", "publish=4200", "--format", "{{.Names}}").split()
-    if taken:
-        raise Failure(f"{', '.join(taken)} holds the stack's ports. Stop it first: make down")
+    containers = stack.command("docker", "ps", "--filter", "publish=4200", "--format", "{{.Names}}").split()
+    if containers:
+        raise Failure(f"{', '.join(containers)} holds the stack's ports. Stop it first: make down")
     shutil.rmtree(HOME)
     return ""
 

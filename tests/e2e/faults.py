@@ -15,15 +15,15 @@ FLOW_RUN = re.compile(r"prefect\S* *(flow-run execute|-m prefect)|flow_engine|pr
 
 
 def parts_of(stack: Stack) -> list[tuple[str, str]]:
-    return [(one["uri"], one["sha256"]) for one in stack.manifest(BIG_DAY)["parts"]]
+    return [(part["uri"], part["sha256"]) for part in stack.manifest(BIG_DAY)["parts"]]
 
 
 def is_scored(stack: Stack) -> bool:
     return bool(stack.keys(f"predictions/day={BIG_DAY}/manifest.json"))
 
 
-def begin_scoring_anew(stack: Stack) -> UUID:
-    """Take the big day's predictions away, and start to score it; gives the run once it is under way."""
+def start_scoring_again(stack: Stack) -> UUID:
+    """Delete the big day's predictions, and start to score it; gives the run once it is running."""
     for key in stack.keys(f"predictions/day={BIG_DAY}/"):
         stack.s3.delete_object(Bucket="campaign", Key=key)
     run = stack.start("batch-scoring/daily", day=BIG_DAY)
@@ -31,7 +31,7 @@ def begin_scoring_anew(stack: Stack) -> UUID:
     return run
 
 
-def unbroken(stack: Stack) -> str:
+def score_unbroken(stack: Stack) -> str:
     """What the broken runs are compared with."""
     stack.ran("traffic/daily", day=BIG_DAY, rows=BIG_ROWS)
     stack.ran("batch-scoring/daily", day=BIG_DAY)
@@ -39,32 +39,32 @@ def unbroken(stack: Stack) -> str:
     return f"{BIG_ROWS:,} campaigns in {len(parts_of(stack))} parts"
 
 
-def as_unbroken(stack: Stack) -> None:
+def check_parts(stack: Stack) -> None:
     """The parts are those of an unbroken run by the same version: a training in between may have made another."""
-    found, version = parts_of(stack), stack.manifest(BIG_DAY)["model_version"]
+    parts, version = parts_of(stack), stack.manifest(BIG_DAY)["model_version"]
     if version not in stack.expected:
-        stack.finished(begin_scoring_anew(stack))
+        stack.finished(start_scoring_again(stack))
         stack.expected[version] = parts_of(stack)
-    check(found == stack.expected[version], "the parts are not those of an unbroken run")
+    check(parts == stack.expected[version], "the parts are not those of an unbroken run")
 
 
 def kill_worker(stack: Stack) -> str:
     """SIGKILL for the worker that scores; another one finishes the same run."""
     stack.compose("up", "-d", "--wait", "--no-build", "--no-recreate", "--scale", "worker=2")
-    run = begin_scoring_anew(stack)
+    run = start_scoring_again(stack)
     workers = stack.compose("ps", "-q", "worker").split()
     check(len(workers) == 2, f"{len(workers)} workers")
-    busy = [one for one in workers if FLOW_RUN.search(stack.command("docker", "top", one, "-eo", "pid,args"))]
+    busy = [worker for worker in workers if FLOW_RUN.search(stack.command("docker", "top", worker, "-eo", "pid,args"))]
     check(len(busy) == 1, f"{len(busy)} workers have a run")
     stack.command("docker", "kill", busy[0])
     killed = time.monotonic()
     check(not is_scored(stack), "the run had ended before its worker was killed")
-    found = stack.finished(run, 300)
-    took = time.monotonic() - killed
-    check(found.run_count == 2, f"run_count is {found.run_count}")
-    as_unbroken(stack)
+    flow_run = stack.finished(run, 300)
+    seconds = time.monotonic() - killed
+    check(flow_run.run_count == 2, f"run_count is {flow_run.run_count}")
+    check_parts(stack)
     stack.compose("up", "-d", "--wait", "--no-build", "--scale", "worker=1")
-    return f"finished by the other {took:.0f} s after the kill, same parts"
+    return f"finished by the other {seconds:.0f} s after the kill, same parts"
 
 
 def restart_postgres(stack: Stack) -> str:
@@ -78,34 +78,34 @@ def restart_postgres(stack: Stack) -> str:
 
 
 def stop_object_store(stack: Stack) -> str:
-    run = begin_scoring_anew(stack)
+    run = start_scoring_again(stack)
     stack.compose("stop", "object-store")
     time.sleep(20)  # as long as it is to be away
     stack.compose("start", "object-store")
     stack.finished(run)
-    as_unbroken(stack)
+    check_parts(stack)
     return "away for 20 s; the run completed, same parts"
 
 
 def restart_server(stack: Stack) -> str:
-    run = begin_scoring_anew(stack)
+    run = start_scoring_again(stack)
     stack.compose("restart", "prefect-server")
-    found = stack.finished(run)
-    as_unbroken(stack)
-    return f"the run completed at start {found.run_count}, same parts"
+    flow_run = stack.finished(run)
+    check_parts(stack)
+    return f"the run completed at start {flow_run.run_count}, same parts"
 
 
 def spread_over_a_cluster(stack: Stack) -> str:
     """The same day and a search, over two Dask workers; one of them is killed while it scores."""
     stack.env["CAMPAIGN_DASK_SCHEDULER"] = "tcp://dask-scheduler:8786"
     stack.compose("--profile", "dask", "up", "-d", "--wait", "--no-build", "--scale", "dask-worker=2")
-    run = begin_scoring_anew(stack)
+    run = start_scoring_again(stack)
     [_, second] = stack.compose("--profile", "dask", "ps", "-q", "dask-worker").split()
     until(lambda: stack.task_runs(run, f"score {BIG_DAY} 0"), 120, "a piece on its way")
     stack.command("docker", "kill", second)
     check(not is_scored(stack), "the day was scored before the worker was killed")
     stack.finished(run)
-    as_unbroken(stack)
+    check_parts(stack)
     stack.ran("training/weekly", trials=6, seed=2)
     del stack.env["CAMPAIGN_DASK_SCHEDULER"]
     stack.compose("--profile", "dask", "rm", "-sf", "dask-worker", "dask-scheduler")
@@ -123,7 +123,7 @@ def state_of(stack: Stack) -> dict[str, Any]:
     return {
         "runs": runs,
         "paused": paused,
-        "models": {one.version: one.run_id for one in versions},
+        "models": {version.version: version.run_id for version in versions},
         "champion": stack.champion(),
         "objects": stack.keys(),
         "metrics": metrics,
@@ -131,40 +131,40 @@ def state_of(stack: Stack) -> dict[str, Any]:
     }
 
 
-def nothing_trains(stack: Stack) -> None:
-    """Wait until no training is under way: what was monitored may have called for one, and what it makes is no loss."""
+def wait_for_trainings(stack: Stack) -> None:
+    """Wait until no training is running: monitoring may have called for one, and its new version is no loss."""
     began = datetime.now(UTC) - timedelta(hours=2)
-    trained = lambda: all(run.state.is_final() for run in stack.runs("training/weekly", began))  # noqa: E731
-    until(trained, 600, "the end of the training that is under way")
+    all_ended = lambda: all(run.state.is_final() for run in stack.runs("training/weekly", began))  # noqa: E731
+    until(all_ended, 600, "the end of the training that is under way")
 
 
-def same(before: dict[str, Any], after: dict[str, Any]) -> str:
-    """Raises `Failure` for what is gone or other than it was."""
-    for what, value in before.items():
-        found = after[what] & value if what == "runs" else after[what]
-        check(found == value, f"{what} differ")
+def check_same(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Raises `Failure` for what is gone or has changed."""
+    for name, value in before.items():
+        remaining = after[name] & value if name == "runs" else after[name]
+        check(remaining == value, f"{name} differ")
     return f"{len(before['runs'])} runs, {len(before['models'])} versions, {len(before['objects'])} objects"
 
 
 def down_and_up(stack: Stack) -> str:
     """With a run under way, which is finished afterwards."""
-    nothing_trains(stack)
+    wait_for_trainings(stack)
     before = state_of(stack)
     run = stack.start("batch-scoring/daily", day=BIG_DAY)
     stack.running(run)
     stack.make("down")
     stack.make("up")
     healthy(stack)
-    found = stack.finished(run)
+    flow_run = stack.finished(run)
     after = state_of(stack)
-    as_unbroken(stack)
-    for one in (before, after):  # the day that was under way has been looked at; another champion may have scored it
-        one["objects"] = {k: v for k, v in one["objects"].items() if f"/day={BIG_DAY}/" not in k}
-    return f"nothing lost ({same(before, after)}); the run completed at start {found.run_count}"
+    check_parts(stack)
+    for state in (before, after):  # the big day's parts are checked above; another champion may have scored it
+        state["objects"] = {key: etag for key, etag in state["objects"].items() if f"/day={BIG_DAY}/" not in key}
+    return f"nothing lost ({check_same(before, after)}); the run completed at start {flow_run.run_count}"
 
 
 def backup_wipe_restore(stack: Stack) -> str:
-    nothing_trains(stack)
+    wait_for_trainings(stack)
     before, folder = state_of(stack), HOME.with_name("e2e-backup")
     shutil.rmtree(folder, ignore_errors=True)
     stack.make("backup", f"DIR={folder.relative_to(ROOT)}")
@@ -173,15 +173,15 @@ def backup_wipe_restore(stack: Stack) -> str:
     stack.make("up")
     check(not stack.keys("predictions/"), "the wipe left predictions")
     stack.make("restore", f"DIR={folder.relative_to(ROOT)}")
-    told = same(before, state_of(stack))
+    summary = check_same(before, state_of(stack))
     stack.ran("monitoring/daily")
     upcoming(stack)
     shutil.rmtree(folder)
-    return f"all is back: {told}"
+    return f"all is back: {summary}"
 
 
 STEPS = [
-    (f"a day of {BIG_ROWS:,} campaigns, unbroken", unbroken),
+    (f"a day of {BIG_ROWS:,} campaigns, unbroken", score_unbroken),
     ("kill -9 the worker that scores it", kill_worker),
     ("restart Postgres while it is monitored", restart_postgres),
     ("stop the object store while it is scored", stop_object_store),

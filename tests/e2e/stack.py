@@ -31,17 +31,17 @@ class Failure(Exception):
     """What a user would have noticed."""
 
 
-def check(claim: bool, told: object) -> None:
-    """Raises `Failure` with what is told, unless the claim holds."""
+def check(claim: bool, message: object) -> None:
+    """Raises `Failure` with the message unless the claim holds."""
     if not claim:
-        raise Failure(str(told))
+        raise Failure(str(message))
 
 
-def until(question: Callable[[], Any], seconds: float, what: str) -> Any:
-    """The first answer that is true. Raises `Failure` when none came in time."""
-    end = time.monotonic() + seconds
+def until(question: Callable[[], Any], seconds: float, expected: str) -> Any:
+    """Ask until an answer is true, and give it. Raises `Failure` when none is in time."""
+    deadline = time.monotonic() + seconds
     while not (answer := question()):
-        check(time.monotonic() < end, f"not within {seconds:.0f} s: {what}")
+        check(time.monotonic() < deadline, f"not within {seconds:.0f} s: {expected}")
         time.sleep(0.5)
     return answer
 
@@ -56,8 +56,10 @@ class Stack:
 
     def __post_init__(self) -> None:
         files = ["docker-compose.yml", "tests/e2e/compose.yaml"]
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "CAMPAIGN_"))}
-        self.env = own | {
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "CAMPAIGN_"))
+        }
+        self.env = inherited | {
             "COMPOSE_PROJECT_NAME": "campaign-e2e",
             "COMPOSE_FILE": os.pathsep.join(files),
             "COMPOSE_PROFILES": "" if self.offline else "grafana",
@@ -70,12 +72,12 @@ class Stack:
 
     def command(self, *words: str, seconds: float = 900, input: bytes | None = None, ok: bool = True) -> str:
         """What a command prints. Raises `Failure` with its last lines when it fails."""
-        done = subprocess.run(words, cwd=ROOT, env=self.env, capture_output=True, timeout=seconds, input=input)
-        told = done.stdout.decode(errors="replace")
-        if ok and done.returncode:
-            lines = (told + done.stderr.decode(errors="replace")).strip().splitlines()
-            raise Failure(f"{' '.join(words)}: exit {done.returncode}\n" + "\n".join(lines[-15:]))
-        return told
+        ended = subprocess.run(words, cwd=ROOT, env=self.env, capture_output=True, timeout=seconds, input=input)
+        output = ended.stdout.decode(errors="replace")
+        if ok and ended.returncode:
+            lines = (output + ended.stderr.decode(errors="replace")).strip().splitlines()
+            raise Failure(f"{' '.join(words)}: exit {ended.returncode}\n" + "\n".join(lines[-15:]))
+        return output
 
     def make(self, *words: str) -> str:
         return self.command("make", *words)
@@ -110,33 +112,33 @@ class Stack:
     def runs(self, deployment: str, since: datetime) -> list[FlowRun]:
         """Runs of a deployment that were made since then and do not lie in the future, the oldest first."""
         with self.api() as client:
-            wanted = client.read_deployment_by_name(deployment).id
-            found = client.read_flow_runs(
-                flow_run_filter=FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[wanted]))
+            deployment_id = client.read_deployment_by_name(deployment).id
+            runs = client.read_flow_runs(
+                flow_run_filter=FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment_id]))
             )
         soon = datetime.now(UTC)
-        made = [run for run in found if run.created >= since and (run.expected_start_time or soon) <= soon]
-        return sorted(made, key=lambda run: run.created)
+        started = [run for run in runs if run.created >= since and (run.expected_start_time or soon) <= soon]
+        return sorted(started, key=lambda run: run.created)
 
     def run_of(self, run: UUID) -> FlowRun:
         with self.api() as client:
-            found: FlowRun = client.read_flow_run(run)
-            return found
+            flow_run: FlowRun = client.read_flow_run(run)
+            return flow_run
 
     def finished(self, run: UUID, seconds: float = 600, state: str = "Completed") -> FlowRun:
         """The run, once it has ended. Raises `Failure` unless it ended so."""
 
         def ended() -> FlowRun | None:
             try:
-                found = self.run_of(run)
+                flow_run = self.run_of(run)
             except (httpx.HTTPError, PrefectHTTPStatusError):  # the server is away, as some steps want it
                 return None
-            # A crashed run is taken up again by the watchdog, so it has not ended.
-            return found if found.state.is_final() and found.state.name != "Crashed" else None
+            # The watchdog starts a crashed run again, so it has not ended.
+            return flow_run if flow_run.state.is_final() and flow_run.state.name != "Crashed" else None
 
-        found = until(ended, seconds, f"the end of run {run}")
-        check(found.state.name == state, f"{found.name} ended {found.state.name}: {found.state.message}")
-        return found
+        flow_run = until(ended, seconds, f"the end of run {run}")
+        check(flow_run.state.name == state, f"{flow_run.name} ended {flow_run.state.name}: {flow_run.state.message}")
+        return flow_run
 
     def ran(self, deployment: str, **parameters: Any) -> FlowRun:
         return self.finished(self.start(deployment, **parameters))
@@ -144,8 +146,8 @@ class Stack:
     def task_runs(self, run: UUID, name: str) -> list[TaskRun]:
         """The task runs of that name in a run."""
         with self.api() as client:
-            found = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])))
-        return [one for one in found if one.name == name]
+            task_runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])))
+        return [task_run for task_run in task_runs if task_run.name == name]
 
     def running(self, run: UUID) -> None:
         """Wait until a run is under way."""
@@ -166,7 +168,7 @@ class Stack:
     def keys(self, prefix: str = "") -> dict[str, str]:
         """Objects of the bucket `campaign` and their ETags."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket="campaign", Prefix=prefix)
-        return {one["Key"]: one["ETag"] for page in pages for one in page.get("Contents", [])}
+        return {entry["Key"]: entry["ETag"] for page in pages for entry in page.get("Contents", [])}
 
     def object(self, key: str) -> bytes:
         return bytes(self.s3.get_object(Bucket="campaign", Key=key)["Body"].read())
@@ -178,11 +180,11 @@ class Stack:
 
     def sql(self, query: str) -> list[dict[str, str]]:
         """Rows as Grafana's role sees them."""
-        told = self.compose(
+        output = self.compose(
             "exec", "-T", "-e", f"PGPASSWORD={self.secrets['GRAFANA_DB_PASSWORD']}", "postgres",
             "psql", "-h", "127.0.0.1", "-U", "grafana", "-d", "metrics", "--csv", "-c", query,
         )  # fmt: skip
-        return list(csv.DictReader(io.StringIO(told)))
+        return list(csv.DictReader(io.StringIO(output)))
 
     def registry(self) -> Any:
         from mlflow import MlflowClient
@@ -195,5 +197,5 @@ class Stack:
     def manifest(self, day: date) -> dict[str, Any]:
         import json
 
-        found: dict[str, Any] = json.loads(self.object(f"predictions/day={day}/manifest.json"))
-        return found
+        manifest: dict[str, Any] = json.loads(self.object(f"predictions/day={day}/manifest.json"))
+        return manifest

@@ -22,28 +22,31 @@ SCHEDULED = DEPLOYMENTS[:3]
 
 
 def up(stack: Stack) -> str:
-    told = stack.make("up")
-    check("http://localhost:4200" in told, "make up does not say where Prefect is")
+    output = stack.make("up")
+    check("http://localhost:4200" in output, "make up does not say where Prefect is")
     return f"{healthy(stack)} services healthy"
 
 
 def healthy(stack: Stack) -> int:
     """How many services run. Raises `Failure` for one that is not healthy."""
-    found = [json.loads(line) for line in stack.compose("ps", "--format", "json").splitlines()]
-    ill = [one["Service"] for one in found if one["Health"] not in ("healthy", "")]
-    check(not ill, f"not healthy: {', '.join(ill)}")
-    return len(found)
+    services = [json.loads(line) for line in stack.compose("ps", "--format", "json").splitlines()]
+    unhealthy = [service["Service"] for service in services if service["Health"] not in ("healthy", "")]
+    check(not unhealthy, f"not healthy: {', '.join(unhealthy)}")
+    return len(services)
 
 
 def deployments(stack: Stack) -> str:
-    told = stack.prefect("deployment", "ls")
+    listing = stack.prefect("deployment", "ls")
     with stack.api() as client:
         for name in DEPLOYMENTS:
-            check(name.rpartition("/")[2] in told, f"prefect deployment ls does not list {name}:\n{told}")
-            one = client.read_deployment_by_name(name)
-            check(bool(one.description and one.tags and one.schedules), f"{name} lacks description, tags or schedule")
-            check(bool(one.parameter_openapi_schema["properties"]), f"{name} has no typed parameters")
-            check(one.paused == (name not in SCHEDULED), f"{name}: paused is {one.paused}")
+            check(name.rpartition("/")[2] in listing, f"prefect deployment ls does not list {name}:\n{listing}")
+            deployment = client.read_deployment_by_name(name)
+            check(
+                bool(deployment.description and deployment.tags and deployment.schedules),
+                f"{name} lacks description, tags or schedule",
+            )
+            check(bool(deployment.parameter_openapi_schema["properties"]), f"{name} has no typed parameters")
+            check(deployment.paused == (name not in SCHEDULED), f"{name}: paused is {deployment.paused}")
     return upcoming(stack)
 
 
@@ -51,13 +54,13 @@ def upcoming(stack: Stack) -> str:
     """Raises `Failure` unless each active schedule has runs to come."""
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 
-    def to_come(name: str) -> list[Any]:
+    def upcoming_runs(name: str) -> list[Any]:
         with stack.api() as client:
-            wanted = FlowRunFilterDeploymentId(any_=[client.read_deployment_by_name(name).id])
-            found = client.read_flow_runs(flow_run_filter=FlowRunFilter(deployment_id=wanted))
-        return [run for run in found if run.expected_start_time > datetime.now(UTC) and run.auto_scheduled]
+            deployment_id = FlowRunFilterDeploymentId(any_=[client.read_deployment_by_name(name).id])
+            runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(deployment_id=deployment_id))
+        return [run for run in runs if run.expected_start_time > datetime.now(UTC) and run.auto_scheduled]
 
-    counts = [len(until(lambda name=name: to_come(name), 120, f"upcoming runs of {name}")) for name in SCHEDULED]
+    counts = [len(until(lambda name=name: upcoming_runs(name), 120, f"upcoming runs of {name}")) for name in SCHEDULED]
     return f"{sum(counts)} runs upcoming"
 
 
@@ -86,8 +89,8 @@ def changes_survive(stack: Stack) -> str:
 def drop_days(stack: Stack) -> str:
     for day in CALM:
         stack.ran("traffic/daily", day=day, rows=ROWS)
-    dropped = [stack.table(f"incoming/day={day}/campaigns.parquet").num_rows for day in CALM]
-    check(dropped == [ROWS] * len(CALM), dropped)
+    row_counts = [stack.table(f"incoming/day={day}/campaigns.parquet").num_rows for day in CALM]
+    check(row_counts == [ROWS] * len(CALM), row_counts)
     return f"{len(CALM)} days of {ROWS:,} campaigns"
 
 
@@ -102,25 +105,26 @@ def train(stack: Stack) -> str:
 def score(stack: Stack) -> str:
     stack.ran("batch-scoring/daily")
     for day in CALM:
-        scored_well(stack, day, "1")
+        check_scored(stack, day, "1")
     return f"{len(CALM)} days, manifests and parts agree with what came in"
 
 
-def scored_well(stack: Stack, day: date, version: str) -> None:
+def check_scored(stack: Stack, day: date, version: str) -> None:
     """Raises `Failure` unless every campaign of a day is scored or quarantined, once, as the manifest says."""
     manifest = stack.manifest(day)
-    came = stack.table(f"incoming/day={day}/campaigns.parquet")["CampaignID"].to_pylist()
+    incoming = stack.table(f"incoming/day={day}/campaigns.parquet")["CampaignID"].to_pylist()
     keys = {
-        kind: [one["uri"].removeprefix("s3://campaign/") for one in manifest[kind]] for kind in ("parts", "quarantine")
+        kind: [part["uri"].removeprefix("s3://campaign/") for part in manifest[kind]]
+        for kind in ("parts", "quarantine")
     }
     seen: list[str] = []
-    for kind, found in keys.items():
-        for key, said in zip(found, manifest[kind], strict=True):
+    for kind, listed in keys.items():
+        for key, part in zip(listed, manifest[kind], strict=True):
             check(
-                hashlib.sha256(stack.object(key)).hexdigest() == said["sha256"], f"{key} is not what the manifest says"
+                hashlib.sha256(stack.object(key)).hexdigest() == part["sha256"], f"{key} is not what the manifest says"
             )
             table = stack.table(key)
-            check(table.num_rows == said["rows"], f"{key} has {table.num_rows} rows")
+            check(table.num_rows == part["rows"], f"{key} has {table.num_rows} rows")
             seen += table["CampaignID"].to_pylist()
             if kind == "parts":
                 check(
@@ -129,9 +133,9 @@ def scored_well(stack: Stack, day: date, version: str) -> None:
                 claims = pc.cast(pc.greater(table["probability"], 0.5), "int8")
                 check(claims.equals(table["success"]), f"{key}: success is not probability > 0.5")
                 check(set(table["model_version"].to_pylist()) == {version}, f"{key} is not of version {version}")
-    check(sorted(seen) == sorted(came), f"{day}: {len(seen)} rows out of {len(came)}")
+    check(sorted(seen) == sorted(incoming), f"{day}: {len(seen)} rows out of {len(incoming)}")
     rows = manifest["rows"]
-    check(rows["read"] == len(came) == rows["scored"] + rows["quarantined"], rows)
+    check(rows["read"] == len(incoming) == rows["scored"] + rows["quarantined"], rows)
 
 
 def monitor(stack: Stack) -> str:
@@ -141,10 +145,10 @@ def monitor(stack: Stack) -> str:
         manifest = stack.manifest(day)
         check(int(row["rows_scored"]) == manifest["rows"]["scored"], row)
         check(int(row["predicted_success"]) == manifest["predicted_success"], row)
-        found = {
-            one["metric"]: one for one in stack.sql(f"SELECT * FROM metrics WHERE day = '{day}' AND column_name = ''")
+        metrics = {
+            row["metric"]: row for row in stack.sql(f"SELECT * FROM metrics WHERE day = '{day}' AND column_name = ''")
         }
-        check(found["day_drifted"]["status"] == "ok" and float(found["prediction_drift"]["value"]) < 0.1, found)
+        check(metrics["day_drifted"]["status"] == "ok" and float(metrics["prediction_drift"]["value"]) < 0.1, metrics)
         check(f"reports/day={day}/drift.html" in stack.keys("reports/"), f"no report of {day}")
     try:
         stack.sql("DELETE FROM metrics")
@@ -175,20 +179,20 @@ def drift(stack: Stack) -> str:
         )  # fmt: skip
     check(runs[0].created_by.type == "AUTOMATION", runs[0].created_by)
     reasons = runs[0].parameters["reasons"]
-    check(bool(reasons) and all("drift" in one or "ROC-AUC" in one for one in reasons), reasons)
+    check(bool(reasons) and all("drift" in reason or "ROC-AUC" in reason for reason in reasons), reasons)
     stack.finished(runs[0].id)
     count = len(stack.runs("training/weekly", began))
     check(count == 1, f"{count} trainings for one cause")
     check(stack.champion() == "2", f"champion is {stack.champion()}")
     changes = stack.sql("SELECT version, previous FROM champions ORDER BY changed_at")
-    check([(one["version"], one["previous"]) for one in changes] == [("1", ""), ("2", "1")], changes)
+    check([(change["version"], change["previous"]) for change in changes] == [("1", ""), ("2", "1")], changes)
     return f"one training by itself: {reasons[0]}"
 
 
 def new_champion_scores(stack: Stack) -> str:
     stack.ran("traffic/daily", day=NEXT, rows=ROWS, drift=DRIFT, outcomes="true")
     stack.ran("batch-scoring/daily")
-    scored_well(stack, NEXT, "2")
+    check_scored(stack, NEXT, "2")
     check(stack.manifest(CALM[0])["model_version"] == "1", "history was rewritten")
     stack.ran("monitoring/daily")
     aucs = {
@@ -199,32 +203,32 @@ def new_champion_scores(stack: Stack) -> str:
     return f"ROC-AUC on drifted days: version 1 {aucs['1']:.4f}, version 2 {aucs['2']:.4f}"
 
 
-def failure_is_told(stack: Stack) -> str:
+def failure_reaches_webhook(stack: Stack) -> str:
     run = stack.start("batch-scoring/daily", day="1999-01-01")
     stack.finished(run, state="Failed")
-    told = until(lambda: re.findall("POSTED (.*)", stack.compose("logs", "webhook")), 60, "the webhook's call")
-    check("batch-scoring/daily" in json.loads(told[0])["text"], told)
+    calls = until(lambda: re.findall("POSTED (.*)", stack.compose("logs", "webhook")), 60, "the webhook's call")
+    check("batch-scoring/daily" in json.loads(calls[0])["text"], calls)
 
-    def noted() -> bool:
+    def is_recorded() -> bool:
         [row] = stack.sql("SELECT * FROM schedules WHERE deployment = 'batch-scoring/daily'")
         return row["last_state"] == "Failed" and row["next_run"] != ""
 
-    until(noted, 120, "the failure in the table that Grafana alerts on")
-    return json.loads(told[0])["text"].split(". ")[0]
+    until(is_recorded, 120, "the failure in the table that Grafana alerts on")
+    return json.loads(calls[0])["text"].split(". ")[0]
 
 
 def batch_container(stack: Stack) -> str:
     """The batch predictor, with the stack's champion and objects."""
     stack.command("docker", "build", "-q", "-f", "deployments/batch/Dockerfile", "-t", "campaign-batch", ".")
     day, keys = CALM[0], ("S3_ACCESS_KEY", "S3_SECRET_KEY")
-    told = stack.command(
+    output = stack.command(
         "docker", "run", "--rm", "--read-only", "--tmpfs", "/tmp", "--network", "campaign-e2e_default",
         "-e", "MLFLOW_TRACKING_URI=http://mlflow:5000", "-e", "AWS_ENDPOINT_URL=http://object-store:7070",
         "-e", f"AWS_ACCESS_KEY_ID={stack.secrets[keys[0]]}", "-e", f"AWS_SECRET_ACCESS_KEY={stack.secrets[keys[1]]}",
         "campaign-batch", f"s3://campaign/incoming/day={day}/campaigns.parquet", "--out", "s3://campaign/by-hand/out.parquet",
     )  # fmt: skip
-    totals = [int(one) for one in re.findall(r"Total (?:un)?successful campaigns: (\d+)", told)]
-    check(len(totals) == 2 and sum(totals) == stack.manifest(day)["rows"]["scored"], told)
+    totals = [int(number) for number in re.findall(r"Total (?:un)?successful campaigns: (\d+)", output)]
+    check(len(totals) == 2 and sum(totals) == stack.manifest(day)["rows"]["scored"], output)
     check(stack.table("by-hand/out.parquet").num_rows == sum(totals), "predictions are not where --out says")
     return f"{totals[0]} successful, {totals[1]} not"
 
@@ -240,6 +244,6 @@ STEPS = [
     ("drift: the automation retrains", drift),
     ("the new champion scores", new_champion_scores),
     ("the web service through a roll-back", web.serve_through_changes),
-    ("a failed run is told to a webhook", failure_is_told),
+    ("a failed run is told to a webhook", failure_reaches_webhook),
     ("the batch predictor's container", batch_container),
 ]

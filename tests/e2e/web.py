@@ -19,7 +19,7 @@ CAMPAIGN = {
 
 
 def serve_through_changes(stack: Stack) -> str:
-    """Roll back to version 1 and forward to 2 while somebody asks without a pause: each request gets its answer."""
+    """Roll back to version 1 and forward to 2 while clients send requests without a pause: each gets its answer."""
     until(lambda: version() == "2", 30, "version 2 in service")
     page = httpx.get(URL)
     check(page.status_code == 200 and "<form" in page.text, "the page is not served")
@@ -31,20 +31,25 @@ def serve_through_changes(stack: Stack) -> str:
             while not ended.is_set():
                 answers.append(client.post(f"{URL}/predict", json=CAMPAIGN))
 
-    asking = [threading.Thread(target=ask) for _ in range(4)]
-    for one in asking:
-        one.start()
-    took = [changed(stack, to) for to in ("1", "2")]
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    seconds = [change_champion(stack, to) for to in ("1", "2")]
     ended.set()
-    for one in asking:
-        one.join()
-    statuses = {one.status_code for one in answers}
+    for thread in threads:
+        thread.join()
+    statuses = {answer.status_code for answer in answers}
     check(statuses == {200}, f"answers: {statuses}")
-    told = [one.json() for one in answers]
-    check({one["model_version"] for one in told} == {"1", "2"}, "one of the versions never answered")
-    check(all(one["success"] is True for one in told), "success is not what the goal and the amount say")
-    is_captured(stack, told)
-    return f"{len(answers):,} requests, none lost; changed within {max(took):.0f} s"
+    predictions = [answer.json() for answer in answers]
+    check(
+        {prediction["model_version"] for prediction in predictions} == {"1", "2"}, "one of the versions never answered"
+    )
+    check(
+        all(prediction["success"] is True for prediction in predictions),
+        "success is not what the goal and the amount say",
+    )
+    check_captured(stack, predictions)
+    return f"{len(answers):,} requests, none lost; changed within {max(seconds):.0f} s"
 
 
 def version() -> str:
@@ -54,27 +59,31 @@ def version() -> str:
         return ""
 
 
-def changed(stack: Stack, to: str) -> float:
-    """Seconds from the registry's change to the service's."""
+def change_champion(stack: Stack, to: str) -> float:
+    """Set the champion; gives the seconds until the service answers with it."""
     stack.compose("exec", "-T", "worker", "campaign", "champion", "set", to)
     began = time.monotonic()
     until(lambda: version() == to, 10, f"version {to} in service")
     return time.monotonic() - began
 
 
-def is_captured(stack: Stack, told: list[dict[str, Any]]) -> None:
+def check_captured(stack: Stack, predictions: list[dict[str, Any]]) -> None:
     """Each answer is in the store, and monitored beside the batch ones."""
     day = datetime.now(UTC).date()
 
-    def ids() -> set[str]:
+    def captured_ids() -> set[str]:
         names = {key: key.rpartition("/")[2] for key in stack.keys(f"captured/day={day}/")}
         # Folders are objects too, and what is being written has a hidden name, as everywhere in the store.
         whole = [key for key, name in names.items() if name.endswith(".parquet") and not name.startswith(".")]
-        return {one for key in whole for one in stack.table(key)["prediction_id"].to_pylist()}
+        return {prediction_id for key in whole for prediction_id in stack.table(key)["prediction_id"].to_pylist()}
 
-    until(lambda: ids() >= {one["prediction_id"] for one in told}, 30, "all answers in captured/")
+    until(
+        lambda: captured_ids() >= {prediction["prediction_id"] for prediction in predictions},
+        30,
+        "all answers in captured/",
+    )
     stack.ran("monitoring/daily")
     rows = stack.sql(
         f"SELECT value FROM metrics WHERE source = 'captured' AND metric = 'rows_scored' AND day = '{day}'"
     )
-    check(sum(float(row["value"]) for row in rows) == len(told), rows)
+    check(sum(float(row["value"]) for row in rows) == len(predictions), rows)

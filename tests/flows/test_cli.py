@@ -12,16 +12,18 @@ from pathlib import Path
 import pytest
 
 from campaign.store import Store
-from tasks.drop import drop_base
+from tasks.synthetic_days import write_training_data
 
 CAMPAIGN = Path(sys.executable).parent / "campaign"
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "CAMPAIGN_", "AWS_"))}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "CAMPAIGN_", "AWS_"))
+    }
     # A profile that the user has elsewhere must not matter.
-    return kept | {"CAMPAIGN_HOME": str(tmp_path / "home"), "PREFECT_PROFILE": "somebody-elses"}
+    return inherited | {"CAMPAIGN_HOME": str(tmp_path / "home"), "PREFECT_PROFILE": "somebody-elses"}
 
 
 def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
@@ -29,18 +31,18 @@ def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess
 
 
 def test_help_lists_the_commands(environment):
-    said = run(environment, "--help").stdout
-    assert all(name in said for name in ("demo", "traffic", "train", "score", "monitor", "champion"))
+    output = run(environment, "--help").stdout
+    assert all(name in output for name in ("demo", "traffic", "train", "score", "monitor", "champion"))
 
 
 def test_help_imports_nothing_heavy():
-    asked = "import sys, flows.cli; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+    script = "import sys, flows.cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert not {"prefect", "mlflow", "pandas", "sklearn", "optuna", "evidently", "pyarrow"} & set(loaded)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("train", "nothere.parquet"), "nothere.parquet"),
         (("train", "--feature-set", "all"), "published (all) or launch"),
@@ -48,10 +50,10 @@ def test_help_imports_nothing_heavy():
         (("score", "--from", "2026-02-02", "--to", "2026-02-01"), "is after"),
     ],
 )
-def test_what_a_user_can_mend_ends_in_two_sentences_and_exit_code_1(environment, words, said):
+def test_what_a_user_can_mend_ends_in_two_sentences_and_exit_code_1(environment, words, message):
     ended = run(environment, *words)
     assert ended.returncode == 1
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr + ended.stdout
 
 
@@ -62,30 +64,30 @@ def trials(home: Path) -> dict[int, str]:
 
 def test_a_search_that_is_killed_goes_on_where_it_stopped(environment, tmp_path):
     home = tmp_path / "home"
-    data = drop_base(Store(f"file://{tmp_path}"), 20_000).uri
+    data = write_training_data(Store(f"file://{tmp_path}"), 20_000).uri
     command = [CAMPAIGN, "train", data, "--trials", "12"]
     killed = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
-    while not (home / "optuna.db").exists() or "RUNNING" not in list(_states_after_three(home)):
+    while not (home / "optuna.db").exists() or "RUNNING" not in list(states_after_three_trials(home)):
         assert killed.poll() is None, "the search was over before it could be killed"
         time.sleep(0.02)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     before = trials(home)
-    died = [number for number, state in before.items() if state == "RUNNING"]
+    interrupted = [number for number, state in before.items() if state == "RUNNING"]
     ended = run(environment, "train", data, "--trials", "12")
     assert ended.returncode == 0, ended.stderr
     after = trials(home)
     finished = [number for number, state in after.items() if state in ("COMPLETE", "PRUNED")]
     assert len(finished) == 12
-    assert all(after[number] == state for number, state in before.items() if number not in died)
-    assert [after[number] for number in died] == ["FAIL"] * len(died)
+    assert all(after[number] == state for number, state in before.items() if number not in interrupted)
+    assert [after[number] for number in interrupted] == ["FAIL"] * len(interrupted)
     with closing(sqlite3.connect(home / "mlflow.db")) as runs:
         names = [name for (name,) in runs.execute("SELECT name FROM runs")]
     assert sum(name.startswith("training-") for name in names) == 1
     assert sum(name.startswith("trial-") for name in names) == 12
 
 
-def _states_after_three(home: Path) -> list[str]:
+def states_after_three_trials(home: Path) -> list[str]:
     """The states of all trials, once three are finished."""
     try:
         states = list(trials(home).values())

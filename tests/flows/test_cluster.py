@@ -24,10 +24,10 @@ from campaign.settings import Settings
 from campaign.store import Store
 from flows.batch_scoring import batch_scoring
 from flows.training import training
-from tasks.drop import drop_base
 from tasks.manifest import read_manifest
-from tasks.spread import task_runner, workers
-from tasks.study import COUNTED
+from tasks.synthetic_days import write_training_data
+from tasks.task_runner import ConfiguredTaskRunner, count_workers
+from tasks.training.study import COUNTED
 
 DAY = date(2026, 11, 22)
 
@@ -37,12 +37,12 @@ class Cluster:
     address: str
     processes: list[subprocess.Popen[bytes]]
 
-    def kill_a_worker(self, when: Callable[[], bool]) -> threading.Thread:
-        """One of them is killed as soon as that has come."""
+    def kill_a_worker(self, condition: Callable[[], bool]) -> threading.Thread:
+        """Kill one of the workers as soon as the condition holds."""
 
         def wait_and_kill() -> None:
-            until = time.monotonic() + 240
-            while not when() and time.monotonic() < until:
+            deadline = time.monotonic() + 240
+            while not condition() and time.monotonic() < deadline:
                 time.sleep(0.02)
             os.kill(self.processes[-1].pid, signal.SIGKILL)
 
@@ -60,7 +60,7 @@ def home(prefect_api: None, postgres: str, tmp_path_factory: pytest.TempPathFact
         patch.setenv("CAMPAIGN_OPTUNA_URL", postgres)
         for name in ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_DATASET"):
             patch.delenv(name, raising=False)
-        drop_base(Store(Settings().store), 4_000)
+        write_training_data(Store(Settings().store), 4_000)
         training(trials=2)
         yield folder
 
@@ -84,8 +84,8 @@ def cluster(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         ]
         try:
             monkeypatch.setenv("CAMPAIGN_DASK_SCHEDULER", address)
-            until = time.monotonic() + 60
-            while workers() < 2 and time.monotonic() < until:
+            deadline = time.monotonic() + 60
+            while count_workers() < 2 and time.monotonic() < deadline:
                 time.sleep(0.1)
             yield Cluster(address, processes)
         finally:
@@ -97,8 +97,8 @@ def cluster(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 @pytest.fixture
 def day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A day in two files of six row groups each, with flaws, and ids that come twice; a piece is a row group."""
-    monkeypatch.setattr("tasks.pieces.PIECE_ROWS", 5_000)
-    monkeypatch.setattr("tasks.pieces.TASK_PIECES", 2)
+    monkeypatch.setattr("tasks.scoring.pieces.PIECE_ROWS", 5_000)
+    monkeypatch.setattr("tasks.scoring.pieces.TASK_PIECES", 2)
     monkeypatch.setenv("CAMPAIGN_STORE", f"file://{tmp_path}/store")
     monkeypatch.setenv("CAMPAIGN_METRICS_URL", f"sqlite:///{tmp_path}/metrics.db")
     store = Store(Settings().store)
@@ -113,14 +113,14 @@ def day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def on_the_cluster(flow):
-    return flow.with_options(task_runner=task_runner())
+    return flow.with_options(task_runner=ConfiguredTaskRunner())
 
 
 def digests(store: Store) -> dict[str, str]:
-    found = [*store.entries("predictions"), *store.entries("quarantine")]
+    entries = [*store.entries("predictions"), *store.entries("quarantine")]
     return {
         entry.path: hashlib.sha256(store.read(entry.path)).hexdigest()
-        for entry in found
+        for entry in entries
         if entry.path.endswith("parquet")
     }
 
@@ -135,24 +135,23 @@ def score_again(store: Store, flow) -> dict[str, str]:
 
 
 def test_a_day_scored_on_the_cluster_has_the_bytes_of_one_scored_here(day, cluster, monkeypatch):
-    there = score_again(day, on_the_cluster(batch_scoring))
-    of_the_cluster = read_manifest(day, DAY)
+    cluster_digests = score_again(day, on_the_cluster(batch_scoring))
+    cluster_manifest = read_manifest(day, DAY)
     monkeypatch.delenv("CAMPAIGN_DASK_SCHEDULER")
-    here = score_again(day, batch_scoring)
-    assert there == here
-    assert len(of_the_cluster.parts) == 12
-    assert of_the_cluster.rows == read_manifest(day, DAY).rows
-    assert of_the_cluster.rows.quarantined > 2_000  # those of the first file that come again in the second
+    assert score_again(day, batch_scoring) == cluster_digests
+    assert len(cluster_manifest.parts) == 12
+    assert cluster_manifest.rows == read_manifest(day, DAY).rows
+    assert cluster_manifest.rows.quarantined > 2_000  # those of the first file that come again in the second
 
 
 def test_a_worker_killed_while_it_scores_costs_time_alone(day, cluster, monkeypatch):
     first_part = lambda: any("part-" in entry.path for entry in day.entries("predictions"))  # noqa: E731
     killing = cluster.kill_a_worker(first_part)
-    there = score_again(day, on_the_cluster(batch_scoring))
+    cluster_digests = score_again(day, on_the_cluster(batch_scoring))
     killing.join()
     assert cluster.processes[-1].wait(10) == -signal.SIGKILL
     monkeypatch.delenv("CAMPAIGN_DASK_SCHEDULER")
-    assert score_again(day, batch_scoring) == there
+    assert score_again(day, batch_scoring) == cluster_digests
 
 
 @pytest.fixture
@@ -167,7 +166,7 @@ def storage(home: Path) -> Iterator[optuna.storages.RDBStorage]:
 def test_a_search_on_the_cluster_makes_as_many_trials_as_were_asked_for(storage, cluster, killed):
     seed = 7 + killed
 
-    def counted() -> list[optuna.trial.FrozenTrial]:
+    def finished_trials() -> list[optuna.trial.FrozenTrial]:
         try:
             [name] = [name for name in optuna.get_all_study_names(storage) if f"-published-{seed}-" in name]
         except ValueError:  # it has not begun
@@ -175,17 +174,17 @@ def test_a_search_on_the_cluster_makes_as_many_trials_as_were_asked_for(storage,
         return optuna.load_study(study_name=name, storage=storage).get_trials(states=COUNTED)
 
     if killed:
-        killing = cluster.kill_a_worker(lambda: len(counted()) >= 2)
+        killing = cluster.kill_a_worker(lambda: len(finished_trials()) >= 2)
     verdict = on_the_cluster(training)(trials=10, seed=seed)
     if killed:
         killing.join()
         assert cluster.processes[-1].wait(10) == -signal.SIGKILL
-    trials = counted()
+    trials = finished_trials()
     assert len(trials) == 10
     assert len({tuple(trial.params.values()) for trial in trials}) == 10
     assert verdict.version
-    signed = {trial.user_attrs["worker"].rpartition(":")[2] for trial in trials}
-    assert signed == {str(process.pid) for process in cluster.processes[1:]}
+    worker_pids = {trial.user_attrs["worker"].rpartition(":")[2] for trial in trials}
+    assert worker_pids == {str(process.pid) for process in cluster.processes[1:]}
 
 
 def test_a_search_on_the_cluster_wants_a_database_that_all_reach(cluster, monkeypatch):

@@ -24,14 +24,14 @@ from flows.batch_scoring import batch_scoring
 from flows.monitoring import monitoring
 from flows.traffic import traffic
 from flows.training import training
-from tasks.drop import drop_base, drop_campaigns
 from tasks.manifest import read_manifest
-from tasks.metrics import roc_auc
-from tasks.metrics_db import champions, database, metrics
-from tasks.promote import hold, probabilities
-from tasks.register import Registered
-from tasks.registry import files_of, find_champion, load, make_champion, version_of, versions
-from tasks.score import inputs_of, loaded, score_inputs, score_piece
+from tasks.measures import roc_auc
+from tasks.metrics_database import champions, database, metrics
+from tasks.model_versions import files_of, find_champion, find_version, list_versions, load_version, make_champion
+from tasks.scoring.score import input_files, load_champion, score_inputs, score_piece
+from tasks.synthetic_days import write_campaigns, write_training_data
+from tasks.training.promote import compare_with_champion, probabilities
+from tasks.training.register import Registered
 
 TODAY = date.today()
 KILLED = """
@@ -39,8 +39,8 @@ import os, signal, sys
 from datetime import date
 from campaign.settings import Settings
 from campaign.store import HashingSink, Store
-from tasks.registry import champion_of, load
-from tasks.score import inputs_of, score_inputs, score_piece
+from tasks.model_versions import load_version, require_champion
+from tasks.scoring.score import input_files, score_inputs, score_piece
 
 left = int(sys.argv[2])
 write = HashingSink.write
@@ -54,8 +54,8 @@ def write_or_die(self, data):
 
 HashingSink.write = write_or_die
 store, day = Store(Settings().store), date.fromisoformat(sys.argv[1])
-model = load(champion_of(Settings().model))
-score_inputs(store, day, inputs_of(store, day), model, lambda ps: [score_piece(store, p, model) for p in ps])
+model = load_version(require_champion(Settings().model))
+score_inputs(store, day, input_files(store, day), model, lambda ps: [score_piece(store, p, model) for p in ps])
 """
 
 
@@ -78,7 +78,7 @@ def trained(prefect_api: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
         patch.setenv("CAMPAIGN_HOME", str(home))
         for name in ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_OPTUNA_URL"):
             patch.delenv(name, raising=False)  # another module's world may have set them for the session
-        drop_base(Store(Settings().store), 4_000)
+        write_training_data(Store(Settings().store), 4_000)
         training(trials=2)
         yield home
 
@@ -99,24 +99,24 @@ def test_outcomes_three_weeks_late_appear_at_the_next_monitoring(embedded):
     batch_scoring()
     assert monitoring().days[0].roc_auc is None
     traffic(day, 1_200, campaigns=False, outcomes=True)
-    assert [one.day for one in monitoring().days] == [str(day)]
+    assert [day.day for day in monitoring().days] == [str(day)]
     with database().connect() as connection:
-        found = sa.select(metrics.c.value).where(metrics.c.metric == "realised_roc_auc", metrics.c.day == day)
-        assert connection.execute(found).scalar() > 0.9
+        query = sa.select(metrics.c.value).where(metrics.c.metric == "realised_roc_auc", metrics.c.day == day)
+        assert connection.execute(query).scalar() > 0.9
 
 
 def test_a_missed_week_is_caught_up(embedded):
     days = [TODAY - timedelta(days=n) for n in range(7, 0, -1)]
     for day in days:
         traffic(day, 300)
-    assert [one.day for one in batch_scoring()] == [str(day) for day in days]
+    assert [scored.day for scored in batch_scoring()] == [str(day) for day in days]
 
 
 def test_a_changed_day_is_scored_again_and_an_unchanged_one_is_not(embedded):
     traffic(TODAY, 300)
     batch_scoring()
     traffic(TODAY, 400)
-    assert [one.rows.read for one in batch_scoring()] == [400]
+    assert [scored.rows.read for scored in batch_scoring()] == [400]
     assert batch_scoring() == []
 
 
@@ -124,21 +124,21 @@ def test_a_new_champion_does_not_rewrite_history_unless_asked_by_name(embedded):
     traffic(TODAY, 300)
     batch_scoring()
     training(trials=2, seed=2)
-    second = versions(Settings().model)[0].number
+    second = list_versions(Settings().model)[0].number
     make_champion(Settings().model, second, "by hand")
     assert batch_scoring() == []
-    assert [one.model_version for one in batch_scoring(day=TODAY)] == [second]
+    assert [scored.model_version for scored in batch_scoring(day=TODAY)] == [second]
 
 
 def test_a_promotion_that_is_tried_again_stays_one(embedded):
-    earned, reason, *_ = hold(Registered(Settings().model, "1", "", ""), None, None)
+    earned, reason, *_ = compare_with_champion(Registered(Settings().model, "1", "", ""), None, None)
     assert earned
     assert reason
 
 
 def test_a_rollback_is_on_record(embedded):
     training(trials=2, seed=2)
-    second = versions(Settings().model)[0].number
+    second = list_versions(Settings().model)[0].number
     make_champion(Settings().model, second, "by hand")
     make_champion(Settings().model, "1", "the second was worse")
     assert find_champion(Settings().model).number == "1"
@@ -148,12 +148,12 @@ def test_a_rollback_is_on_record(embedded):
 
 
 def test_without_drift_five_retrainings_never_sink_below_the_first_champion(embedded):
-    first = load(version_of(Settings().model, "1"))
+    first = load_version(find_version(Settings().model, "1"))
     for week in range(1, 6):
         day = TODAY - timedelta(days=7 * (6 - week))
         traffic(day, 400, outcomes=True)
         training(trials=2, seed=week)
-    last = load(find_champion(Settings().model))
+    last = load_version(find_champion(Settings().model))
     newest = max((Settings().cache / "datasets").glob("*/campaigns.parquet"), key=lambda path: path.stat().st_mtime)
     rows, label = (
         np.load(newest.parent / "published/test_rows.npy"),
@@ -202,7 +202,7 @@ def test_a_damaged_file_is_refused_by_name_and_other_days_are_scored(embedded, d
 
 
 def test_a_day_of_bad_rows_alone_is_a_clear_outcome(embedded):
-    drop_campaigns(embedded.store, TODAY, 1_100, 1.0)
+    write_campaigns(embedded.store, TODAY, 1_100, 1.0)
     path = embedded.incoming(TODAY)
     pd.read_parquet(path).assign(NumBackers=None).astype({"NumBackers": "float64"}).to_parquet(path)
     scored = batch_scoring()
@@ -228,7 +228,7 @@ def test_an_extra_label_column_is_no_error(embedded):
 
 
 def test_without_a_champion_scoring_says_what_to_do(own_home, prefect_api):
-    drop_campaigns(Store(Settings().store), TODAY, 50, 1.0)
+    write_campaigns(Store(Settings().store), TODAY, 50, 1.0)
     with pytest.raises(NoChampion, match="campaign train"):
         batch_scoring()
 
@@ -250,7 +250,7 @@ def _no_label(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (_twelve_rows, "12 good rows are too few"),
         (_one_class, "only successes"),
@@ -258,25 +258,25 @@ def _no_label(path: Path) -> None:
         (_truncate, "damaged or truncated"),
     ],
 )
-def test_data_that_nothing_can_be_learnt_from_is_refused(own_home, prefect_api, tmp_path, damage, said):
-    drop_base(Store(f"file://{tmp_path}"), 500)
+def test_data_that_nothing_can_be_learnt_from_is_refused(own_home, prefect_api, tmp_path, damage, message):
+    write_training_data(Store(f"file://{tmp_path}"), 500)
     path = tmp_path / "base/campaigns.parquet"
     damage(path)
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match=message):
         training(str(path), trials=1)
 
 
 def test_a_version_of_another_schema_is_refused(embedded):
     traffic(TODAY, 100)
-    described = files_of(find_champion(Settings().model)) / "model.json"
-    stored = json.loads(described.read_text())
-    described.write_text(json.dumps(stored | {"features": [*stored["features"][:-1], "Budget"]}))
-    loaded.cache_clear()
+    description = files_of(find_champion(Settings().model)) / "model.json"
+    stored = json.loads(description.read_text())
+    description.write_text(json.dumps(stored | {"features": [*stored["features"][:-1], "Budget"]}))
+    load_champion.cache_clear()
     try:
         with pytest.raises(ModelMismatch, match="another schema"):
             batch_scoring()
     finally:
-        shutil.rmtree(described.parent)  # downloaded again when it is needed
+        shutil.rmtree(description.parent)  # downloaded again when it is needed
 
 
 def test_a_store_that_cannot_be_written_leaves_nothing_half_written(embedded):
@@ -318,9 +318,13 @@ def test_scoring_that_is_killed_and_repeated_leaves_the_bytes_of_an_unbroken_run
 
 def score_today(store: Store) -> None:
     """Without Prefect, which would wait and try again."""
-    model = load(find_champion(Settings().model))
+    model = load_version(find_champion(Settings().model))
     score_inputs(
-        store, TODAY, inputs_of(store, TODAY), model, lambda ps: [score_piece(store, one, model) for one in ps]
+        store,
+        TODAY,
+        input_files(store, TODAY),
+        model,
+        lambda pieces: [score_piece(store, piece, model) for piece in pieces],
     )
 
 

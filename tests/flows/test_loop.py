@@ -14,9 +14,9 @@ from campaign.store import Store
 from flows.batch_scoring import batch_scoring
 from flows.monitoring import monitoring
 from tasks.manifest import read_manifest
-from tasks.metrics_db import champions, database, metrics, scored
-from tasks.registry import champion_of, files_of, find_champion, load, versions
-from tasks.track import client
+from tasks.metrics_database import champions, database, metrics, scored
+from tasks.mlflow_run import mlflow_client
+from tasks.model_versions import files_of, find_champion, list_versions, load_version, require_champion
 
 
 @pytest.fixture
@@ -73,15 +73,15 @@ def test_quarantined_rows_say_why(world, store):
 def test_totals_are_recorded(world, store):
     with database().connect() as connection:
         row = connection.execute(sa.select(scored).where(scored.c.day == world.days[0])).one()
-    day = next(one for one in world.scored if one.day == str(world.days[0]))
+    day = next(scored for scored in world.scored if scored.day == str(world.days[0]))
     assert row.predicted_success == day.successful
     assert row.rows_scored == day.successful + day.unsuccessful
 
 
 def test_drift_is_seen_where_it_is_and_nowhere_else(world):
-    found = {one.day: one for one in world.before_outcomes.days}
-    assert [one.drifted for one in found.values()] == [False] * 5 + [True] * 2
-    assert found[str(world.days[6])].drifted_columns[:2] == ["GoalAmount", "RaisedAmount"]
+    days = {day.day: day for day in world.before_outcomes.days}
+    assert [day.drifted for day in days.values()] == [False] * 5 + [True] * 2
+    assert days[str(world.days[6])].drifted_columns[:2] == ["GoalAmount", "RaisedAmount"]
 
 
 def test_without_outcomes_retraining_waits_for_them(world):
@@ -160,9 +160,9 @@ def test_who_was_champion_is_on_record(world):
 
 
 def test_every_trial_is_a_nested_run_with_its_metrics(world):
-    version = versions(Settings().model)[-1]
-    trials = client().search_runs(
-        [client().get_run(version.run_id).info.experiment_id],
+    version = list_versions(Settings().model)[-1]
+    trials = mlflow_client().search_runs(
+        [mlflow_client().get_run(version.run_id).info.experiment_id],
         f"tags.mlflow.parentRunId = '{version.run_id}' and tags.step = 'trial'",
     )
     assert len(trials) == 3
@@ -170,33 +170,32 @@ def test_every_trial_is_a_nested_run_with_its_metrics(world):
 
 
 def test_the_parent_run_holds_figures_card_and_search_plots(world):
-    run = versions(Settings().model)[-1].run_id
-    there = {
-        one.path for folder in ("", "explore", "evaluation", "search") for one in client().list_artifacts(run, folder)
-    }
-    assert {"model_card.md", "explore/violins.png", "evaluation/calibration.png", "search/history.html"} <= there
+    run = list_versions(Settings().model)[-1].run_id
+    folders = ("", "explore", "evaluation", "search")
+    paths = {artifact.path for folder in folders for artifact in mlflow_client().list_artifacts(run, folder)}
+    assert {"model_card.md", "explore/violins.png", "evaluation/calibration.png", "search/history.html"} <= paths
 
 
 def test_the_card_names_the_leak_and_the_verdict(world):
-    card = mlflow.artifacts.load_text(f"runs:/{versions(Settings().model)[0].run_id}/model_card.md")
+    card = mlflow.artifacts.load_text(f"runs:/{list_versions(Settings().model)[0].run_id}/model_card.md")
     assert "`RaisedAmount` against `GoalAmount` decides the label by itself" in card
     assert "## Verdict\nChampion" in card
 
 
 def test_the_registered_pipeline_and_the_flat_forest_say_the_same(world):
-    version = champion_of(Settings().model)
+    version = require_champion(Settings().model)
     pipeline = mlflow.sklearn.load_model(f"models:/{version.model}/{version.number}")
     reference = pd.read_parquet(files_of(version) / "reference.parquet")
-    said = pipeline.predict_proba(reference)[:, 1]
-    assert said == pytest.approx(reference["probability"].to_numpy(), abs=1e-6)
+    probability = pipeline.predict_proba(reference)[:, 1]
+    assert probability == pytest.approx(reference["probability"].to_numpy(), abs=1e-6)
 
 
 def test_the_registered_model_answers_through_pyfunc(world):
-    version = champion_of(Settings().model)
+    version = require_champion(Settings().model)
     model = mlflow.pyfunc.load_model(f"models:/{version.model}@champion")
     reference = pd.read_parquet(files_of(version) / "reference.parquet").head(20)
-    answer = model.predict(reference.drop(columns=["CampaignID", "IsSuccessful", "probability", "success"]))
-    assert answer[:, 1] == pytest.approx(reference["probability"].to_numpy(), abs=1e-6)
+    probabilities = model.predict(reference.drop(columns=["CampaignID", "IsSuccessful", "probability", "success"]))
+    assert probabilities[:, 1] == pytest.approx(reference["probability"].to_numpy(), abs=1e-6)
 
 
 def test_no_pickle_is_in_a_registered_version(world):
@@ -212,22 +211,22 @@ def test_no_pickle_is_in_a_registered_version(world):
 def test_a_version_says_what_it_learnt_from(world):
     version = find_champion(Settings().model)
     assert set(json.loads(version.tags["days"])) == {str(day) for day in world.days[:7]}
-    assert load(version).about["reasons"] == world.with_outcomes.call.reasons
+    assert load_version(version).about["reasons"] == world.with_outcomes.call.reasons
 
 
 def test_no_test_row_was_ever_fitted(world):
-    """The reference of both versions holds test rows alone, and the second's data held no campaign in two parts."""
+    """The reference of each version holds test rows alone."""
     from campaign.identity import TEST, bucket_of
 
-    for version in versions(Settings().model):
+    for version in list_versions(Settings().model):
         ids = pd.read_parquet(files_of(version) / "reference.parquet")["CampaignID"]
-        assert {bucket_of(one) for one in ids} == {TEST}
+        assert {bucket_of(campaign_id) for campaign_id in ids} == {TEST}
 
 
 def test_what_the_web_service_answered_is_monitored_beside_and_calls_for_nothing(world):
     day = world.days[7]
     with database().connect() as connection:
-        found = {
+        by_source = {
             source: {
                 row.metric: row
                 for row in connection.execute(
@@ -241,9 +240,9 @@ def test_what_the_web_service_answered_is_monitored_beside_and_calls_for_nothing
         assert not connection.execute(
             sa.select(metrics).where(metrics.c.source == "captured", metrics.c.metric == "retraining")
         ).all()
-    # The same campaigns, asked for one by one; a hundred were written twice and count once.
+    # The same campaigns, each in a request of its own; a hundred were written twice and count once.
     for name in ("rows_scored", "predicted_success_rate", "realised_roc_auc", "realised_accuracy"):
-        assert found["captured"][name].value == pytest.approx(found["batch"][name].value)
-    assert found["captured"]["prediction_drift"].value == pytest.approx(
-        found["batch"]["prediction_drift"].value, abs=0.02
+        assert by_source["captured"][name].value == pytest.approx(by_source["batch"][name].value)
+    assert by_source["captured"]["prediction_drift"].value == pytest.approx(
+        by_source["batch"]["prediction_drift"].value, abs=0.02
     )

@@ -20,13 +20,15 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import alerting, dashboard
 from psycopg2.errors import InsufficientPrivilege
 
-from tasks.metrics_db import METADATA, schedules
+from tasks.metrics_database import METADATA, schedules
 
 HERE = Path(__file__).parents[2] / "infra" / "grafana"
 BOARD = json.loads((HERE / "dashboards" / "campaign-model.json").read_text())
 PANELS = {panel["title"]: panel for panel in BOARD["panels"]}
-VARIABLES = {one["name"]: one for one in BOARD["templating"]["list"]}
-ANNOTATIONS = {one["name"]: one for one in BOARD["annotations"]["list"] if not one.get("builtIn")}
+VARIABLES = {variable["name"]: variable for variable in BOARD["templating"]["list"]}
+ANNOTATIONS = {
+    annotation["name"]: annotation for annotation in BOARD["annotations"]["list"] if not annotation.get("builtIn")
+}
 
 
 def provisioned(name: str) -> dict:
@@ -37,7 +39,7 @@ def provisioned(name: str) -> dict:
 [GROUP] = provisioned("alerting/rules.yaml")["groups"]
 RULES = {rule["uid"].removeprefix("campaign-"): rule for rule in GROUP["rules"]}
 NUMBERS = {20, 21, 23, 701, 1700}  # bigint, smallint, integer, double precision, numeric
-TEXT, MOMENT = 25, 1184
+TEXT, TIMESTAMP = 25, 1184
 
 
 def expand(sql: str, chosen: dict[str, str]) -> str:
@@ -47,14 +49,14 @@ def expand(sql: str, chosen: dict[str, str]) -> str:
         "time": '{} AS "time"',
         "timeFilter": f"{{}} BETWEEN '{begin.isoformat()}' AND '{end.isoformat()}'",
     }
-    sql = re.sub(r"\$\{(\w+):sqlstring\}", lambda found: chosen[found[1]], sql)
-    sql = re.sub(r"\$__(\w+)\(([^)]*)\)", lambda found: macros[found[1]].format(found[2]), sql)
+    sql = re.sub(r"\$\{(\w+):sqlstring\}", lambda match: chosen[match[1]], sql)
+    sql = re.sub(r"\$__(\w+)\(([^)]*)\)", lambda match: macros[match[1]].format(match[2]), sql)
     assert "$" not in sql
     return sql
 
 
-def everything() -> dict[str, str]:
-    return {name: one["allValue"] for name, one in VARIABLES.items()}
+def all_values() -> dict[str, str]:
+    return {name: variable["allValue"] for name, variable in VARIABLES.items()}
 
 
 @dataclass
@@ -79,7 +81,7 @@ def ask(cursor, sql: str) -> Answer:
 @pytest.fixture(scope="module")
 def filled(world, postgres) -> sa.URL:
     """The database of the played loop, with the role `grafana` that infra/postgres makes."""
-    from tasks.metrics_db import database
+    from tasks.metrics_database import database
 
     with database(postgres).begin() as connection:
         if not connection.scalar(sa.text("SELECT count(*) FROM pg_roles WHERE rolname = 'grafana'")):
@@ -87,12 +89,12 @@ def filled(world, postgres) -> sa.URL:
         connection.execute(sa.text("ALTER ROLE grafana LOGIN PASSWORD 'tests'"))
         connection.execute(sa.text("GRANT USAGE ON SCHEMA public TO grafana"))
         connection.execute(sa.text("GRANT SELECT ON ALL TABLES IN SCHEMA public TO grafana"))
-        stand(connection)
+        write_calm_schedules(connection)
     return sa.make_url(postgres)
 
 
-def stand(connection: sa.Connection) -> None:
-    """What the watchdog notes of a calm stack."""
+def write_calm_schedules(connection: sa.Connection) -> None:
+    """The rows that the watchdog writes for a calm stack."""
     row = {"active": True, "next_run": sa.func.now(), "last_state": "Completed", "last_ended": sa.func.now()}
     connection.execute(sa.delete(schedules))
     for name in ("training/weekly", "batch-scoring/daily", "monitoring/daily"):
@@ -134,16 +136,18 @@ def what_if(filled) -> Iterator:
 # The files by themselves
 
 
-def lost(given, kept, path: str = "") -> list[str]:
-    """What the types do not know and so drop: a misspelt option, for one."""
+def lost_options(given, kept, path: str = "") -> list[str]:
+    """Paths that the types do not know and so drop: a misspelt option, for example."""
     if isinstance(given, dict):
         return [
-            one
+            lost
             for key, value in given.items()
-            for one in (lost(value, kept[key], f"{path}/{key}") if key in kept else [f"{path}/{key}"])
+            for lost in (lost_options(value, kept[key], f"{path}/{key}") if key in kept else [f"{path}/{key}"])
         ]
     if isinstance(given, list):
-        return [one for n, (a, b) in enumerate(zip(given, kept, strict=True)) for one in lost(a, b, f"{path}/{n}")]
+        return [
+            lost for n, (a, b) in enumerate(zip(given, kept, strict=True)) for lost in lost_options(a, b, f"{path}/{n}")
+        ]
     return [] if given == kept else [path]
 
 
@@ -155,7 +159,7 @@ def test_the_dashboard_loads_into_grafanas_types():
     assert (loaded.uid, loaded.timezone, loaded.refresh) == ("campaign-model", "utc", "5m")
     assert (loaded.time.from_val, loaded.time.to) == ("now-30d", "now")
     kept = json.loads(JSONEncoder().encode(loaded))
-    assert not [*lost(BOARD["panels"], kept["panels"]), *lost(BOARD["templating"], kept["templating"])]
+    assert not [*lost_options(BOARD["panels"], kept["panels"]), *lost_options(BOARD["templating"], kept["templating"])]
 
 
 def test_panels_lie_side_by_side_in_24_columns():
@@ -167,7 +171,7 @@ def test_panels_lie_side_by_side_in_24_columns():
         }
         for title, at in ((title, panel["gridPos"]) for title, panel in PANELS.items())
     }  # fmt: skip
-    assert all(0 <= x < 24 for one in cells.values() for x, _ in one)
+    assert all(0 <= x < 24 for panel_cells in cells.values() for x, _ in panel_cells)
     assert not [pair for pair in combinations(cells, 2) if cells[pair[0]] & cells[pair[1]]]
 
 
@@ -175,7 +179,7 @@ def test_names_and_ids_are_unique():
     for names in (
         [panel["id"] for panel in BOARD["panels"]],
         [panel["title"] for panel in BOARD["panels"]],
-        [one["name"] for one in BOARD["templating"]["list"]],
+        [variable["name"] for variable in BOARD["templating"]["list"]],
         [rule["uid"] for rule in GROUP["rules"]],
         [rule["title"] for rule in GROUP["rules"]],
     ):
@@ -195,9 +199,9 @@ def test_a_panel_explains_itself(title):
 def test_everything_asks_the_one_data_source():
     uid = SOURCE["uid"]
     queries = [query for panel in BOARD["panels"] for query in (panel, *panel["targets"])]
-    asked = [one["datasource"]["uid"] for one in (*queries, *VARIABLES.values(), *ANNOTATIONS.values())]
-    asked += [rule["data"][0][key] for rule in RULES.values() for key in ("datasourceUid",)]
-    assert set(asked) == {uid} == {"metrics"}
+    sources = [part["datasource"]["uid"] for part in (*queries, *VARIABLES.values(), *ANNOTATIONS.values())]
+    sources += [rule["data"][0]["datasourceUid"] for rule in RULES.values()]
+    assert set(sources) == {uid} == {"metrics"}
 
 
 def test_the_data_source_is_the_read_only_role_on_the_metrics_database():
@@ -217,7 +221,7 @@ def test_every_alert_reaches_the_webhook():
     [point] = provisioned("alerting/contact-points.yaml")["contactPoints"]
     [policy] = provisioned("alerting/policies.yaml")["policies"]
     assert policy["receiver"] == point["name"]
-    assert [one["settings"]["url"] for one in point["receivers"]] == ["$GRAFANA_ALERT_WEBHOOK_URL"]
+    assert [receiver["settings"]["url"] for receiver in point["receivers"]] == ["$GRAFANA_ALERT_WEBHOOK_URL"]
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
@@ -262,13 +266,13 @@ def test_a_variable_offers_values_and_all_is_all_of_them(grafana, variable):
 def test_a_panel_shows_what_its_format_needs(grafana, title):
     panel = PANELS[title]
     [query] = panel["targets"]
-    answer = ask(grafana, expand(query["rawSql"], everything()))
+    answer = ask(grafana, expand(query["rawSql"], all_values()))
     assert answer.rows
-    assert set(answer.types.values()) <= {TEXT, MOMENT, *NUMBERS}
+    assert set(answer.types.values()) <= {TEXT, TIMESTAMP, *NUMBERS}
     for name in answer.types:
         assert any(value is not None for value in answer.column(name)), name
     if panel["type"] in ("timeseries", "state-timeline"):
-        assert answer.of_type(MOMENT) == ["time"]
+        assert answer.of_type(TIMESTAMP) == ["time"]
         assert answer.column("time") == sorted(answer.column("time"))
         assert answer.of_type(*NUMBERS)
         assert {moment.astimezone(UTC).hour for moment in answer.column("time")} == {0}
@@ -286,9 +290,9 @@ def test_a_panel_shows_what_its_format_needs(grafana, title):
 def test_overrides_and_links_name_columns_that_there_are(grafana, title):
     panel = PANELS[title]
     [query] = panel["targets"]
-    answer = ask(grafana, expand(query["rawSql"], everything()))
+    answer = ask(grafana, expand(query["rawSql"], all_values()))
     names = {*answer.types, *(answer.column("metric") if query["format"] == "time_series" else [])}
-    assert {one["matcher"]["options"] for one in panel["fieldConfig"]["overrides"]} <= names
+    assert {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]} <= names
     linked = set(re.findall(r"\$\{__data\.fields\.(\w+)\}", json.dumps(panel["fieldConfig"])))
     assert linked <= set(answer.types)
     for day in linked and answer.column("day"):
@@ -298,27 +302,31 @@ def test_overrides_and_links_name_columns_that_there_are(grafana, title):
 @pytest.mark.parametrize("title", [title for title in PANELS if "${" in PANELS[title]["targets"][0]["rawSql"]])
 def test_choosing_one_version_and_column_shows_less(grafana, title):
     sql = PANELS[title]["targets"][0]["rawSql"]
-    one = ask(grafana, expand(sql, {"version": "'1'", "column": "'GoalAmount'"}))
-    two = ask(grafana, expand(sql, {"version": "'1','2'", "column": "'GoalAmount','Category'"}))
-    assert 0 < len(one.rows) < len(two.rows) <= len(ask(grafana, expand(sql, everything())).rows)
+    narrow = ask(grafana, expand(sql, {"version": "'1'", "column": "'GoalAmount'"}))
+    wide = ask(grafana, expand(sql, {"version": "'1','2'", "column": "'GoalAmount','Category'"}))
+    assert 0 < len(narrow.rows) < len(wide.rows) <= len(ask(grafana, expand(sql, all_values())).rows)
     assert not ask(grafana, expand(sql, {"version": "'none'", "column": "'none'"})).rows
 
 
 @pytest.mark.parametrize("annotation", ANNOTATIONS.values(), ids=ANNOTATIONS)
 def test_an_annotation_has_a_moment_and_words(grafana, annotation):
     answer = ask(grafana, expand(annotation["target"]["rawSql"], {}))
-    assert answer.types == {"time": MOMENT, "text": TEXT, "tags": TEXT}
+    assert answer.types == {"time": TIMESTAMP, "text": TEXT, "tags": TEXT}
     assert answer.rows
     assert all(all(row) for row in answer.rows)
 
 
 def test_drift_is_red_on_the_drifted_days_alone(grafana, world):
-    answer = ask(grafana, expand(PANELS["Drift by column"]["targets"][0]["rawSql"], everything()))
+    answer = ask(grafana, expand(PANELS["Drift by column"]["targets"][0]["rawSql"], all_values()))
     drifted = {
         (str(moment.astimezone(UTC).date()), column) for moment, column, value in answer.rows if value and value >= 1
     }
-    moved = {one for one in drifted if one[0] <= str(world.days[6]) and one[1] in ("GoalAmount", "RaisedAmount")}
-    assert moved == {(str(day), name) for day in world.days[5:7] for name in ("GoalAmount", "RaisedAmount")}
+    amounts = {
+        (day, column)
+        for day, column in drifted
+        if day <= str(world.days[6]) and column in ("GoalAmount", "RaisedAmount")
+    }
+    assert amounts == {(str(day), name) for day in world.days[5:7] for name in ("GoalAmount", "RaisedAmount")}
 
 
 # The alerts
@@ -388,6 +396,6 @@ def test_an_empty_database_is_no_error(filled, title):
     with connection.cursor() as cursor:
         for table in METADATA.tables:
             cursor.execute(f"DELETE FROM {table}")
-        ask(cursor, expand(PANELS[title]["targets"][0]["rawSql"], everything()))
+        ask(cursor, expand(PANELS[title]["targets"][0]["rawSql"], all_values()))
     connection.rollback()
     connection.close()

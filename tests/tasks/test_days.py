@@ -6,7 +6,7 @@ from prefect.states import Completed, Failed
 from campaign.errors import BadInput, StoreError
 from campaign.store import Store
 from tasks.days import days_in_question, results, scheduled_day
-from tasks.patience import worth_retrying
+from tasks.retries import worth_retrying
 
 DAYS = [date(2026, 10, 17), date(2026, 10, 18), date(2026, 11, 21), date(2026, 11, 22), date(2026, 11, 23)]
 

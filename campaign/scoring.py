@@ -1,0 +1,69 @@
+"""Score a stream of batches into a file of predictions, and the bad rows among them into quarantine."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from campaign.model import PARQUET_OPTIONS, PREDICTIONS, ScoringModel
+from campaign.reading import Batch
+from campaign.store import HashingSink, Store
+
+
+@dataclass
+class ScoredRows:
+    """What was counted, and the digests of what was written; that of the quarantine is empty if no row was bad.
+
+    `missing` counts missing or unreadable values per feature, of all rows; `unknown` categories that training never
+    saw, of the good ones.
+    """
+
+    scored: int = 0
+    successful: int = 0
+    quarantined: int = 0
+    missing: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+    sha256: str = ""
+    quarantine_sha256: str = ""
+
+
+def score_batches(
+    batches: Iterable[Batch], model: ScoringModel, store: Store, path: str, quarantine_path: str, threads: int = 1
+) -> ScoredRows:
+    """Stream batches into `path`, and their bad rows, if there are any, into `quarantine_path`.
+
+    Both appear whole, at the end, or not at all.
+    """
+    rows = ScoredRows()
+    quarantine: tuple[HashingSink, pq.ParquetWriter] | None = None
+    with ExitStack() as stack:
+        sink, writer = stack.enter_context(_parquet_file(store, path, PREDICTIONS, PARQUET_OPTIONS))
+        for batch in batches:
+            predictions, unknown = model.predictions_of(batch, threads)
+            writer.write_batch(predictions)
+            rows.scored += len(predictions)
+            rows.successful += int(predictions["success"].to_numpy().sum())
+            rows.missing.update(batch.missing())
+            rows.unknown.update(unknown)
+            if batch.reasons:
+                rejected = batch.rejected()
+                if quarantine is None:
+                    file = _parquet_file(store, quarantine_path, rejected.schema, {"compression": "zstd"})
+                    quarantine = stack.enter_context(file)
+                quarantine[1].write_table(rejected)
+                rows.quarantined += len(rejected)
+    rows.sha256 = sink.sha256
+    rows.quarantine_sha256 = quarantine[0].sha256 if quarantine else ""
+    return rows
+
+
+@contextmanager
+def _parquet_file(
+    store: Store, path: str, schema: pa.Schema, options: dict[str, Any]
+) -> Iterator[tuple[HashingSink, pq.ParquetWriter]]:
+    with store.writing(path) as sink, pq.ParquetWriter(sink, schema, **options) as writer:
+        yield sink, writer

@@ -1,0 +1,111 @@
+"""The metrics database: what was scored, how each day fared, who was champion, when retraining was called for,
+and how the schedules stand.
+
+SQLite on one machine, Postgres in the stack. Values are Python floats: psycopg2 renders NumPy's as `np.float64(…)`.
+"""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.schema import CreateTable
+
+from campaign.settings import Settings
+
+METADATA = sa.MetaData()
+MOMENT = sa.DateTime(timezone=True)
+
+metrics = sa.Table(
+    "metrics",
+    METADATA,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("model_version", sa.Text, primary_key=True),
+    sa.Column("metric", sa.Text, primary_key=True),
+    sa.Column("column_name", sa.Text, primary_key=True, server_default=""),
+    sa.Column("value", sa.Float),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("method", sa.Text),
+    sa.Column("threshold", sa.Float),
+    sa.Column("computed_at", MOMENT, nullable=False),
+)
+scored = sa.Table(
+    "scored",
+    METADATA,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("model_version", sa.Text, nullable=False),
+    sa.Column("rows_read", sa.BigInteger, nullable=False),
+    sa.Column("rows_scored", sa.BigInteger, nullable=False),
+    sa.Column("rows_quarantined", sa.BigInteger, nullable=False),
+    sa.Column("predicted_success", sa.BigInteger, nullable=False),
+    sa.Column("scored_at", MOMENT, nullable=False),
+)
+champions = sa.Table(
+    "champions",
+    METADATA,
+    sa.Column("changed_at", MOMENT, primary_key=True),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("previous", sa.Text),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+monitored = sa.Table(
+    "monitored",
+    METADATA,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("monitored_at", MOMENT, nullable=False),
+)
+retraining_calls = sa.Table(
+    "retraining_calls",
+    METADATA,
+    sa.Column("champion", sa.Text, primary_key=True),
+    sa.Column("labels", sa.Text, primary_key=True),
+    sa.Column("called_at", MOMENT, nullable=False),
+    sa.Column("reasons", sa.Text, nullable=False),
+)
+schedules = sa.Table(
+    "schedules",
+    METADATA,
+    sa.Column("deployment", sa.Text, primary_key=True),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("next_run", MOMENT),
+    sa.Column("stalled_since", MOMENT),
+    sa.Column("last_state", sa.Text),
+    sa.Column("last_ended", MOMENT),
+    sa.Column("checked_at", MOMENT, nullable=False),
+)
+
+
+@lru_cache(maxsize=4)
+def _engine(url: str) -> sa.Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        return sa.create_engine(parsed, connect_args={"timeout": 30})
+    return sa.create_engine(parsed, pool_pre_ping=True)
+
+
+def database(url: str | None = None) -> sa.Engine:
+    """The metrics database with its tables; existing ones stay as they are."""
+    engine = _engine(url or Settings().metrics_url)
+    try:
+        _make_tables(engine)
+    except (IntegrityError, ProgrammingError):
+        _make_tables(engine)  # Postgres refuses one of two that make the same table at once; by now it exists
+    return engine
+
+
+def _make_tables(engine: sa.Engine) -> None:
+    # Not `create_all`, which lists the tables and then makes the missing ones: two processes that start on a new SQLite
+    # file would collide.
+    with engine.begin() as connection:
+        for table in METADATA.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,60 @@
+"""The MLflow run that one training's steps report to."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from campaign.settings import Settings
+
+TRACKING_URI = "MLFLOW_TRACKING_URI"
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # its page opens on runs, not on agents' traces
+
+
+@dataclass(frozen=True)
+class Run:
+    """The MLflow run of a study: the same one when the study is taken up again."""
+
+    run_id: str
+    study: str
+    model: str
+
+
+def mlflow_client() -> Any:
+    """An MLflow client of the configured tracking server."""
+    import mlflow
+
+    given = os.environ.get(TRACKING_URI)
+    mlflow.set_tracking_uri(Settings().mlflow_tracking_uri)
+    # MLflow writes it into the environment, where it would outlive a change of CAMPAIGN_HOME.
+    if given is None:
+        os.environ.pop(TRACKING_URI, None)
+    return mlflow.MlflowClient()
+
+
+@contextmanager
+def reporting_to(run: Run) -> Iterator[Any]:
+    """The run as MLflow's active one; gives the client. It is marked failed when the block raises."""
+    import mlflow
+
+    client = mlflow_client()
+    with mlflow.start_run(run_id=run.run_id, log_system_metrics=False):
+        yield client
+
+
+def find_or_create_experiment(client: Any, name: str) -> str:
+    """The id of the experiment of that name."""
+    from mlflow.exceptions import MlflowException
+
+    home = Settings().home.absolute()
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        # A tracking server says where artifacts go; a bare database would put them into the working directory.
+        embedded = not Settings().mlflow_tracking_uri.startswith("http")
+        try:
+            artifacts = (home / "mlartifacts").as_uri() if embedded else None
+            return str(client.create_experiment(name, artifacts, tags=EXPERIMENT_TAGS))
+        except MlflowException:  # another run made it in between
+            experiment = client.get_experiment_by_name(name)
+    return str(experiment.experiment_id)

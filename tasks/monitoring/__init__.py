@@ -1,0 +1,1 @@
+"""From predictions and outcomes to metrics, a drift report, and the call for retraining."""

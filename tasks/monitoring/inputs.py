@@ -1,0 +1,81 @@
+"""What a day's campaigns and predictions are, as far as monitoring looks at them: a sample, and all that have outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from campaign.identity import digests_of
+from campaign.reading import Batch, read_campaigns
+from campaign.schema import ID, Column
+from campaign.store import filesystem_of
+from tasks.manifest import Manifest
+from tasks.monitoring.realised_quality import LabelledPredictions
+from tasks.outcomes import Outcomes
+from tasks.sampling import sample_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAMPLE_ROWS = 50_000
+
+
+def sample_inputs(manifest: Manifest, features: tuple[Column, ...]) -> pd.DataFrame:
+    """At most 50,000 campaigns of all that were read, drawn evenly; what physics rules out counts as missing.
+
+    Quarantined rows are among them, so that a column that is missing everywhere costs that column, not the report.
+    """
+    import pandas as pd
+
+    sampled = sample_rows(manifest.rows.read, SAMPLE_ROWS)
+    frames, start = [], 0
+    for part in manifest.inputs:
+        for batch in read_campaigns(part.uri, features):
+            first, last = np.searchsorted(sampled, [start, start + len(batch)])
+            frames.append(_frame(batch, features, sampled[first:last] - start))
+            start += len(batch)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _frame(batch: Batch, features: tuple[Column, ...], rows: NDArray[np.int64]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns: dict[str, object] = {ID: batch.ids.take(pa.array(rows)).to_pandas()}
+    for column in features:
+        if column.is_category:
+            columns[column.name] = batch.categories[column.name].take(pa.array(rows)).cast(pa.string()).to_pandas()
+        else:
+            values = batch.numbers[column.name][rows]
+            columns[column.name] = np.where(column.is_possible(values), values, np.nan)
+    return pd.DataFrame(columns)
+
+
+def read_predictions(manifest: Manifest) -> Iterator[pa.RecordBatch]:
+    """Id and probability of every scored campaign, batch by batch."""
+    for part in manifest.parts:
+        filesystem, path = filesystem_of(part.uri)
+        with filesystem.open_input_file(path) as file:
+            yield from pq.ParquetFile(file).iter_batches(columns=[ID, "probability"])
+
+
+def join_predictions(
+    manifest: Manifest, ids: pd.Series, outcomes: Outcomes | None
+) -> tuple[NDArray[np.float64], LabelledPredictions | None]:
+    """The probability of each of these campaigns (NaN where none was scored), and all predictions with their outcomes."""
+    wanted = digests_of(pa.array(ids.tolist(), pa.string()))
+    order = np.argsort(wanted, kind="stable")
+    ascending, probabilities = wanted[order], np.full(len(wanted), np.nan)
+    labelled = None if outcomes is None else LabelledPredictions()
+    for batch in read_predictions(manifest):
+        probability, digests = batch["probability"].to_numpy(), digests_of(batch[ID])
+        first, last = (np.searchsorted(ascending, digests, side) for side in ("left", "right"))
+        for row in np.flatnonzero(last > first):
+            probabilities[order[first[row] : last[row]]] = probability[row]
+        if outcomes is not None and labelled is not None:
+            labelled.add(probability, outcomes.of(batch[ID]))
+    return probabilities, labelled

@@ -1,0 +1,66 @@
+"""Delete what is older than the settings say: drift reports, captured predictions, versions that never won."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from prefect import get_run_logger, task
+
+from campaign.settings import Settings
+from campaign.store import Store
+from tasks.days import scheduled_day
+from tasks.mlflow_run import mlflow_client
+from tasks.model_versions import Version, list_versions
+from tasks.retries import RETRIES
+
+
+def expired_days(store: Store, folder: str, today: date, keep_days: int) -> list[date]:
+    """The days of a folder that are older than they are kept."""
+    return [day for day in store.days(folder) if day < today - timedelta(days=keep_days)]
+
+
+def delete_day(store: Store, folder: str, day: date) -> None:
+    """Every file of a day, the hidden ones too."""
+    for entry in store.entries(f"{folder}/day={day}", hidden=True):
+        store.delete(entry.path)
+
+
+def expired_versions(model: str, now: datetime, keep_days: int) -> list[Version]:
+    """Versions that never were champion and have no alias, registered longer ago than they are kept."""
+    limit = now - timedelta(days=keep_days)
+    old = [version for version in list_versions(model) if version.created < limit and not version.promoted_at]
+    if not old:
+        return []
+    with_alias = {str(number) for number in mlflow_client().get_registered_model(model).aliases.values()}
+    return [version for version in old if version.number not in with_alias]
+
+
+def delete_version(version: Version) -> None:
+    """Remove a version and its artifacts. Its run stays, with parameters and metrics, to be compared with."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    client = mlflow_client()
+    model_id = client.get_model_version(version.model, version.number).source.removeprefix("models:/")
+    logged = client.get_logged_model(model_id)
+    # Artifacts first: a deletion that was interrupted finds its version again.
+    for uri in (logged.artifact_location, client.get_run(version.run_id).info.artifact_uri):
+        get_artifact_repository(uri).delete_artifacts()
+    client.delete_model_version(version.model, version.number)
+    client.delete_logged_model(model_id)
+
+
+@task(timeout_seconds=900, **RETRIES)
+def delete_expired() -> dict[str, int]:
+    """Delete what is older than it is kept; gives how many days and versions that were."""
+    settings, today = Settings(), scheduled_day()
+    store, deleted = Store(settings.store), {}
+    for folder, keep_days in (("reports", settings.keep_reports_days), ("captured", settings.keep_captured_days)):
+        days = expired_days(store, folder, today, keep_days)
+        for day in days:
+            delete_day(store, folder, day)
+        deleted[folder] = len(days)
+    versions = expired_versions(settings.model, datetime.now(UTC), settings.keep_losers_days)
+    for version in versions:
+        delete_version(version)
+    deleted["versions"] = len(versions)
+    if any(deleted.values()):
+        get_run_logger().info("Deleted: %s", ", ".join(f"{count} {what}" for what, count in deleted.items() if count))
+    return deleted

@@ -1,0 +1,118 @@
+"""Call for retraining when the world has moved and there is something new to learn from."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.events import emit_event
+from sqlalchemy.exc import IntegrityError
+
+from campaign.model import ScoringModel
+from campaign.settings import Settings
+from campaign.store import Store
+from tasks.labelled_days import count_outcome_rows, find_labelled_days, unseen_labels
+from tasks.metrics_database import database, metrics, now, retraining_calls
+from tasks.model_versions import find_champion, load_version
+from tasks.monitoring.metric_rows import DECAYED, DRIFTED
+from tasks.monitoring.monitor import BATCH
+from tasks.retries import RETRIES
+
+EVENT = "campaign.retraining.needed"
+NOT_NEEDED, CALLED, AWAITING, CALLED_BEFORE = "not needed", "called", "awaiting_outcomes", "called_before"
+RECENT_DAYS, DRIFTED_DAYS = 3, 2
+
+
+@dataclass(frozen=True)
+class Call:
+    """Whether retraining was called for, and why. `status` is one of the four above."""
+
+    status: str
+    reasons: list[str]
+
+
+def find_reasons(connection: sa.Connection, version: str) -> list[str]:
+    """Why the champion should be retrained, in words; empty when it should not.
+
+    The newest monitored day is drifted and at least two of the last three were, or a day that this champion scored has
+    decayed.
+    """
+    days = connection.execute(
+        sa.select(metrics.c.day, metrics.c.status)
+        .where(metrics.c.metric == "day_drifted", metrics.c.source == BATCH, metrics.c.model_version == version)
+        .order_by(metrics.c.day.desc())
+        .limit(RECENT_DAYS)
+    ).all()
+    reasons = []
+    drifted = [row.day for row in days if row.status == DRIFTED]
+    if days and days[0].status == DRIFTED and len(drifted) >= DRIFTED_DAYS:
+        reasons.append(f"{days[0].day} is drifted, and {len(drifted)} of the last {len(days)} days are")
+    decayed = connection.execute(
+        sa.select(metrics.c.day, metrics.c.value, metrics.c.threshold)
+        .where(metrics.c.metric == "realised_roc_auc", metrics.c.status == DECAYED)
+        .where(metrics.c.source == BATCH, metrics.c.model_version == version)
+        .order_by(metrics.c.day)
+    )
+    reasons += [f"ROC-AUC of {row.day} is {row.value:.3f}, below {row.threshold:.3f}" for row in decayed]
+    return reasons
+
+
+def count_outcomes(store: Store) -> dict[str, int]:
+    """Outcome rows per labelled day."""
+    return {day.day: count_outcome_rows(day) for day in find_labelled_days(store)}
+
+
+def retraining_call(connection: sa.Connection, model: ScoringModel, counts: dict[str, int]) -> Call:
+    """Call once per cause: again only with new labels or a new champion. Writes the call down."""
+    reasons = find_reasons(connection, model.version)
+    if not reasons:
+        return Call(NOT_NEEDED, [])
+    unseen = unseen_labels(model, counts)
+    if not unseen:
+        return Call(AWAITING, reasons)
+    labels = hashlib.sha256(json.dumps(counts, sort_keys=True).encode()).hexdigest()[:12]
+    row = {"called_at": now(), "champion": model.version, "labels": labels, "reasons": "; ".join(reasons)}
+    try:
+        with connection.begin_nested():
+            connection.execute(sa.insert(retraining_calls).values(row))
+    except IntegrityError:  # this run or another has called for it
+        return Call(CALLED_BEFORE, reasons)
+    return Call(CALLED, reasons)
+
+
+def record_status(connection: sa.Connection, version: str, call: Call) -> None:
+    """The status as a metric of the newest monitored day, for charts and alerts."""
+    newest = connection.execute(
+        sa.select(sa.func.max(metrics.c.day)).where(metrics.c.source == BATCH, metrics.c.model_version == version)
+    ).scalar()
+    if newest is None:
+        return
+    key = {"day": newest, "source": BATCH, "model_version": version, "metric": "retraining", "column_name": ""}
+    connection.execute(sa.delete(metrics).where(*(metrics.c[name] == value for name, value in key.items())))
+    value = float(call.status in (CALLED, AWAITING, CALLED_BEFORE))
+    connection.execute(sa.insert(metrics).values(**key, value=value, status=call.status, computed_at=now()))
+
+
+@task(timeout_seconds=120, **RETRIES)
+def call_for_retraining() -> Call:
+    """Decide, write it down, and emit the event that starts the training."""
+    name, logger = Settings().model, get_run_logger()
+    champion = find_champion(name)
+    if champion is None:
+        return Call(NOT_NEEDED, [])
+    model = load_version(champion)
+    counts = count_outcomes(Store(Settings().store))
+    with database().begin() as connection:
+        call = retraining_call(connection, model, counts)
+        record_status(connection, model.version, call)
+    if call.status == CALLED:
+        emit_event(EVENT, {"prefect.resource.id": f"campaign.model.{name}"}, payload={"reasons": call.reasons})
+    log = logger.info if call.status == NOT_NEEDED else logger.warning
+    log("Retraining: %s%s", call.status, "".join(f"\n  {reason}" for reason in call.reasons))
+    lines = "\n".join(f"- {reason}" for reason in call.reasons)
+    create_markdown_artifact(
+        f"Retraining of {name}: **{call.status}**\n\n{lines}", "retraining", "Is retraining needed?"
+    )
+    return call

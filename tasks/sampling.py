@@ -1,0 +1,11 @@
+"""An even sample of rows: the same one each time, in the rows' own order."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def sample_rows(rows: int, most: int, seed: int = 1) -> NDArray[np.int64]:
+    """Which of so many rows to take, ascending: all of them, or `most` drawn without replacement."""
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

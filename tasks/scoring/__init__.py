@@ -1,0 +1,1 @@
+"""From a day of campaigns to its predictions and their manifest."""

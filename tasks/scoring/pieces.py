@@ -1,0 +1,192 @@
+"""Cut a day's campaigns into pieces that are scored apart, here or on a cluster, to the same bytes."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import groupby, pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from campaign.files import metadata_of
+from campaign.identity import SeenIds
+from campaign.model import ScoringModel
+from campaign.reading import Batch, count_ignored, read_campaigns, source_of
+from campaign.schema import ID, Column
+from campaign.store import Entry, Store, filesystem_of
+from tasks.manifest import Part
+
+PIECE_ROWS = 1 << 19
+PIECES_A_TASK = 4  # some seconds of work: little is lost with a task, and Prefect's own time for it is small beside
+
+
+@dataclass(frozen=True)
+class Span:
+    """Consecutive row groups of one input, named by its place among the day's.
+
+    `first_row` is where in the file they begin; `repeated` are the rows, counted from there, whose id came before.
+    """
+
+    place: int
+    uri: str
+    groups: tuple[int, ...]
+    first_row: int
+    rows: int
+    repeated: NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What becomes one part: the part's path below `predictions/`, and below `quarantine/` if it has bad rows."""
+
+    path: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A day's inputs with their digests and rows, and its pieces."""
+
+    day: str
+    inputs: list[Part]
+    ignored_columns: int
+    pieces: list[Piece]
+
+
+def plan_day(store: Store, day: date, entries: list[Entry], model: ScoringModel) -> Plan:
+    """Read every byte once, for the digests, and every id, for repeats anywhere in the day.
+
+    Part names carry a digest of inputs and model version: the same inputs and version leave the same bytes under the
+    same names, and two writers of different ones never touch each other's. Ids take 8 bytes a row while this runs.
+    """
+    features = model.encoder.features
+    seen = SeenIds(sum(rows_of(store, entry) for entry in entries))
+    inputs, spans, ignored = [], [], 0
+    for place, entry in enumerate(entries):
+        uri = store.at(entry.path)
+        with local_copy(uri, entry) as local, ThreadPoolExecutor(1) as hashing:
+            digest = hashing.submit(sha256_of, local)
+            spans += spans_of(local, place, uri, features, seen)
+            ignored = max(ignored, count_ignored(local, features))
+        rows = sum(span.rows for span in spans if span.place == place)
+        inputs.append(Part(uri, digest.result(), rows, entry.size, entry.changed.isoformat()))
+    identity = "\n".join([*(f"{part.uri} {part.sha256}" for part in inputs), model.name, model.version])
+    common = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    pieces = [
+        Piece(f"day={day}/part-{common}-{number:05d}.parquet", tuple(join_neighbours(piece)))
+        for number, piece in enumerate(cut_into_pieces(spans))
+    ]
+    return Plan(str(day), inputs, ignored, pieces)
+
+
+def rows_of(store: Store, entry: Entry) -> int:
+    """The rows of an input, by its own account."""
+    uri = store.at(entry.path)
+    return int(metadata_of(uri, source_of(uri)).num_rows)
+
+
+@contextmanager
+def local_copy(uri: str, entry: Entry) -> Iterator[str]:
+    """A local file with the bytes of an input, downloaded for the time of the block if need be."""
+    filesystem, path = filesystem_of(uri)
+    if uri.startswith("file://"):
+        yield path
+        return
+    with TemporaryDirectory(prefix="campaign-") as folder, filesystem.open_input_stream(path) as stream:
+        # The same folders as in the store, so that messages name the file as the user knows it.
+        target = Path(folder) / entry.path
+        target.parent.mkdir(parents=True)
+        with target.open("wb") as copy:
+            while read := stream.read(1 << 22):
+                copy.write(read)
+        yield str(target)
+
+
+def sha256_of(local: str) -> str:
+    with Path(local).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def spans_of(local: str, place: int, uri: str, features: Sequence[Column], seen: SeenIds) -> list[Span]:
+    """A span for each row group of a file."""
+    metadata = metadata_of(local, source_of(local))
+    groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    repeated = repeated_rows(local, () if every_row_has_an_id(metadata) else features, seen)
+    starts = np.cumsum([0, *groups])
+    bounds = np.searchsorted(repeated, starts)
+    return [
+        Span(
+            place, uri, (number,), int(starts[number]), rows,
+            (repeated[bounds[number] : bounds[number + 1]] - starts[number]).astype(np.uint32),
+        )
+        for number, rows in enumerate(groups)
+        if rows
+    ]  # fmt: skip
+
+
+def every_row_has_an_id(metadata: pq.FileMetaData) -> bool:
+    """Whether a file's own statistics say so. Rows without an id take one from all their values."""
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        columns = [group.column(at) for at in range(group.num_columns)]
+        ids = [column.statistics for column in columns if column.path_in_schema.strip().casefold() == ID.casefold()]
+        if len(ids) != 1 or not (statistics := ids[0]) or not statistics.has_null_count or not statistics.has_min_max:
+            return False
+        if statistics.null_count or not statistics.min:
+            return False
+    return True
+
+
+def repeated_rows(local: str, features: Sequence[Column], seen: SeenIds) -> NDArray[np.int64]:
+    """The rows of a file whose id came before, in it or in one that `seen` has seen."""
+    batches = read_ahead(read_campaigns(local, features))
+    repeated = [batch.first_row + np.flatnonzero(seen.repeats(batch.ids)) for batch in batches]
+    return np.concatenate(repeated) if repeated else np.empty(0, np.int64)
+
+
+def read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, the next one being read while one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        upcoming = reader.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = reader.submit(next, batches, None)
+            yield batch
+
+
+def cut_into_pieces(spans: list[Span]) -> list[list[Span]]:
+    """Spans in order, gathered into pieces of about PIECE_ROWS rows, or of one row group that has more."""
+    pieces: list[list[Span]] = []
+    room = 0
+    for span in spans:
+        if room < span.rows / 2:
+            pieces.append([])
+            room = PIECE_ROWS
+        pieces[-1].append(span)
+        room -= span.rows
+    return pieces
+
+
+def share_out(pieces: list[Piece], most: int) -> list[list[Piece]]:
+    """Pieces in order, in lists for a task run each: of PIECES_A_TASK, or more where that is over `most`."""
+    lists = max(1, min(most, -(-len(pieces) // PIECES_A_TASK)))
+    bounds = [len(pieces) * number // lists for number in range(lists + 1)]
+    return [pieces[first:last] for first, last in pairwise(bounds)]
+
+
+def join_neighbours(spans: list[Span]) -> Iterator[Span]:
+    """Neighbouring row groups of one file as one span, so that a file is opened once."""
+    for _, group in groupby(spans, key=lambda span: span.place):
+        first, *others = group
+        repeated = [first.repeated, *(span.repeated + np.uint32(span.first_row - first.first_row) for span in others)]
+        yield replace(
+            first,
+            groups=tuple(number for span in (first, *others) for number in span.groups),
+            rows=sum(span.rows for span in (first, *others)),
+            repeated=np.concatenate(repeated),
+        )

@@ -1,0 +1,242 @@
+"""Score a day's campaigns with the champion: parts, then the manifest, then the row in the metrics database."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+
+import numpy as np
+from prefect import get_run_logger, task, unmapped
+from sqlalchemy import delete, insert, select
+
+from campaign.errors import BadInput
+from campaign.model import ScoringModel
+from campaign.reading import REPEATED, Batch, read_campaigns
+from campaign.scoring import ScoredRows, score_batches
+from campaign.settings import Settings
+from campaign.store import Entry, Store
+from tasks.days import parquet_files, select_days
+from tasks.manifest import Manifest, Part, Rows, read_manifest
+from tasks.metrics_database import database, scored
+from tasks.model_versions import Version, load_version, require_champion
+from tasks.retries import RETRIES
+from tasks.scoring.pieces import Piece, Plan, Span, plan_day, share_out
+from tasks.task_runner import MAX_TASK_RUNS, count_cores
+
+
+@dataclass(frozen=True)
+class ScoredDay:
+    """`reused`: the inputs were those of the manifest, so nothing was scored again."""
+
+    day: str
+    model_version: str
+    rows: Rows
+    successful: int
+    unsuccessful: int
+    reused: bool
+
+
+@dataclass
+class ScoredPiece:
+    """What became of one piece: its part, its bad rows, and what was counted. `read` counts rows per input."""
+
+    part: Part
+    quarantine: Part | None
+    rows: ScoredRows
+    read: Counter[int] = field(default_factory=Counter)
+
+
+def input_files(store: Store, day: date) -> list[Entry]:
+    """The Parquet files of a day."""
+    return parquet_files(store, "incoming", day)
+
+
+def is_current(manifest: Manifest | None, entries: list[Entry], store: Store) -> bool:
+    """Whether a manifest is of these inputs, as they are now."""
+    if manifest is None:
+        return False
+    listed = {(part.uri, part.size, part.changed) for part in manifest.inputs}
+    return listed == {(store.at(entry.path), entry.size, entry.changed.isoformat()) for entry in entries}
+
+
+def score_all(store: Store, pieces: list[Piece], model: ScoringModel) -> list[ScoredPiece]:
+    """Score pieces in threads, one a core: reading one overlaps with scoring another."""
+    with ThreadPoolExecutor(count_cores()) as pool:
+        return list(pool.map(lambda piece: score_piece(store, piece, model), pieces))
+
+
+def score_piece(store: Store, piece: Piece, model: ScoringModel) -> ScoredPiece:
+    """Stream a piece into its part, and its bad rows, if it has any, into another."""
+    read: Counter[int] = Counter()
+    part, rejected = f"predictions/{piece.path}", f"quarantine/{piece.path}"
+    rows = score_batches(batches_of(piece, model, read), model, store, part, rejected)
+    quarantine = Part(store.at(rejected), rows.quarantine_sha256, rows.quarantined) if rows.quarantined else None
+    return ScoredPiece(Part(store.at(part), rows.sha256, rows.scored), quarantine, rows, read)
+
+
+def batches_of(piece: Piece, model: ScoringModel, read: Counter[int]) -> Iterator[Batch]:
+    """A piece's rows, those whose id came before among the bad ones; `read` counts them per input."""
+    for span in piece.spans:
+        for batch in _batches_of_span(span, model):
+            read[span.place] += len(batch)
+            yield batch
+
+
+def _batches_of_span(span: Span, model: ScoringModel) -> Iterator[Batch]:
+    features = model.encoder.features
+    for batch in read_campaigns(span.uri, features, groups=span.groups, first_row=span.first_row):
+        start = batch.first_row - span.first_row
+        first, last = np.searchsorted(span.repeated, [start, start + len(batch)])
+        batch.reject(span.repeated[first:last] - np.uint32(start), REPEATED)
+        yield batch
+
+
+def score_inputs(
+    store: Store,
+    day: date,
+    entries: list[Entry],
+    model: ScoringModel,
+    score_pieces: Callable[[list[Piece]], list[ScoredPiece]],
+) -> Manifest:
+    """Cut the day's inputs into pieces, have them scored in whatever order, and publish the manifest."""
+    plan = plan_day(store, day, entries, model)
+    manifest = manifest_of(plan, model, score_pieces(plan.pieces))
+    manifest.publish(store)
+    return manifest
+
+
+def manifest_of(plan: Plan, model: ScoringModel, pieces: list[ScoredPiece]) -> Manifest:
+    """What was read and what came of it, all pieces together."""
+    read = sum((piece.read for piece in pieces), Counter())
+    good = sum(piece.rows.scored for piece in pieces)
+    return Manifest(
+        plan.day,
+        model.name,
+        model.version,
+        [replace(part, rows=read[place]) for place, part in enumerate(plan.inputs)],
+        [piece.part for piece in pieces],
+        [piece.quarantine for piece in pieces if piece.quarantine],
+        Rows(read.total(), good, read.total() - good),
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        sum(piece.rows.successful for piece in pieces),
+        add_counts(piece.rows.missing for piece in pieces),
+        add_counts(piece.rows.unknown for piece in pieces),
+        plan.ignored_columns,
+    )
+
+
+def add_counts(counts: Iterable[Counter[str]]) -> dict[str, int]:
+    """Counts of the same names added up, zeros kept."""
+    total: Counter[str] = Counter()
+    for counted in counts:
+        total.update(counted)
+    return dict(total)
+
+
+def reusable_manifest(store: Store, day: date, entries: list[Entry], version: str) -> Manifest | None:
+    """The day's manifest, if it is of these inputs and this version."""
+    manifest = read_manifest(store, day)
+    if manifest is None or not is_current(manifest, entries, store) or manifest.model_version != version:
+        return None
+    return manifest
+
+
+def sweep_superseded(store: Store, manifest: Manifest, older_than: timedelta) -> None:
+    """Delete the day's parts that the manifest does not list and that have not changed for some time."""
+    kept = {store.path_of(part.uri) for part in [*manifest.parts, *manifest.quarantine]}
+    for folder in ("predictions", "quarantine"):
+        store.sweep(f"{folder}/day={manifest.day}", kept | {f"predictions/day={manifest.day}/manifest.json"}, older_than)
+
+
+def record(manifest: Manifest) -> None:
+    """Write the day's row in `scored`, in place of an earlier one."""
+    row = {
+        "day": date.fromisoformat(manifest.day),
+        "model_version": manifest.model_version,
+        "rows_read": manifest.rows.read,
+        "rows_scored": manifest.rows.scored,
+        "rows_quarantined": manifest.rows.quarantined,
+        "predicted_success": manifest.predicted_success,
+        "scored_at": datetime.fromisoformat(manifest.scored_at),
+    }
+    with database().begin() as connection:
+        connection.execute(delete(scored).where(scored.c.day == row["day"]))
+        connection.execute(insert(scored).values(row))
+
+
+def recorded_days() -> set[date]:
+    """Days with a row in `scored`."""
+    with database().connect() as connection:
+        return set(connection.execute(select(scored.c.day)).scalars())
+
+
+def days_to_score(store: Store, days: list[date]) -> list[date]:
+    """Those whose inputs are new or differ from their manifest, or that have no row in `scored`."""
+    recorded = recorded_days()
+    return [
+        day for day in days
+        if day not in recorded or not is_current(read_manifest(store, day), input_files(store, day), store)
+    ]  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def load_champion(version: str, model: str, run_id: str) -> ScoringModel:
+    """The champion's arrays, read once for all days of a run."""
+    return load_version(Version(model, version, run_id, {}, datetime.now(UTC)))
+
+
+@task(timeout_seconds=60, **RETRIES)
+def find_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
+    """Days to score: named ones, else those whose inputs are new or differ from their manifest."""
+    store = Store(Settings().store)
+    days, by_name = select_days(store, "incoming", day, from_day, to_day)
+    if not by_name:
+        days = days_to_score(store, days)
+    get_run_logger().info("Days to score: %s", ", ".join(map(str, days)) or "none is new or changed")
+    return days
+
+
+@task(timeout_seconds=120, **RETRIES)
+def find_champion_to_score_with() -> Version:
+    """The version that the alias names now; one version scores all days of a run."""
+    return require_champion(Settings().model)
+
+
+@task(name="score pieces", task_run_name="score {day} {number}", **RETRIES)
+def score_pieces(day: date, number: int, pieces: list[Piece], champion: Version, store: str) -> list[ScoredPiece]:
+    """Score some pieces of a day, wherever this runs: it knows them by what the store holds, which is the flow's."""
+    model = load_champion(champion.number, champion.model, champion.run_id)
+    return score_all(Store(store), pieces, model)
+
+
+@task(name="score day", task_run_name="score {day}", timeout_seconds=6 * 3600, **RETRIES)
+def score_day(day: date, champion: Version, most_tasks: int = MAX_TASK_RUNS) -> ScoredDay:
+    """Score one day, piece by piece, publish its manifest and say how many campaigns will succeed."""
+    store, logger = Store(Settings().store), get_run_logger()
+    entries = input_files(store, day)
+    if not entries:
+        raise BadInput(f"{store.at(f'incoming/day={day}')} holds no Parquet file.", "Put the day's campaigns there.")
+
+    def score_in_task_runs(pieces: list[Piece]) -> list[ScoredPiece]:
+        shares = share_out(pieces, most_tasks)
+        numbers = [*range(len(shares))]
+        runs = score_pieces.map(unmapped(day), numbers, shares, unmapped(champion), unmapped(store.uri))
+        return [piece for share in runs.result() for piece in share]
+
+    reused = reusable_manifest(store, day, entries, champion.number)
+    if reused is None:
+        model = load_champion(champion.number, champion.model, champion.run_id)
+        manifest = score_inputs(store, day, entries, model, score_in_task_runs)
+    else:
+        manifest = reused
+    record(manifest)
+    sweep_superseded(store, manifest, timedelta(hours=Settings().sweep_grace_hours))
+    logger.info("%s: %d rows read, %d quarantined", day, manifest.rows.read, manifest.rows.quarantined)
+    logger.info("Total successful campaigns: %d", manifest.predicted_success)
+    logger.info("Total unsuccessful campaigns: %d", manifest.failed)
+    return ScoredDay(
+        manifest.day, manifest.model_version, manifest.rows, manifest.predicted_success, manifest.failed,
+        reused is not None,
+    )  # fmt: skip

@@ -1,0 +1,71 @@
+"""Write days of synthetic campaigns and their outcomes into the store, as the outside world would."""
+
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from prefect import get_run_logger, task
+
+from campaign import synthetic
+from campaign.schema import FEATURES, ID, LABEL
+from campaign.settings import Settings
+from campaign.store import Published, Store
+from tasks.retries import RETRIES
+
+FLAWS = 0.004
+
+
+def generate_day(day: date, rows: int, drift: float, flaws: float = FLAWS) -> pa.Table:
+    """A day's campaigns with their label, the same for the same arguments."""
+    prefix = f"C{day:%Y%m%d}_"
+    return pa.Table.from_batches(synthetic.campaigns(rows, day.toordinal(), prefix, drift, flaws))
+
+
+def write_campaigns(store: Store, day: date, rows: int, drift: float, flaws: float = FLAWS) -> Published:
+    """Write incoming/day=…, which does not know the outcome yet."""
+    table = generate_day(day, rows, drift, flaws).select([ID, *(column.name for column in FEATURES)])
+    return _write(store, f"incoming/day={day}/campaigns.parquet", table)
+
+
+def write_outcomes(store: Store, day: date, rows: int, drift: float) -> Published:
+    """Write outcomes/day=… for the campaigns of `write_campaigns` with the same arguments."""
+    table = generate_day(day, rows, drift, flaws=0).select([ID, LABEL])
+    return _write(store, f"outcomes/day={day}/outcomes.parquet", table)
+
+
+def lacks_outcomes(day: date) -> bool:
+    """Whether a day's campaigns have come, and their outcomes have not."""
+    store = Store(Settings().store)
+    return bool(store.entries(f"incoming/day={day}")) and not store.entries(f"outcomes/day={day}")
+
+
+def write_training_data(store: Store, rows: int, seed: int = 1) -> Published:
+    """Write base/campaigns.parquet, the training data to begin with."""
+    first = next(synthetic.campaigns(min(rows, 1), seed))
+    path = "base/campaigns.parquet"
+    with store.writing(path) as sink, pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
+        for batch in synthetic.campaigns(rows, seed):
+            writer.write_batch(batch)
+    return Published(store.at(path), sink.sha256)
+
+
+def _write(store: Store, path: str, table: pa.Table) -> Published:
+    with store.writing(path) as sink:
+        pq.write_table(table, sink, compression="zstd")
+    return Published(store.at(path), sink.sha256)
+
+
+@task(task_run_name="drop campaigns of {day}", timeout_seconds=3600, **RETRIES)
+def publish_campaigns(day: date, rows: int, drift: float) -> str:
+    """The URI of the day's campaigns."""
+    published = write_campaigns(Store(Settings().store), day, rows, drift)
+    get_run_logger().info("%d campaigns of %s are in %s", rows, day, published.uri)
+    return published.uri
+
+
+@task(task_run_name="drop outcomes of {day}", timeout_seconds=3600, **RETRIES)
+def publish_outcomes(day: date, rows: int, drift: float) -> str:
+    """The URI of the day's outcomes."""
+    published = write_outcomes(Store(Settings().store), day, rows, drift)
+    get_run_logger().info("The outcomes of %s are in %s", day, published.uri)
+    return published.uri

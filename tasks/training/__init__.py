@@ -1,0 +1,1 @@
+"""From a data set and labelled days to a registered version, and the gate that makes it champion."""

@@ -1,0 +1,132 @@
+"""Choose the cheapest forest that is as good as the best, by the one-standard-error rule."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.trial import TrialState
+from prefect import get_run_logger, task
+
+from campaign.forest import Forest
+from campaign.settings import Settings
+from tasks.training.encode import Parts
+from tasks.training.examples import examples_of
+from tasks.training.grow import Examples, Size, prefixes_of
+from tasks.measures import paired_differences
+from tasks.retries import RETRIES
+from tasks.training.search import Searched
+from tasks.training.search_space import ForestParams
+from tasks.training.study import grown_of
+from tasks.mlflow_run import Run, reporting_to
+
+TOLERANCE = 0.0005
+LOG_LOSS_SLACK = 0.10
+MOST_VERIFIED = 3
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trial's forest, cut to its first trees."""
+
+    trial: int
+    params: ForestParams
+    size: Size
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The forest to fit and the best one found, with validation figures of plain scikit-learn, and the reason.
+
+    `rows` is how many each was fitted on.
+    """
+
+    chosen: Candidate
+    best: Candidate
+    standard_error: float
+    reason: str
+    rows: int
+
+
+def candidates_of(study: optuna.Study) -> list[Candidate]:
+    """Every prefix of every finished trial."""
+    return [
+        Candidate(trial.number, {**trial.params, "n_estimators": size.trees}, size)  # type: ignore[typeddict-item]
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        for size in grown_of(trial).sizes
+    ]
+
+
+def shortlist(candidates: list[Candidate], rows: int, tolerance: float = TOLERANCE) -> list[int]:
+    """The trials worth a closer look: that of the best forest, then those with the cheapest one that may pass.
+
+    May pass: within what two independent ROC-AUC estimates differ by (Hanley & McNeil 1982, balanced classes), which
+    the paired error that decides does not exceed.
+    """
+    best = max(candidates, key=lambda one: (one.size.roc_auc, -one.size.cost))
+    auc = best.size.roc_auc
+    spread = auc / (2 - auc) + 2 * auc**2 / (1 + auc) - 2 * auc**2
+    error = np.sqrt(2 * (auc * (1 - auc) + (rows / 2 - 1) * spread) / (rows / 2) ** 2)
+    near = [one for one in candidates if auc - one.size.roc_auc <= max(tolerance, error)]
+    calm = [one for one in near if one.size.log_loss <= best.size.log_loss * (1 + LOG_LOSS_SLACK)]
+    trials = [best.trial, *(one.trial for one in sorted(calm, key=lambda one: one.size.cost))]
+    return list(dict.fromkeys(trials))[:MOST_VERIFIED]
+
+
+def choose_forest(candidates: list[Candidate], examples: Examples, seed: int, tolerance: float = TOLERANCE) -> Choice:
+    """Fit the shortlist with plain scikit-learn, the library of the final fit, and choose among all prefixes.
+
+    Chosen is the cheapest whose validation ROC-AUC is within one bootstrap standard error of the paired difference to
+    the best, or within `tolerance` where that is more, and whose log loss is within 10 % of the best's.
+    """
+    trials = shortlist(candidates, len(examples.validation), tolerance)
+    verified = [pair for trial in trials for pair in verify(largest(candidates, trial), examples, seed)]
+    best, best_probability = max(verified, key=lambda pair: (pair[0].size.roc_auc, -pair[0].size.cost))
+    for one, probability in sorted(verified, key=lambda pair: pair[0].size.cost):
+        loss = best.size.roc_auc - one.size.roc_auc
+        if one is best or one.size.log_loss > best.size.log_loss * (1 + LOG_LOSS_SLACK):
+            continue
+        error = float(paired_differences(examples.validation_label, best_probability, probability).std())
+        if loss <= max(tolerance, error) and one.size.cost < best.size.cost:
+            cheap = best.size.cost / one.size.cost
+            reason = f"{cheap:.1f} times cheaper to score than the best, for {loss:.5f} of validation ROC-AUC"
+            return Choice(one, best, error, reason, len(examples.train))
+    return Choice(best, best, 0.0, "the best found, and no cheaper one is as good", len(examples.train))
+
+
+def largest(candidates: list[Candidate], trial: int) -> Candidate:
+    """The uncut forest of a trial."""
+    return max((one for one in candidates if one.trial == trial), key=lambda one: one.size.trees)
+
+
+def verify(candidate: Candidate, examples: Examples, seed: int) -> list[tuple[Candidate, NDArray[np.float64]]]:
+    """Every prefix of a plain scikit-learn fit on train, with its figures and its probabilities on validation rows."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    fitted = RandomForestClassifier(**candidate.params, random_state=seed, n_jobs=-1)
+    forest = Forest.from_sklearn(fitted.fit(examples.train, examples.train_label))
+    return [
+        (Candidate(candidate.trial, {**candidate.params, "n_estimators": size.trees}, size), probability)
+        for size, probability in prefixes_of(forest, examples)
+    ]
+
+
+@task(timeout_seconds=3 * 3600, **RETRIES)
+def choose(searched: Searched, parts: Parts, run: Run) -> Choice:
+    """Name the forest to fit, and the best one beside it."""
+    import mlflow
+
+    study = optuna.load_study(study_name=searched.study, storage=Settings().optuna_url)
+    choice = choose_forest(candidates_of(study), examples_of(parts), searched.seed)
+    chosen, best = choice.chosen.size, choice.best.size
+    get_run_logger().info(
+        "Chosen: trial %d cut to %d trees, ROC-AUC %.5f (best: trial %d, %d trees, %.5f): %s",
+        choice.chosen.trial, chosen.trees, chosen.roc_auc, choice.best.trial, best.trees, best.roc_auc, choice.reason,
+    )  # fmt: skip
+    with reporting_to(run):
+        mlflow.log_dict(asdict(choice), "search/choice.json")
+        mlflow.log_metrics({
+            "validation_roc_auc": chosen.roc_auc, "validation_log_loss": chosen.log_loss, "scoring_cost": chosen.cost,
+            "search_rows": searched.rows, "best_validation_roc_auc": best.roc_auc, "best_scoring_cost": best.cost,
+        })  # fmt: skip
+    return choice

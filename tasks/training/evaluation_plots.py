@@ -1,0 +1,88 @@
+"""What a model's test result looks like: ROC, precision–recall, calibration, confusion, importance."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.measures import roc_auc
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLUE, GREY = "#0072B2", "#888888"
+
+
+def figures(
+    label: NDArray[np.generic], probability: NDArray[np.float64], importance: dict[str, float]
+) -> dict[str, "Figure"]:
+    """Figures by the name of their file."""
+    return {
+        "roc": roc(label, probability),
+        "precision_recall": precision_recall(label, probability),
+        "calibration": calibration(label, probability),
+        "confusion": confusion(label, probability),
+        "permutation_importance": bars(importance),
+    }
+
+
+def _figure(title: str, x: str, y: str) -> tuple["Figure", "Any"]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 5), dpi=110, layout="constrained")
+    axes = figure.add_subplot(title=title, xlabel=x, ylabel=y)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def roc(label: NDArray[np.generic], probability: NDArray[np.float64]) -> "Figure":
+    from sklearn.metrics import RocCurveDisplay
+
+    figure, axes = _figure("Successes found against false alarms", "Share of failures called successes", "")
+    RocCurveDisplay.from_predictions(label, probability, ax=axes, curve_kwargs={"color": BLUE}, plot_chance_level=True)
+    axes.set(xlabel="Share of failures called successes", ylabel="Share of successes found")
+    axes.legend([f"model, ROC-AUC {roc_auc(label, probability):.4f}", "chance"], frameon=False, loc="lower right")
+    return figure
+
+
+def precision_recall(label: NDArray[np.generic], probability: NDArray[np.float64]) -> "Figure":
+    from sklearn.metrics import PrecisionRecallDisplay
+
+    figure, axes = _figure("Precision against recall", "", "")
+    PrecisionRecallDisplay.from_predictions(label, probability, ax=axes, curve_kwargs={"color": BLUE})
+    axes.set(xlabel="Share of successes found (recall)", ylabel="Share of calls that are right (precision)")
+    axes.get_legend().remove()
+    return figure
+
+
+def calibration(label: NDArray[np.generic], probability: NDArray[np.float64]) -> "Figure":
+    from sklearn.calibration import calibration_curve
+
+    figure, axes = _figure("Does 70 % mean 70 %?", "Predicted probability", "Share that succeeded")
+    shown, said = calibration_curve(label, probability, n_bins=10, strategy="uniform")
+    axes.plot([0, 1], [0, 1], ls="--", color=GREY, label="perfect")
+    axes.plot(said, shown, marker="o", color=BLUE, label="model")
+    axes.legend(frameon=False)
+    return figure
+
+
+def confusion(label: NDArray[np.generic], probability: NDArray[np.float64]) -> "Figure":
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    figure, axes = _figure("What was said, and what happened", "", "")
+    axes.grid(visible=False)
+    names = ["failed", "succeeded"]
+    said = (probability > 0.5).astype(int)
+    ConfusionMatrixDisplay.from_predictions(
+        label, said, ax=axes, labels=[0, 1], display_labels=names, cmap="Blues", colorbar=False, values_format=",d"
+    )
+    axes.set(xlabel="Predicted", ylabel="Happened")
+    return figure
+
+
+def bars(importance: dict[str, float]) -> "Figure":
+    figure, axes = _figure("What the model looks at", "ROC-AUC lost when the feature is shuffled", "")
+    names = list(importance)[::-1]
+    axes.barh(names, [importance[name] for name in names], color=BLUE)
+    return figure

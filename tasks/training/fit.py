@@ -1,0 +1,125 @@
+"""Fit the chosen forest on train + validation rows, and wrap it with its encoder in one scikit-learn Pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from prefect import get_run_logger, task
+
+from campaign.encoding import UNKNOWN, Encoder
+from campaign.forest import Forest
+from campaign.model import ScoringModel
+from campaign.schema import LABEL
+from campaign.settings import Settings
+from tasks.training.choose import Choice
+from tasks.training.encode import Parts
+from tasks.retries import RETRIES
+from tasks.training.search_space import ForestParams
+from tasks.mlflow_run import Run, reporting_to
+from tasks.training.validate import Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXAMPLE_ROWS = 5
+SAMPLE_SEED = 1
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A folder with the Pipeline (skops) and the flat model, fitted on `rows` of `rows_there` rows."""
+
+    folder: str
+    pipeline: str
+    rows: int
+    rows_there: int
+    choice: Choice
+
+    def flat(self) -> ScoringModel:
+        return ScoringModel.load(Path(self.folder), "candidate")
+
+
+def column_transformer(encoder: Encoder, example: pd.DataFrame) -> Any:
+    """The encoder as scikit-learn's own: stock parts alone, so that loading the model needs no code of ours."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import OrdinalEncoder
+
+    # One step a column, in the features' order, which is the order of the matrix that the forest is fitted on.
+    steps: list[tuple[str, Any, list[str]]] = []
+    for column in encoder.features:
+        if column.is_category:
+            known = [list(encoder.categories[column.name])]
+            ordinal = OrdinalEncoder(
+                categories=known,
+                handle_unknown="use_encoded_value",
+                unknown_value=UNKNOWN,
+                encoded_missing_value=UNKNOWN,
+            )
+            steps.append((column.name, ordinal, [column.name]))
+        else:
+            steps.append((column.name, "passthrough", [column.name]))
+    return ColumnTransformer(steps, verbose_feature_names_out=False).fit(example)
+
+
+def rows_to_fit(parts: Parts, most: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    """Matrix and labels of train + validation rows, all of them or an even sample of `most`, the same each time."""
+    y = np.concatenate([parts.labels("train"), parts.labels("validation")])
+    train = parts.matrix("train")
+    if len(y) <= most:
+        return np.concatenate([train, parts.matrix("validation")]), y
+    at = np.sort(np.random.default_rng(SAMPLE_SEED).choice(len(y), most, replace=False))
+    first = np.searchsorted(at, len(train))
+    return np.concatenate([train[at[:first]], parts.matrix("validation")[at[first:] - len(train)]]), y[at]
+
+
+def fit_pipeline(
+    X: NDArray[np.float32],
+    y: NDArray[np.int8],
+    encoder: Encoder,
+    params: ForestParams,
+    example: pd.DataFrame,
+    seed: int,
+) -> Any:
+    """A fitted Pipeline from campaigns as published (a DataFrame) to probabilities.
+
+    Always plain scikit-learn: intelex leaves hold majority votes, not class shares, and exporting those gives wrong
+    probabilities.
+    """
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import Pipeline
+
+    forest = RandomForestClassifier(**params, random_state=seed, n_jobs=-1).fit(X, y)
+    return Pipeline([("encode", column_transformer(encoder, example)), ("forest", forest)])
+
+
+def example_rows(data: Dataset, encoder: Encoder, rows: int = EXAMPLE_ROWS) -> pd.DataFrame:
+    """The first campaigns of the data set, features only."""
+    names = [column.name for column in encoder.features]
+    return next(pq.ParquetFile(data.path).iter_batches(rows, columns=[*names, LABEL])).to_pandas()[names]
+
+
+@task(timeout_seconds=6 * 3600, **RETRIES)
+def fit(parts: Parts, choice: Choice, data: Dataset, run: Run, seed: int) -> Fitted:
+    """Fit the chosen forest, and store it twice: as a Pipeline, and as flat arrays."""
+    import mlflow
+    import skops.io
+
+    encoder = parts.encoder
+    X, y = rows_to_fit(parts, Settings().fit_rows)
+    pipeline = fit_pipeline(X, y, encoder, choice.chosen.params, example_rows(data, encoder), seed)
+    forest = Forest.from_sklearn(pipeline.named_steps["forest"])
+    rows, there = len(y), len(parts.labels("train")) + len(parts.labels("validation"))
+    folder = Path(parts.folder) / f"fitted-{run.run_id[:8]}"
+    ScoringModel(run.model, "candidate", encoder, forest).save(folder)
+    skops.io.dump(pipeline, folder / "pipeline.skops")
+    nodes = len(forest.feature)
+    with reporting_to(run):
+        mlflow.log_metrics({"rows_fitted": rows, "rows_to_fit": there})
+    on = f"{rows}" if rows == there else f"an even sample of {rows} of {there}"
+    get_run_logger().info("Fitted %d trees with %d nodes on %s rows", len(forest.roots), nodes, on)
+    return Fitted(str(folder), str(folder / "pipeline.skops"), rows, there, choice)

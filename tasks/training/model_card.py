@@ -1,0 +1,74 @@
+"""The model card: what a version is, how good it is, what leaks, and why it is champion or not."""
+
+from campaign.model import ScoringModel
+from campaign.schema import BY_NAME
+from tasks.training.choose import Candidate, Choice
+from tasks.training.evaluate import Scores
+from tasks.training.explore import Explored
+from tasks.training.validate import Dataset
+
+
+def model_card(model: ScoringModel, scores: Scores, choice: Choice, data: Dataset, explored: Explored) -> str:
+    """Markdown, without the verdict of the gate."""
+    features = ", ".join(f"{name} ({BY_NAME[name].known})" for name in (c.name for c in model.encoder.features))
+    metrics = "\n".join(
+        f"| {name.replace('_', ' ')} | {value:.5f} | {low:.5f} – {high:.5f} |"
+        for name, value in scores.metrics.items()
+        for low, high in [scores.intervals[name]]
+    )
+    leaks = "\n".join(f"- {finding}" for finding in explored.findings) or "- No feature gives the label away."
+    importance = "\n".join(f"| {name} | {lost:+.4f} |" for name, lost in list(scores.importance.items())[:6])
+    reasons = "; ".join(model.about["reasons"]) or "asked for, or scheduled"
+    days = f"{len(data.days)} labelled days ({min(data.days)} to {max(data.days)})" if data.days else "no labelled days"
+    rows, there = model.about["rows_fitted"], model.about["rows_to_fit"]
+    fitted = f"{rows:,}" if rows == there else f"an even sample of {rows:,} of {there:,}"
+    return f"""# {model.name}
+
+Predicts whether a crowdfunding campaign reaches its goal. Trained {model.about["trained_at"]}, because: {reasons}.
+
+## What it knows
+Features: {features}.
+
+{leaks}
+
+{explored.summary}
+
+## Data
+{data.rows:,} good rows from `{data.origin}` and {days}, digest `{data.digest}`; {data.bad:,} bad rows in quarantine.
+Searched on {choice.rows:,} train rows, fitted on {fitted} train and validation rows, judged on \
+{scores.rows:,} test rows, which no champion was ever fitted on.
+
+## How good it is
+| on test rows | value | 95 % interval |
+|---|---|---|
+{metrics}
+
+| feature | ROC-AUC lost when shuffled |
+|---|---|
+{importance}
+
+## The forest
+| | trial | trees | depth | leaf | features a split | validation ROC-AUC | log loss | comparisons a row |
+|---|---|---|---|---|---|---|---|---|
+{_row("chosen", choice.chosen)}
+{_row("best found", choice.best)}
+
+Chosen: {choice.reason} (standard error of the difference {choice.standard_error:.5f}).
+"""
+
+
+def verdict_section(promoted: bool, reason: str, before: str, aucs: dict[str, dict[str, float]]) -> str:
+    """The end of the card: what the gate said."""
+    rows = "\n".join(
+        f"| {name} | {one['rows']:,} | {one['candidate']:.5f} | {one['champion']:.5f} |" for name, one in aucs.items()
+    )
+    table = f"\n| test rows | rows | this version | champion {before} |\n|---|---|---|---|\n{rows}\n" if aucs else ""
+    return f"\n## Verdict\n{'Champion' if promoted else 'Challenger'}: {reason}.\n{table}"
+
+
+def _row(name: str, candidate: Candidate) -> str:
+    params, size = candidate.params, candidate.size
+    return (
+        f"| {name} | {candidate.trial} | {size.trees} | {params['max_depth']} | {params['min_samples_leaf']} "
+        f"| {params['max_features']} | {size.roc_auc:.5f} | {size.log_loss:.4f} | {size.cost:.0f} |"
+    )

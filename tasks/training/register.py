@@ -1,0 +1,119 @@
+"""Put a fitted model into MLflow's registry, with all that scoring and monitoring need of it."""
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.runtime import flow_run
+
+from campaign.encoding import Encoder
+from campaign.model import ScoringModel
+from tasks.training.model_card import model_card
+from tasks.training.evaluate import Scores
+from tasks.training.explore import Explored
+from tasks.training.fit import Fitted, example_rows
+from tasks.metrics_database import now
+from tasks.retries import RETRIES
+from tasks.mlflow_run import Run, reporting_to
+from tasks.training.open_run import git_commit
+from tasks.training.validate import Dataset
+
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
+TRUSTED = ["sklearn.tree._tree.Tree"]
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version in the registry, its flat model's folder and its card."""
+
+    model: str
+    number: str
+    folder: str
+    card: str
+
+
+def signature_of(encoder: Encoder) -> Any:
+    """What MLflow checks before it predicts: the features as published, and two probabilities out."""
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema, TensorSpec
+
+    kinds = {True: "string", False: "double"}
+    inputs = Schema([ColSpec(kinds[column.is_category], column.name) for column in encoder.features])
+    return ModelSignature(inputs, Schema([TensorSpec(np.dtype(np.float64), (-1, 2))]))
+
+
+def about(fitted: Fitted, scores: Scores, data: Dataset, explored: Explored, reasons: list[str]) -> dict[str, Any]:
+    """What a model says of itself, wherever it goes. `days` counts the outcomes of each day that it learnt from."""
+    return {
+        "trained_at": now().isoformat(timespec="seconds"),
+        "origin": data.origin,
+        "digest": data.digest,
+        "rows_fitted": fitted.rows,
+        "rows_to_fit": fitted.rows_there,
+        "rows_test": scores.rows,
+        "days": data.days,
+        "params": dict(fitted.choice.chosen.params),
+        "scoring_cost": fitted.choice.chosen.size.cost,
+        "metrics": scores.metrics,
+        "leaks": explored.findings,
+        "reasons": reasons,
+    }
+
+
+def new_version(connected: Any, run: Run, logged: Any, tags: dict[str, str]) -> Any:
+    """A version of the registered model, which is made if this is its first."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        connected.create_registered_model(run.model)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    return connected.create_model_version(run.model, logged.model_uri, run.run_id, tags, model_id=logged.model_id)
+
+
+@task(timeout_seconds=900, **RETRIES)
+def register(
+    fitted: Fitted, scores: Scores, data: Dataset, explored: Explored, run: Run, reasons: list[str]
+) -> Registered:
+    """Log the Pipeline in skops format with the flat forest and the reference beside it; no pickle anywhere."""
+    import mlflow
+    import skops.io
+
+    model, folder = fitted.flat(), Path(fitted.folder)
+    described = ScoringModel(
+        run.model, "candidate", model.encoder, model.forest, about(fitted, scores, data, explored, reasons)
+    )
+    files = [*described.save(folder), Path(scores.reference)]
+    card = model_card(described, scores, fitted.choice, data, explored)
+    with reporting_to(run) as connected:
+        mlflow.log_text(card, "model_card.md")
+        logged = mlflow.sklearn.log_model(
+            skops.io.load(fitted.pipeline, trusted=TRUSTED),
+            name="model",
+            signature=signature_of(model.encoder),
+            input_example=example_rows(data, model.encoder),
+            pip_requirements=[f"{name}=={installed(name)}" for name in REQUIREMENTS],
+            pyfunc_predict_fn="predict_proba",
+            serialization_format="skops",
+            skops_trusted_types=TRUSTED,
+            extra_files=[str(file) for file in files],
+            params={name: str(value) for name, value in fitted.choice.chosen.params.items()},
+        )
+        tags = {
+            "digest": data.digest,
+            "feature_set": model.encoder.feature_set,
+            "git_commit": git_commit(),
+            "flow_run_id": flow_run.id or "",
+            "reasons": "; ".join(reasons),
+            "test_roc_auc": f"{scores.metrics['roc_auc']:.6f}",
+            "days": json.dumps(data.days),
+        }
+        made = new_version(connected, run, logged, tags)
+        connected.update_model_version(run.model, made.version, card)
+    get_run_logger().info("Registered version %s of %s", made.version, run.model)
+    return Registered(run.model, str(made.version), str(folder), card)

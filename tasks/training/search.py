@@ -1,0 +1,173 @@
+"""Search the parameters of a forest with Optuna, every trial a run in MLflow."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from prefect import get_run_logger, task, unmapped
+from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+
+from campaign.errors import BadInput
+from campaign.settings import Settings
+from campaign.store import Store
+from tasks.training.encode import Parts
+from tasks.training.examples import examples_of, load_examples, publish_examples
+from tasks.retries import RETRIES
+from tasks.task_runner import MOST_TASKS, workers
+from tasks.training.study import COUNTED, Share, grown_of, open_study, run_trials, shares_of
+from tasks.mlflow_run import Run, client, experiment_id, reporting_to
+
+PROGRESS_SECONDS = 2  # a trial may take less than telling of it
+
+
+@dataclass(frozen=True)
+class Searched:
+    """`trials` counts finished and pruned ones, `reused` those of them that an earlier run had made.
+
+    `rows` is how many each trial was fitted on.
+    """
+
+    study: str
+    seed: int
+    trials: int
+    reused: int
+    cpu_seconds: float
+    cpu_seconds_saved: float
+    rows: int
+
+
+def log_trial(connected: Any, experiment: str, run: Run, trial: FrozenTrial) -> None:
+    """A trial as a nested MLflow run, so that MLflow's own views compare them."""
+    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    assert trial.datetime_start is not None
+    assert trial.datetime_complete is not None
+    grown = grown_of(trial)
+    started, ended = (int(moment.timestamp() * 1000) for moment in (trial.datetime_start, trial.datetime_complete))
+    tags = {MLFLOW_PARENT_RUN_ID: run.run_id, "study": run.study, "step": "trial", "trial": str(trial.number)}
+    logged = connected.create_run(experiment, started, tags, run_name=f"trial-{trial.number:03d}")
+    values = {"cpu_seconds": grown.cpu_seconds, "duration_seconds": (ended - started) / 1000}
+    if grown.sizes:
+        last = grown.sizes[-1]
+        values |= {"validation_roc_auc": last.roc_auc, "validation_log_loss": last.log_loss, "scoring_cost": last.cost}
+    metrics = [Metric(name, value, ended, 0) for name, value in values.items()]
+    metrics += [Metric("prefix_roc_auc", size.roc_auc, ended, size.trees) for size in grown.sizes]
+    params = [Param(name, str(value)) for name, value in trial.params.items()]
+    connected.log_batch(logged.info.run_id, metrics, params, [RunTag("state", trial.state.name)])
+    connected.set_terminated(logged.info.run_id, "FINISHED", ended)
+
+
+def log_missing(connected: Any, experiment: str, run: Run, trials: list[FrozenTrial]) -> None:
+    """Log the trials that a search finished and was killed before it could log."""
+    nested = f"tags.mlflow.parentRunId = '{run.run_id}' and tags.step = 'trial'"
+    logged = {found.data.tags["trial"] for found in connected.search_runs([experiment], nested, max_results=10_000)}
+    for trial in trials:
+        if str(trial.number) not in logged:
+            log_trial(connected, experiment, run, trial)
+
+
+def log_study(study: optuna.Study) -> None:
+    """History, importances and parallel coordinates, as pages in the active MLflow run."""
+    import mlflow
+    from optuna import visualization
+
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(finished) < 2:
+        return
+    plots: dict[str, Callable[[optuna.Study], Any]] = {
+        "history": visualization.plot_optimization_history,
+        "importances": visualization.plot_param_importances,
+        "parallel_coordinates": visualization.plot_parallel_coordinate,
+    }
+    for name, plot in plots.items():
+        try:
+            figure = plot(study)
+        except (RuntimeError, ValueError):  # importances need trials that differ
+            continue
+        mlflow.log_text(figure.to_html(include_plotlyjs="cdn"), f"search/{name}.html")
+
+
+@task(name="search", timeout_seconds=6 * 3600, **RETRIES)
+def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
+    """Bring the study to `trials` finished or pruned trials; what an earlier run made counts."""
+    logger, settings, store = get_run_logger(), Settings(), Store(Settings().store)
+    Path(settings.home).mkdir(parents=True, exist_ok=True)
+    examples = examples_of(parts)
+    study = open_study(run.study, settings.optuna_url, seed, examples.train.shape[1])
+    there = study.get_trials(deepcopy=False, states=COUNTED)
+    reused, rows = len(there), len(examples.train)
+    logger.info("Study %s: %d of %d trials are there", run.study, reused, trials)
+    if rows < len(parts.labels("train")):
+        logger.info("Trials are fitted on an even sample of %d of %d rows", rows, len(parts.labels("train")))
+    connected = client()
+    log_missing(connected, experiment_id(connected, run.model), run, there)
+    progress: Any = create_progress_artifact(min(100.0, 100 * reused / trials), "search-progress", f"Study {run.study}")
+    if shares := shares_of(reused, trials, workers(), MOST_TASKS):
+        _check(settings.optuna_url, workers())
+        where = f"search/{run.study}.npz"
+        publish_examples(examples, store, where)
+        search_share.map(
+            shares,
+            unmapped(store.uri),
+            unmapped(where),
+            unmapped(run),
+            unmapped(trials),
+            unmapped(seed),
+            unmapped(progress),
+        ).result()
+        store.delete(where)
+    counted = study.get_trials(deepcopy=False, states=COUNTED)
+    grown = [grown_of(trial) for trial in counted]
+    spent, saved = sum(one.cpu_seconds for one in grown), sum(one.cpu_seconds_saved for one in grown)
+    pruned = sum(one.stopped for one in grown)
+    logger.info("%d trials, %d pruned: %.0f CPU s spent, about %.0f saved by pruning", len(grown), pruned, spent, saved)
+    with reporting_to(run):
+        log_study(study)
+    create_table_artifact(_table(counted), "search-trials", "The ten best trials")
+    return Searched(run.study, seed, len(counted), min(reused, len(counted)), spent, saved, rows)
+
+
+@task(name="search share", task_run_name="trials {share.name}", **RETRIES)
+def search_share(share: Share, store: str, examples_at: str, run: Run, trials: int, seed: int, progress: Any) -> None:
+    """Make the trials of one share, wherever this runs, and log each."""
+    logger, settings = get_run_logger(), Settings()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    examples = load_examples(Store(store), examples_at)
+    study = open_study(run.study, settings.optuna_url, seed + 1000 * share.number, examples.train.shape[1])
+    connected, started = client(), time.monotonic()
+    shown = started
+    experiment = experiment_id(connected, run.model)
+
+    def done(trial: FrozenTrial) -> None:
+        nonlocal shown
+        if trial.state not in COUNTED:
+            return
+        log_trial(connected, experiment, run, trial)
+        counted = study.get_trials(False, COUNTED)
+        if time.monotonic() - shown > PROGRESS_SECONDS or len(counted) >= trials:
+            update_progress_artifact(progress, min(100.0, 100 * len(counted) / trials))
+            shown = time.monotonic()
+        best = max((t.value or 0 for t in counted if t.state == TrialState.COMPLETE), default=0)
+        seconds = time.monotonic() - started
+        logger.info("Trial %d of %d, %.0f s: best ROC-AUC %.5f", len(counted), trials, seconds, best)
+
+    run_trials(study, examples, share, trials, seed, done)
+
+
+def _check(url: str, workers: int) -> None:
+    if workers > 1 and url.startswith("sqlite"):
+        raise BadInput(
+            f"The search is spread over {workers} workers, and its study is in SQLite ({url}).",
+            "Set CAMPAIGN_OPTUNA_URL to a Postgres that all of them reach, or unset CAMPAIGN_DASK_SCHEDULER.",
+        )
+
+
+def _table(trials: list[FrozenTrial]) -> list[dict[str, Any]]:
+    finished = [trial for trial in trials if trial.value is not None and trial.state == TrialState.COMPLETE]
+    best = sorted(finished, key=lambda trial: -(trial.value or 0))[:10]
+    return [{"trial": trial.number, "validation_roc_auc": round(trial.value or 0, 5), **trial.params} for trial in best]

@@ -1,0 +1,51 @@
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from campaign import synthetic
+from campaign.schema import FEATURES
+from campaign.settings import Settings
+from tasks.monitoring.drift import compare
+from tasks.monitoring.drift_error import sampling_errors
+
+
+def day(seed: int, rows: int) -> pd.DataFrame:
+    frame = pa.Table.from_batches(synthetic.campaigns(rows, seed, drift=1.0 + 0.5 * (seed > 1))).to_pandas()
+    for column in FEATURES:
+        frame[column.name] = frame[column.name].astype("str" if column.is_category else float)
+    return frame.assign(probability=np.clip(frame["RaisedAmount"] / frame["GoalAmount"] - 0.5, 0, 1))
+
+
+@pytest.fixture(scope="module")
+def reference() -> pd.DataFrame:
+    return day(1, 5_000)
+
+
+def errors_of(current: pd.DataFrame, reference: pd.DataFrame, rows: int) -> dict[str, float]:
+    drift, _ = compare(current, reference, FEATURES, Settings())
+    return {one.column_name or one.metric: one.value for one in sampling_errors(current, reference, drift, rows)}
+
+
+def test_the_error_is_how_much_the_distance_of_other_samples_differs(reference):
+    whole = day(2, 60_000)
+    samples = [whole.sample(2_000, random_state=seed) for seed in range(12)]
+    distances = []
+    for sample in samples:
+        drift, _ = compare(sample, reference, FEATURES, Settings())
+        distances.append({one.column_name: one.value for one in drift if one.metric == "column_drift"})
+    found = errors_of(samples[0], reference, len(whole))
+    for name in ("GoalAmount", "RaisedAmount"):
+        assert found[name] == pytest.approx(np.std([one[name] for one in distances]), rel=0.7)
+    assert found["prediction_drift_error"] > 0
+    assert found.keys() == {*(column.name for column in FEATURES), "prediction_drift_error"}
+
+
+def test_a_day_that_is_looked_at_whole_has_no_error_of_sampling(reference):
+    assert set(errors_of(day(2, 1_500), reference, 1_500).values()) == {0.0}
+
+
+def test_a_distance_that_cannot_be_computed_has_no_error_either(reference):
+    current = day(2, 1_500)
+    current["NumBackers"] = np.nan
+    assert "NumBackers" not in errors_of(current, reference, 9_000)

@@ -1,0 +1,132 @@
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from campaign.model import ScoringModel
+from campaign.store import Store
+from tasks.monitoring.retraining_call import AWAITING, CALLED, CALLED_BEFORE, QUIET, count_outcomes, record_status, retraining_call
+from tasks.monitoring.metric_rows import DRIFTED, OK
+from tasks.metrics_database import database, metrics, now
+from tasks.monitoring.monitor import SOURCE
+from tasks.monitoring.metric_rows import DECAYED
+
+FIRST = date(2026, 11, 1)
+LABELS = {"2026-11-01": 500}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def connection(request, tmp_path) -> Iterator[sa.Connection]:
+    """A metrics database; what a test writes is rolled back."""
+    sqlite = f"sqlite:///{tmp_path}/metrics.db"
+    url = sqlite if request.param == "sqlite" else request.getfixturevalue("postgres")
+    with database(url).connect() as connected:
+        yield connected
+
+
+def champion(version: str = "test-1", days: dict[str, int] | None = None) -> ScoringModel:
+    return ScoringModel("model", version, None, None, {"days": days or {}})
+
+
+def monitored(connection: sa.Connection, statuses: str, version: str = "test-1", metric: str = "day_drifted") -> None:
+    """One day a letter, the oldest first: d drifted, x decayed, else well."""
+    for number, letter in enumerate(statuses):
+        status = {"d": DRIFTED, "x": DECAYED}.get(letter, OK)
+        row = {"day": FIRST + timedelta(number), "source": SOURCE, "model_version": version, "metric": metric}
+        row |= {"value": 0.7, "threshold": 0.9, "status": status, "computed_at": now()}
+        connection.execute(sa.insert(metrics).values(row))
+
+
+@pytest.mark.parametrize(
+    ("days", "status"),
+    [
+        ("", QUIET),
+        ("d", QUIET),
+        ("...", QUIET),
+        ("..d", QUIET),
+        ("dd.", QUIET),  # it has passed
+        ("dd..d", QUIET),  # the last three alone count
+        (".dd", CALLED),
+        ("d.d", CALLED),
+        ("dd", CALLED),
+        ("ddd", CALLED),
+    ],
+)
+def test_two_of_the_last_three_days_and_the_newest_call(connection, days, status):
+    monitored(connection, days)
+    call = retraining_call(connection, champion(), LABELS)
+    assert call.status == status
+    assert bool(call.reasons) == (status != QUIET)
+
+
+def test_one_decayed_day_calls(connection):
+    monitored(connection, "x", metric="realised_roc_auc")
+    call = retraining_call(connection, champion(), LABELS)
+    assert call.status == CALLED
+    assert call.reasons == ["ROC-AUC of 2026-11-01 is 0.700, below 0.900"]
+
+
+def test_days_that_an_older_version_scored_do_not_count(connection):
+    monitored(connection, "ddd", version="test-0")
+    monitored(connection, "xxx", version="test-0", metric="realised_roc_auc")
+    monitored(connection, "..d")
+    assert retraining_call(connection, champion(), LABELS).status == QUIET
+
+
+@pytest.mark.parametrize(
+    ("counts", "status"),
+    [
+        ({}, AWAITING),
+        ({"2026-11-01": 500}, AWAITING),
+        ({"2026-11-01": 501}, CALLED),
+        ({"2026-11-01": 500, "2026-11-02": 1}, CALLED),
+    ],
+)
+def test_a_cause_waits_for_labels_that_the_champion_has_not_seen(connection, counts, status):
+    monitored(connection, "dd")
+    call = retraining_call(connection, champion(days=LABELS), counts)
+    assert call.status == status
+    assert call.reasons
+
+
+def test_a_cause_calls_once(connection):
+    monitored(connection, "dd")
+    assert retraining_call(connection, champion(), LABELS).status == CALLED
+    again = retraining_call(connection, champion(), LABELS)
+    assert again.status == CALLED_BEFORE
+    assert again.reasons
+
+
+def test_new_labels_or_a_new_champion_call_again(connection):
+    monitored(connection, "dd")
+    monitored(connection, "dd", version="test-2")
+    calls = [
+        retraining_call(connection, champion(), LABELS),
+        retraining_call(connection, champion(), LABELS | {"2026-11-02": 5}),
+        retraining_call(connection, champion("test-2"), LABELS),
+    ]
+    assert [call.status for call in calls] == [CALLED] * 3
+
+
+@pytest.mark.parametrize(("days", "value"), [("dd", 1.0), ("..", 0.0)])
+def test_the_status_stands_once_beside_the_newest_day(connection, days, value):
+    monitored(connection, days)
+    call = retraining_call(connection, champion(), LABELS)
+    for _ in range(2):
+        record_status(connection, "test-1", call)
+    wanted = sa.select(metrics).where(metrics.c.metric == "retraining", metrics.c.model_version == "test-1")
+    [row] = connection.execute(wanted).all()
+    assert (row.day, row.value, row.status) == (FIRST + timedelta(1), value, call.status)
+
+
+def test_outcomes_are_counted_for_days_with_campaigns(tmp_path):
+    store = Store(tmp_path.as_uri())
+    table = pa.table({"CampaignID": ["a", "b"], "IsSuccessful": [0, 1]})
+    for path in ("incoming/day=2026-11-01/a", "outcomes/day=2026-11-01/a", "outcomes/day=2026-11-01/b",
+                 "outcomes/day=2026-11-02/a", "incoming/day=2026-11-03/a"):  # fmt: skip
+        with store.writing(f"{path}.parquet") as sink:
+            pq.write_table(table, sink)
+    assert count_outcomes(store) == {"2026-11-01": 4}

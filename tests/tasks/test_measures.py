@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tasks.measures import Ranked, classification_metrics, confidence_intervals, paired_differences, roc_auc
+
+# Few distinct values, so that most samples hold ties; the ends, where a log loss is clipped; and the threshold itself.
+PROBABILITIES = st.sampled_from([0.0, 1e-9, 0.2, 0.5, 0.5000001, 0.7, 1.0]) | st.floats(0, 1)
+ROWS = st.lists(st.tuples(st.integers(0, 1), PROBABILITIES, st.integers(0, 3)), min_size=2, max_size=40)
+
+
+def columns(rows: list[tuple[int, float, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    label, probability, weight = (np.array(column, float) for column in zip(*rows, strict=True))
+    assume(len({*label[weight > 0]}) == 2)
+    return label, probability, weight
+
+
+def by_sklearn(label: np.ndarray, probability: np.ndarray) -> dict[str, float]:
+    predicted = probability > 0.5
+    return {
+        "accuracy": sk.accuracy_score(label, predicted),
+        "precision": sk.precision_score(label, predicted, zero_division=np.nan),
+        "recall": sk.recall_score(label, predicted),
+        "f1": sk.f1_score(label, predicted),
+        "roc_auc": sk.roc_auc_score(label, probability),
+        "pr_auc": sk.average_precision_score(label, probability),
+        "log_loss": sk.log_loss(label, probability),
+        "brier": sk.brier_score_loss(label, probability),
+    }
+
+
+@given(ROWS)
+def test_every_metric_is_that_of_scikit_learn(rows):
+    label, probability, _ = columns([(one, said, 1) for one, said, _ in rows])
+    assert classification_metrics(label, probability) == pytest.approx(by_sklearn(label, probability), abs=1e-9, nan_ok=True)
+
+
+@given(ROWS)
+def test_a_weight_counts_a_row_that_many_times(rows):
+    label, probability, weight = columns(rows)
+    ranked = Ranked.of(probability)
+    repeated = by_sklearn(np.repeat(label, weight.astype(int)), np.repeat(probability, weight.astype(int)))
+    assert ranked.roc_auc(label, weight) == pytest.approx(repeated["roc_auc"], abs=1e-9)
+    assert ranked.pr_auc(label, weight) == pytest.approx(repeated["pr_auc"], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("only", "unknown"), [(0, {"roc_auc", "pr_auc", "precision", "recall", "f1"}), (1, {"roc_auc"})]
+)
+def test_what_one_class_does_not_tell_is_nan(only, unknown):
+    probability = np.array([0.1, 0.2, 0.3]) + 0.6 * only
+    metrics = classification_metrics(np.full(3, only), probability)
+    assert {name for name, value in metrics.items() if np.isnan(value)} == unknown
+    spread = confidence_intervals(np.full(3, only), probability, replicates=5)
+    assert np.isnan(spread["roc_auc"]).all()
+    assert not np.isnan(spread["brier"]).any()
+    assert len(paired_differences(np.full(3, only), probability, probability)) == 0
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    rng = np.random.default_rng(5)
+    truth = 0.7602  # Φ(1 / √2): two normals one standard deviation apart
+    covered = []
+    for seed in range(60):
+        label = rng.integers(2, size=300)
+        low, high = confidence_intervals(label, rng.normal(label), replicates=100, seed=seed)["roc_auc"]
+        covered.append(low <= truth <= high)
+    assert 0.85 <= np.mean(covered) <= 1
+
+
+def test_paired_differences_are_one_minus_the_other_on_the_same_rows():
+    rng = np.random.default_rng(5)
+    label = rng.integers(2, size=500)
+    better, worse = rng.normal(2.0 * label), rng.normal(0.2 * label)
+    drawn = paired_differences(label, better, worse, replicates=100)
+    assert (drawn > 0).all()
+    assert drawn == pytest.approx(-paired_differences(label, worse, better, replicates=100))
+    assert drawn.mean() == pytest.approx(roc_auc(label, better) - roc_auc(label, worse), abs=0.02)
+    # A pair that differs nowhere has no error at all; two samples drawn apart would.
+    assert (paired_differences(label, better, better, replicates=10) == 0).all()

@@ -1,0 +1,47 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+import sqlalchemy as sa
+
+from tasks.metrics_database import METADATA, database, metrics, now
+
+PROCESSES, TIMES = 8, 10
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty(request, tmp_path) -> str:
+    """The URL of a database that holds nothing."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/new/folder/metrics.db"
+    url = sa.make_url(request.getfixturevalue("postgres"))
+    name = f"empty_{tmp_path.name}"
+    with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(sa.text(f'DROP DATABASE IF EXISTS "{name}"'))
+        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
+def test_many_processes_may_make_the_tables_at_once(empty):
+    ready = Barrier(PROCESSES)
+
+    def start(_: int) -> sa.Engine:
+        ready.wait()
+        return database(empty)
+
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        for _ in range(TIMES):  # two of them meet only now and then
+            METADATA.drop_all(database(empty))
+            engines = list(pool.map(start, range(PROCESSES)))
+            assert {*sa.inspect(engines[0]).get_table_names()} == {*METADATA.tables}
+
+
+def test_tables_that_are_there_keep_their_rows(empty):
+    row = {"day": now().date(), "source": "batch", "model_version": "1", "metric": "rows_read", "value": 1.0}
+    with database(empty).begin() as connection:
+        connection.execute(sa.insert(metrics).values(**row, status="ok", computed_at=now()))
+    with database(empty).connect() as connection:
+        [found] = connection.execute(sa.select(metrics)).all()
+    assert found.column_name == ""
+    assert found.value == 1.0
+    assert found.threshold is None

@@ -1,0 +1,90 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+import sqlalchemy as sa
+
+from campaign.errors import ModelMismatch, NoChampion
+from campaign.settings import Settings
+from tasks.metrics_database import champions, database
+from tasks.model_versions import files_of, find_champion, find_version, list_versions, make_champion, require_champion
+from tasks.mlflow_run import client
+
+MODEL = "model"
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory) -> Iterator[Path]:
+    """A registry with three list_versions: two are ours, and the third has nothing beside its MLmodel."""
+    folder: Path = tmp_path_factory.mktemp("registry")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("CAMPAIGN_METRICS_URL", "MLFLOW_TRACKING_URI"):
+            patch.delenv(name, raising=False)
+        patch.setenv("CAMPAIGN_HOME", str(folder / "home"))
+        (folder / "home").mkdir()
+        connected = client()
+        connected.create_registered_model(MODEL)
+        experiment = connected.create_experiment("model", (folder / "artifacts").as_uri())
+        for number, extra in enumerate(["extra_files", "extra_files", "elsewhere"]):
+            source = folder / f"model-{number}"
+            (source / extra).mkdir(parents=True)
+            (source / extra / "model.json").write_text(str(number))
+            (source / "MLmodel").write_text("flavors: {}\n")
+            run = connected.create_run(experiment).info.run_id
+            connected.create_model_version(MODEL, str(source), run)
+        yield folder
+    mlflow.set_tracking_uri(Settings().mlflow_tracking_uri)  # MLflow remembers where it was,
+    os.environ.pop("MLFLOW_TRACKING_URI", None)  # there too
+
+
+@pytest.fixture
+def no_champion(registry) -> None:
+    client().delete_registered_model_alias(MODEL, "champion")
+    with database().begin() as connection:
+        connection.execute(sa.delete(champions))
+
+
+@pytest.mark.usefixtures("no_champion")
+@pytest.mark.parametrize("model", [MODEL, "nobody"])
+def test_without_a_champion_the_remedy_is_to_train_one(model):
+    assert find_champion(model) is None
+    with pytest.raises(NoChampion, match=f"^{model} has no champion yet. Train one first: `campaign train`.$"):
+        require_champion(model)
+
+
+@pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize(("model", "there"), [(MODEL, "3, 2, 1"), ("nobody", "none")])
+def test_a_version_that_is_not_there_is_answered_with_those_that_are(model, there):
+    with pytest.raises(NoChampion, match=f"{model} has no version 9 .there is: {there}."):
+        find_version(model, "9")
+
+
+@pytest.mark.usefixtures("no_champion")
+def test_who_gave_way_to_whom_is_written_down(monkeypatch):
+    monkeypatch.setenv("CAMPAIGN_MODEL", MODEL)
+    for number, reason in (("1", "first"), ("2", "better"), ("1", "rolled back")):
+        make_champion(MODEL, number, reason)
+        assert require_champion(MODEL).number == number
+    with database().connect() as connection:
+        rows = connection.execute(sa.select(champions).order_by(champions.c.changed_at)).all()
+    assert [(row.version, row.previous, row.reason) for row in rows] == [
+        ("1", None, "first"), ("2", "1", "better"), ("1", "2", "rolled back")
+    ]  # fmt: skip
+    assert [version.number for version in list_versions(MODEL) if version.promoted_at] == ["2", "1"]
+
+
+@pytest.mark.usefixtures("registry")
+def test_the_files_of_a_version_are_downloaded_once(monkeypatch):
+    folder = files_of(find_version(MODEL, "2"))
+    assert (folder / "model.json").read_text() == "1"
+    monkeypatch.delattr("mlflow.artifacts.download_artifacts")
+    assert files_of(find_version(MODEL, "2")) == folder
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_version_of_another_project_is_refused_and_leaves_nothing():
+    with pytest.raises(ModelMismatch, match="Version 3 of model has no flat forest to score with"):
+        files_of(find_version(MODEL, "3"))
+    assert not [*(Settings().cache / "models" / MODEL).glob("*3-*")]

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from campaign import synthetic
+from campaign.encoding import UNKNOWN_CATEGORY
+from campaign.schema import CATEGORIES, NAMES, features_of
+from tasks.training.encode import Parts, write_parts
+from tasks.training.ingest import Sources
+from tasks.training.split import buckets_of
+from tasks.training.validate import gather
+
+ROWS = 1_000
+PARTS = ("test", "validation", "train")
+
+
+@pytest.fixture
+def data(tmp_path) -> str:
+    """A gathered data set in which one category is not shown by any training row."""
+    table = pa.Table.from_batches(synthetic.campaigns(ROWS))
+    pq.write_table(table, tmp_path / "base.parquet")
+    path = gather(Sources("base", str(tmp_path / "base.parquet"), ()), tmp_path)[0].path
+    gathered = pq.read_table(path)
+    train = buckets_of(path) > 1
+    categories = np.where(train, gathered.column("Category").to_pylist(), "Podcast")
+    at = gathered.schema.get_field_index("Category")
+    pq.write_table(gathered.set_column(at, gathered.schema.field(at), pa.array(categories)), path)
+    return path
+
+
+def encoded(path: str, feature_set: str = "published") -> Parts:
+    return write_parts(path, buckets_of(path), feature_set, Path(path).parent / feature_set)
+
+
+@pytest.mark.parametrize("feature_set", ["published", "launch"])
+def test_every_row_is_in_one_part_as_it_was(data, feature_set):
+    parts, table = encoded(data, feature_set), pq.read_table(data)
+    names = [column.name for column in features_of(feature_set)]
+    assert sorted(np.concatenate([parts.rows(part) for part in PARTS])) == [*range(ROWS)]
+    for part in PARTS:
+        matrix, mine = parts.matrix(part), table.take(parts.rows(part))
+        assert matrix.dtype == np.float32
+        assert matrix.shape == (len(mine), len(names))
+        assert (parts.labels(part) == mine.column("IsSuccessful").to_numpy()).all()
+        for at, name in enumerate(names):
+            if name in CATEGORIES:
+                known = parts.encoder.categories[name]
+                wanted = [known.index(one) if one in known else UNKNOWN_CATEGORY for one in mine.column(name).to_pylist()]
+            else:
+                wanted = mine.column(name).to_numpy().astype(np.float32)
+            assert (matrix[:, at] == wanted).all()
+
+
+def test_the_encoder_knows_what_training_rows_show_alone(data):
+    parts = encoded(data)
+    assert "Podcast" not in parts.encoder.categories["Category"]
+    at = NAMES.index("Category")
+    assert (parts.matrix("train")[:, at] >= 0).all()
+    assert (parts.matrix("test")[:, at] == UNKNOWN_CATEGORY).all()
+
+
+def test_encoding_again_leaves_the_same_bytes(data):
+    def files(folder: str) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+    before = files(encoded(data).folder)
+    assert len(before) == 1 + 3 * len(PARTS)
+    assert files(encoded(data).folder) == before

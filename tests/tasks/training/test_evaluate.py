@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from campaign import synthetic
+from campaign.forest import Forest
+from campaign.identity import TEST, bucket_of
+from campaign.schema import ID, LABEL, NAMES
+from tasks.training.encode import Parts, write_parts
+from tasks.training.evaluate import by_segment, permutation_importance, reference_of, score_test_rows
+from tasks.training.fit import example_rows, fit_pipeline, rows_to_fit
+from tasks.training.ingest import Sources
+from tasks.measures import classification_metrics
+from tasks.training.search_space import ForestParams
+from tasks.training.split import buckets_of
+from tasks.training.validate import Dataset, gather
+
+ROWS = 3_000
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> tuple[Dataset, Parts, Forest]:
+    folder: Path = tmp_path_factory.mktemp("trained")
+    pq.write_table(pa.Table.from_batches(synthetic.campaigns(ROWS)), folder / "base.parquet")
+    data = gather(Sources("base", str(folder / "base.parquet"), ()), folder)[0]
+    parts = write_parts(data.path, buckets_of(data.path), "published", folder / "published")
+    params = ForestParams(n_estimators=16, max_depth=16, min_samples_leaf=1, max_features=8, max_samples=1.0)
+    pipeline = fit_pipeline(
+        *rows_to_fit(parts, 10**6), parts.encoder, params, example_rows(data, parts.encoder), seed=1
+    )
+    return data, parts, Forest.from_sklearn(pipeline.named_steps["forest"])
+
+
+@pytest.fixture
+def judged(trained) -> pd.DataFrame:
+    return score_test_rows(*trained)
+
+
+def test_judged_alone_are_judged_each_with_its_own_prediction(trained, judged):
+    data, parts, forest = trained
+    assert {bucket_of(one) for one in judged[ID]} == {TEST}
+    assert len(judged) == sum(bucket_of(one) == TEST for one in pq.read_table(data.path).column(ID).to_pylist())
+    assert (judged[LABEL].to_numpy() == parts.labels("test")).all()
+    assert (judged["probability"].to_numpy() == forest.predict(parts.matrix("test"))).all()
+    assert classification_metrics(judged[LABEL].to_numpy(), judged["probability"].to_numpy())["roc_auc"] > 0.9
+
+
+@pytest.mark.parametrize("most", [10, 10_000])
+def test_the_reference_is_at_most_so_many_judged_with_their_predictions(judged, most):
+    reference = reference_of(judged, most)
+    assert len(reference) == min(most, len(judged))
+    assert [*reference.columns] == [ID, *NAMES, LABEL, "probability", "success"]
+    pd.testing.assert_frame_equal(
+        reference.drop(columns="success"), judged.loc[reference.index].drop(columns="day"), check_like=True
+    )
+    assert (reference["success"] == (reference["probability"] > 0.5)).all()
+    pd.testing.assert_frame_equal(reference_of(judged, most), reference)
+
+
+def test_segments_hold_every_row_once_per_kind(judged):
+    segments = by_segment(judged)
+    assert segments.groupby("segment")["rows"].sum().to_dict() == dict.fromkeys(
+        ("Category", "Country", "GoalAmount"), len(judged)
+    )
+    assert segments["segment"].value_counts().to_dict() == {"Category": 5, "Country": 5, "GoalAmount": 4}
+    film = judged[judged["Category"] == "Film"]
+    [row] = segments[segments["value"] == "Film"].to_dict("records")
+    assert row["roc_auc"] == classification_metrics(film[LABEL].to_numpy(), film["probability"].to_numpy())["roc_auc"]
+
+
+def test_a_goal_that_all_campaigns_share_is_one_segment(judged):
+    segments = by_segment(judged.assign(GoalAmount=5_000.0))
+    assert segments.loc[segments["segment"] == "GoalAmount", "rows"].to_list() == [len(judged)]
+
+
+def test_what_decides_the_label_is_missed_the_most(trained):
+    _, parts, forest = trained
+    X, names = parts.matrix("test"), [column.name for column in parts.encoder.features]
+    before = np.array(X)
+    lost = permutation_importance(X, parts.labels("test"), forest, names)
+    assert {*list(lost)[:2]} == {"RaisedAmount", "GoalAmount"}
+    assert lost["GoalAmount"] > 0.2
+    assert max(list(lost.values())[2:]) < 0.05
+    assert {*lost} == {*NAMES}
+    assert np.array_equal(X, before)

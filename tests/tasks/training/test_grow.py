@@ -1,0 +1,114 @@
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tasks.training.grow import Examples, Grown, grow
+from tasks.training.search_space import ForestParams
+
+
+def examples_with(rows: int, seed: int = 1) -> Examples:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(2 * rows, 6)).astype(np.float32)
+    label = (X[:, 0] + X[:, 1] + rng.normal(size=2 * rows) > 0).astype(np.int8)
+    return Examples(X[:rows], label[:rows], X[rows:], label[rows:])
+
+
+@pytest.fixture(scope="module")
+def examples() -> Examples:
+    return examples_with(2_000)
+
+
+@pytest.fixture
+def plain(monkeypatch) -> None:
+    """A machine that scikit-learn-intelex is not made for."""
+    monkeypatch.setitem(sys.modules, "sklearnex.ensemble", None)
+
+
+def params(trees: int, depth: int = 4) -> ForestParams:
+    return {
+        "n_estimators": trees, "max_depth": depth, "min_samples_leaf": 20, "max_features": 3, "max_samples": 1.0
+    }  # fmt: skip
+
+
+def never(stage: int, roc_auc: float) -> bool:
+    return False
+
+
+def grown_with(examples: Examples, trees: int, stop_at: int | None = None) -> tuple[Grown, list[int]]:
+    """What came of it, and the stages at which `stop` was asked."""
+    asked = []
+
+    def stop(stage: int, roc_auc: float) -> bool:
+        assert 0.5 < roc_auc < 1
+        asked.append(stage)
+        return stage == stop_at
+
+    return grow(params(trees), examples, 1, stop), asked
+
+
+@pytest.mark.parametrize("trees", [1, 2, 7, 20])
+def test_every_smaller_forest_comes_along(examples, trees):
+    grown, asked = grown_with(examples, trees)
+    assert asked == [0, 1]
+    assert grown.sizes[0].trees == 1
+    assert grown.sizes[-1].trees == trees
+    for smaller, larger in pairwise(grown.sizes):
+        assert smaller.trees < larger.trees
+        assert smaller.cost < larger.cost
+    assert grown.cpu_seconds > 0
+    assert (grown.stopped, grown.cpu_seconds_saved) == (False, 0.0)
+
+
+def test_more_trees_are_better(examples):
+    sizes = grown_with(examples, 32)[0].sizes
+    assert sizes[-1].roc_auc > sizes[0].roc_auc + 0.01
+
+
+@pytest.mark.parametrize(("stage", "trees"), [(0, []), (1, [1, 2, 3, 4, 5])])
+def test_a_poor_forest_is_stopped_and_what_that_saved_is_told(examples, stage, trees, monkeypatch):
+    import tasks.training.grow
+
+    fit_trees, fitted = tasks.grow.fit_trees, []
+    monkeypatch.setattr(tasks.grow, "fit_trees", lambda *given: fitted.append(given[3]) or fit_trees(*given))
+    grown, _ = grown_with(examples, 20, stop_at=stage)
+    assert fitted == [8, 5][: stage + 1]
+    assert [size.trees for size in grown.sizes] == trees
+    assert grown.stopped
+    assert grown.cpu_seconds_saved > 0
+
+
+def test_the_later_trees_are_others_than_the_first(examples):
+    """Trees of the same seed are the same trees: half of a forest would repeat the other."""
+    sizes = {size.trees: size for size in grown_with(examples, 4)[0].sizes}
+    assert sizes[2].roc_auc != sizes[1].roc_auc
+
+
+def test_leaves_hold_the_shares_of_their_rows_whoever_grew_them(examples, monkeypatch):
+    """As votes of 0 and 1, the leaves of a forest this shallow would be off by far more."""
+    pytest.importorskip("sklearnex", exc_type=ImportError)
+    fast = grow(params(32), examples, 1, never).sizes[-1]
+    monkeypatch.setitem(sys.modules, "sklearnex.ensemble", None)
+    slow = grow(params(32), examples, 1, never).sizes[-1]
+    assert fast.log_loss == pytest.approx(slow.log_loss, abs=0.02)
+    assert fast.roc_auc == pytest.approx(slow.roc_auc, abs=0.02)
+
+
+@pytest.mark.usefixtures("plain")
+def test_scikit_learn_alone_is_enough(examples):
+    import tasks.training.grow
+
+    [tree] = tasks.grow.fit_trees(params(1), examples.train, examples.train_label, 1, 1)
+    assert type(tree).__module__.startswith("sklearn.")
+    assert grown_with(examples, 4)[0].sizes[-1].roc_auc > 0.7
+
+
+@pytest.mark.parametrize("positives", [[1, 2, 3], [1]])
+def test_a_rare_outcome_that_the_first_sample_misses_stops_nothing(positives):
+    """The first stage looks at every fourth row; the outcome may stand in none of them."""
+    few = examples_with(100)
+    label = np.zeros(100, np.int8)
+    label[positives] = 1
+    rare = Examples(few.train, label, few.validation, few.validation_label)
+    assert grow(params(8), rare, 1, never).sizes[-1].trees == 8

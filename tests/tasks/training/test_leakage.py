@@ -1,0 +1,140 @@
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from campaign.schema import CATEGORIES, FEATURES, LABEL, features_of
+from tasks.training.leakage import audit, category_auc, findings, rank_auc, summary
+
+ROWS = 4_000
+
+
+@pytest.fixture
+def noise() -> pd.DataFrame:
+    """Campaigns whose label is drawn apart from everything else."""
+    rng = np.random.default_rng(7)
+    campaigns = pd.DataFrame(
+        {
+            column.name: rng.choice(column.categories, ROWS)
+            if column.is_category
+            else rng.integers(column.low, column.high + 1, ROWS)
+            for column in FEATURES
+        }
+    )
+    return campaigns.assign(**{LABEL: rng.integers(0, 2, ROWS)})
+
+
+@pytest.fixture
+def published(noise: pd.DataFrame) -> pd.DataFrame:
+    """Campaigns that succeed exactly when they raise their goal, as in the published data."""
+    raised = noise["GoalAmount"] * np.random.default_rng(8).uniform(0.5, 1.5, ROWS)
+    return noise.assign(RaisedAmount=raised, **{LABEL: (raised >= noise["GoalAmount"]).astype(int)})
+
+
+def score_of(table: pd.DataFrame, feature: str) -> float:
+    return table.set_index("feature")["roc_auc"][feature]
+
+
+def test_the_pair_that_is_the_label_is_named_once_with_when_it_is_known(published: pd.DataFrame) -> None:
+    assert findings(audit(published)) == [
+        "`RaisedAmount` against `GoalAmount` decides the label by itself (ROC-AUC 1.000 for their ratio and 1.000 for "
+        "their difference); `RaisedAmount` is known only at the end."
+    ]
+
+
+def test_noise_has_no_findings(noise: pd.DataFrame) -> None:
+    table = audit(noise)
+    assert findings(table) == []
+    assert table["roc_auc"].max() < 0.55
+
+
+def test_a_feature_that_is_the_label_is_named_without_its_pairs(noise: pd.DataFrame) -> None:
+    # So far apart that less any other feature it still is the label.
+    backers = 1e9 - noise[LABEL] * 1e9
+    assert findings(audit(noise.assign(NumBackers=backers))) == [
+        "`NumBackers` decides the label by itself (ROC-AUC 1.000); `NumBackers` is known only at the end."
+    ]
+
+
+def test_a_category_that_is_the_label_is_found(noise: pd.DataFrame) -> None:
+    table = audit(noise.assign(Category=np.where(noise[LABEL] == 1, "Film", "Art")))
+    assert score_of(table, "Category") == 1
+
+
+@pytest.mark.parametrize("distinct", [2, 50, ROWS // 2, ROWS])
+def test_a_category_of_noise_tells_nothing_however_many_values_it_has(noise: pd.DataFrame, distinct: int) -> None:
+    values = np.random.default_rng(9).permutation(np.arange(ROWS) % distinct).astype(str)
+    assert category_auc(pd.Series(values), noise[LABEL].to_numpy() == 1) < 0.54
+
+
+def test_rows_sorted_by_outcome_hide_nothing(noise: pd.DataFrame) -> None:
+    campaigns = noise.assign(Category=np.where(noise[LABEL] == 1, "Film", "Art")).sort_values(LABEL)
+    assert score_of(audit(campaigns), "Category") == 1
+
+
+def test_every_number_every_pair_and_every_category_is_judged_best_first(published: pd.DataFrame) -> None:
+    table = audit(published)
+    assert len(table) == 12 + 2 * 21
+    assert set(CATEGORIES) <= set(table["feature"])
+    assert table["roc_auc"].is_monotonic_decreasing
+    assert table["roc_auc"].between(0.5, 1).all()
+
+
+@pytest.mark.parametrize(
+    ("feature", "known"),
+    [
+        ("GoalAmount", "at launch"),
+        ("DurationDays − GoalAmount", "at launch"),
+        ("NumUpdates / GoalAmount", "while running"),
+        ("NumUpdates − NumBackers", "at the end"),
+    ],
+)
+def test_a_pair_is_known_when_the_later_of_the_two_is(noise: pd.DataFrame, feature: str, known: str) -> None:
+    assert audit(noise).set_index("feature")["known"][feature] == known
+
+
+def test_division_by_zero_is_the_largest_ratio_and_gives_no_warning(published: pd.DataFrame) -> None:
+    campaigns = published.assign(GoalAmount=published["GoalAmount"].where(published.index % 4 > 0, 0))
+    for label in (campaigns["RaisedAmount"] >= campaigns["GoalAmount"], campaigns["GoalAmount"] == 0):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            table = audit(campaigns.assign(**{LABEL: label}))
+        assert score_of(table, "RaisedAmount / GoalAmount") == 1
+
+
+def test_tied_values_count_half() -> None:
+    values, outcome = np.array([0.0, 1.0, 1.0, 2.0] * 10), np.array([False, False, True, True] * 10)
+    assert rank_auc(values, outcome) == pytest.approx(0.875)
+
+
+def test_too_few_values_are_no_finding(noise: pd.DataFrame) -> None:
+    updates = noise[LABEL].where(noise.index < 12).astype(float)
+    table = audit(noise.assign(NumUpdates=updates, Country=None, OwnerExperience=np.nan))
+    assert np.isnan(score_of(table, "NumUpdates"))
+    assert np.isnan(score_of(table, "OwnerExperience"))
+    assert findings(table) == []
+    assert "too few campaigns" in summary(audit(noise.head(15)), FEATURES)
+
+
+def test_the_model_card_says_what_is_known_at_launch_and_what_it_tells(published: pd.DataFrame) -> None:
+    rng = np.random.default_rng(10)
+    many = published.sample(50_000, replace=True, random_state=1, ignore_index=True)
+    raised = many["GoalAmount"] * rng.uniform(0.5, 1.5, len(many))
+    many = many.assign(RaisedAmount=raised, **{LABEL: raised >= many["GoalAmount"]})
+    text = summary(audit(many), FEATURES)
+    assert "9 are known at launch, 1 only while running (`NumUpdates`) and 2 only at the end" in text
+    assert "No feature that is known at launch, alone or compared with another, tells more than chance" in text
+    assert "`RaisedAmount / GoalAmount`, has ROC-AUC 1.000" in text
+
+
+def test_the_launch_feature_set_has_nothing_to_say_about_later(published: pd.DataFrame) -> None:
+    launch = features_of("launch")
+    names = [column.name for column in launch]
+    restricted = audit(published[[*names, LABEL]])
+    assert set(restricted["known"]) == {"at launch"}
+    for table in (restricted, audit(published)):
+        text = summary(table, launch)
+        assert text.startswith("All 9 features are known at launch.")
+        assert "RaisedAmount" not in text
+        assert "later" not in text

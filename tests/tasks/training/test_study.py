@@ -1,0 +1,226 @@
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import optuna
+import pytest
+import sqlalchemy as sa
+from optuna.trial import TrialState
+
+from campaign.settings import Settings
+from tasks.training.grow import Examples, Grown, Size
+from tasks.training.search_space import first_guesses, study_name
+from tasks.training.study import COUNTED, MOST_RETRIES, Share, grown_of, open_study, run_trials, shares_of
+
+FEATURES, SEED = 4, 1
+HOST = socket.gethostname()
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+pytestmark = pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed")  # for trials that no `optimize` ends
+
+
+@pytest.fixture
+def url(own_home) -> str:
+    own_home.mkdir()
+    return Settings().optuna_url
+
+
+@pytest.fixture
+def examples() -> Examples:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(600, FEATURES)).astype(np.float32)
+    label = (X[:, 0] + rng.normal(size=600) > 0).astype(np.int8)
+    return Examples(X[:400], label[:400], X[400:], label[400:])
+
+
+@pytest.fixture
+def at_once(monkeypatch) -> None:
+    """Forests that need no growing: the deeper the better."""
+    monkeypatch.setattr(
+        "tasks.training.study.grow",
+        lambda params, examples, seed, stop: Grown([Size(1, params["max_depth"] / 32, 0.5, 4.0)], cpu_seconds=1.0),
+    )
+
+
+def bring_to(study: optuna.Study, examples: Examples, total: int) -> list[int]:
+    """The numbers of the trials that were run for it."""
+    ran = []
+    share = Share(f"to {total}", 0, total - len(counted(study)))
+    run_trials(study, examples, share, total, SEED, lambda trial: ran.append(trial.number))
+    return ran
+
+
+def counted(study: optuna.Study) -> list[dict]:
+    return [trial.params for trial in study.get_trials(states=COUNTED)]
+
+
+def opened(url: str, seed: int = SEED) -> optuna.Study:
+    return open_study("study", url, seed, FEATURES)
+
+
+def died(url: str, worker: str) -> optuna.trial.FrozenTrial:
+    """A trial that a worker began and never ended."""
+    trial = opened(url).ask()
+    trial.set_user_attr("worker", worker)
+    trial.suggest_int("n_estimators", 8, 128, log=True)
+    return trial
+
+
+@pytest.fixture(scope="module")
+def dead() -> int:
+    """The id of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    return process.pid
+
+
+def test_real_forests_are_grown_and_what_they_cost_is_kept(url, examples):
+    study = opened(url)
+    assert bring_to(study, examples, 3) == [0, 1, 2]
+    for trial in study.get_trials(states=(TrialState.COMPLETE,)):
+        grown = grown_of(trial)
+        assert grown.sizes[-1].roc_auc == trial.value > 0.6
+        assert grown.sizes[-1].trees == trial.params["n_estimators"]
+        assert grown.cpu_seconds > 0
+
+
+def test_pruned_trials_stop_fitting_and_count(url, examples, monkeypatch):
+    import tasks.training.grow
+
+    fit_trees, fitted = tasks.grow.fit_trees, []
+    monkeypatch.setattr(tasks.grow, "fit_trees", lambda *given: fitted.append(given[3]) or fit_trees(*given))
+    study = opened(url)
+    study.pruner = optuna.pruners.ThresholdPruner(lower=2.0)  # nobody's ROC-AUC
+    bring_to(study, examples, 2)
+    assert [trial.state for trial in study.get_trials(states=COUNTED)] == [TrialState.PRUNED] * 2
+    assert fitted == [8, 8]
+    for trial in study.get_trials(states=COUNTED):
+        assert grown_of(trial).stopped
+        assert grown_of(trial).cpu_seconds_saved > 0
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_study_that_is_taken_up_goes_on_and_repeats_nothing(url, examples):
+    assert bring_to(opened(url), examples, 5) == [0, 1, 2, 3, 4]
+    study = opened(url)
+    assert bring_to(study, examples, 5) == []
+    assert bring_to(study, examples, 12) == [5, 6, 7, 8, 9, 10, 11]
+    assert counted(study)[:2] == first_guesses(FEATURES)
+    assert len({tuple(params.values()) for params in counted(study)}) == 12
+
+
+@pytest.mark.usefixtures("at_once")
+def test_the_same_seed_searches_the_same_points(url, examples, tmp_path):
+    studies = [open_study(name, url, seed, FEATURES) for name, seed in (("a", 1), ("b", 1), ("c", 2))]
+    for study in studies:
+        bring_to(study, examples, 6)
+    one, same, other = map(counted, studies)
+    assert one == same
+    assert one[2:] != other[2:]
+
+
+KILLED = """
+import os, signal, sys
+from types import SimpleNamespace
+import tasks.training.study
+
+tasks.study.grow = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
+examples = SimpleNamespace(train=SimpleNamespace(shape=(1, 4)))
+share = tasks.study.Share("killed", 0, 5)
+tasks.study.run_trials(tasks.study.open_study("study", sys.argv[1], 1, 4), examples, share, 5, 1, print)
+"""
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_trial_of_a_killed_process_is_taken_up_with_its_parameters(url, examples):
+    bring_to(opened(url), examples, 2)
+    assert subprocess.run([sys.executable, "-c", KILLED, url]).returncode == -9
+    [left] = optuna.load_study(study_name="study", storage=url).get_trials(states=(TrialState.RUNNING,))
+    study = opened(url)
+    assert study.trials[left.number].state == TrialState.FAIL
+    [taken_up] = bring_to(study, examples, 3)
+    assert study.trials[taken_up].params == left.params
+    assert len(left.params) == 5
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_first_guess_is_not_lost_with_a_process_that_died_before_it_began(url, examples, dead):
+    died(url, f"{HOST}:{dead}")
+    study = opened(url)
+    bring_to(study, examples, 2)
+    assert sorted(map(str, counted(study))) == sorted(map(str, first_guesses(FEATURES)))
+
+
+def test_a_trial_that_kills_every_process_is_given_up(url, dead):
+    for _ in range(20):
+        study = opened(url)
+        if not study.get_trials(states=(TrialState.WAITING,)):
+            break
+        study.ask().set_user_attr("worker", f"{HOST}:{dead}")
+    assert len(study.trials) == 2 * (1 + MOST_RETRIES)
+
+
+def test_two_processes_may_take_up_a_study_at_once(url, dead, monkeypatch):
+    left = died(url, f"{HOST}:{dead}")
+
+    def another_was_quicker(trial: optuna.trial.FrozenTrial) -> bool:
+        left.study.tell(trial.number, state=TrialState.FAIL)
+        return True
+
+    monkeypatch.setattr("tasks.training.study._died_here", another_was_quicker)
+    assert len(opened(url).get_trials(states=(TrialState.WAITING,))) == 1
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("worker", ["this process", "a live one", "one on another host"])
+def test_a_trial_that_may_be_alive_is_left_alone(url, examples, dead, worker):
+    names = {"this process": f"{HOST}:{os.getpid()}", "a live one": f"{HOST}:{os.getppid()}"}
+    left = died(url, names.get(worker, f"elsewhere:{dead}"))
+    study = opened(url)
+    bring_to(study, examples, 3)
+    assert study.trials[left.number].state == TrialState.RUNNING
+    assert len(study.trials) == 4
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_trial_on_another_host_is_taken_up_once_its_heart_has_stopped(url, examples, dead):
+    left = died(url, f"elsewhere:{dead}")
+    left.study._storage.record_heartbeat(left._trial_id)
+    with sa.create_engine(url).begin() as connection:
+        connection.execute(sa.text("UPDATE trial_heartbeats SET heartbeat = '2026-01-01 00:00:00'"))
+    study = opened(url)
+    bring_to(study, examples, 3)
+    assert study.trials[left.number].state == TrialState.FAIL
+    assert first_guesses(FEATURES)[left.number] in counted(study)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_share_that_is_repeated_makes_no_trial_twice(url, examples):
+    study, share, ran = opened(url), Share("0+0", 0, 4), []
+    for _ in range(2):
+        run_trials(study, examples, share, 10, SEED, lambda trial: ran.append(trial.number))
+    assert ran == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("there", "total", "workers", "sizes"),
+    [(0, 12, 1, [5, 5, 2]), (4, 6, 1, [2]), (0, 6, 3, [2, 2, 2]), (0, 2, 5, [1, 1]), (6, 6, 1, []), (9, 6, 2, [])],
+)
+def test_what_is_missing_is_shared_out(there, total, workers, sizes):
+    shares = shares_of(there, total, workers, 400)
+    assert [share.trials for share in shares] == sizes
+    assert len({share.name for share in shares}) == len(sizes)
+
+
+def test_however_many_trials_there_are_their_shares_are_bounded():
+    shares = shares_of(0, 100_000, 1_000, 400)
+    assert len(shares) <= 400
+    assert sum(share.trials for share in shares) == 100_000
+
+
+def test_each_other_question_has_a_study_of_its_own():
+    usual = {"model": "m", "digest": "d", "feature_set": "published", "seed": 1}
+    others = [usual | other for other in ({}, {"digest": "e"}, {"feature_set": "launch"}, {"seed": 2}, {"model": "n"})]
+    assert len({study_name(**one) for one in others}) == len(others)
+    assert study_name(**usual) == "m-d-published-1-1"

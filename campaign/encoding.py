@@ -56,7 +56,9 @@ class Encoder:
         """One code a row, written to `out` if it is given. Values are matched without regard to case."""
         known = {value.casefold(): code for code, value in enumerate(self.categories[name])}
         names = map(str, values.dictionary.to_pylist())
-        codes = np.array([*(known.get(name.casefold(), UNKNOWN_CATEGORY) for name in names), UNKNOWN_CATEGORY], np.float32)
+        codes = np.array(
+            [*(known.get(name.casefold(), UNKNOWN_CATEGORY) for name in names), UNKNOWN_CATEGORY], np.float32
+        )
         indices = values.indices
         if indices.null_count:
             indices = pc.fill_null(indices.cast(pa.int64()), len(codes) - 1)

@@ -23,13 +23,13 @@ from flows.batch_scoring import batch_scoring
 from flows.monitoring import Monitoring, monitoring
 from flows.traffic import traffic
 from flows.training import training
-from tasks.monitoring.retraining_call import CALLED, CALLED_BEFORE
-from tasks.synthetic_days import write_training_data
 from tasks.manifest import read_manifest
 from tasks.measures import roc_auc
 from tasks.metrics_database import database, metrics
-from tasks.outcomes import NO_OUTCOME, Outcomes
 from tasks.model_versions import find_champion, find_version, load_version
+from tasks.monitoring.retraining_call import CALLED, CALLED_BEFORE
+from tasks.outcomes import NO_OUTCOME, Outcomes
+from tasks.synthetic_days import write_training_data
 
 DAYS, DRIFTED_DAYS, DRIFT = 7, 2, 3.0
 

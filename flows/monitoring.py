@@ -5,11 +5,11 @@ from datetime import date
 
 from prefect import flow
 
-from tasks.monitoring.retraining_call import Call, call_for_retraining
-from tasks.monitoring.captured import find_captured_days, monitor_captured_day
 from tasks.days import results
+from tasks.monitoring.captured import find_captured_days, monitor_captured_day
 from tasks.monitoring.monitor import MonitoredDay, find_scored_days, monitor_day
 from tasks.monitoring.retention import delete_expired
+from tasks.monitoring.retraining_call import Call, call_for_retraining
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from campaign.errors import CampaignError
 from campaign.settings import Settings
 from campaign.store import Store
 from flows.demo import DAYS, World, console, days_table, step
-from tasks.monitoring.retraining_call import CALLED
 from tasks.metrics_database import database, metrics, now
 from tasks.model_versions import find_champion
+from tasks.monitoring.retraining_call import CALLED
 
 ROWS, TRIALS = 5_000, 15
 

@@ -3,18 +3,18 @@
 from prefect import flow
 
 from campaign.schema import FeatureSet
+from tasks.task_runner import task_runner
 from tasks.training.choose import choose
 from tasks.training.encode import encode
 from tasks.training.evaluate import evaluate
 from tasks.training.explore import explore
 from tasks.training.fit import fit
 from tasks.training.ingest import ingest
+from tasks.training.open_run import open_run
 from tasks.training.promote import Verdict, promote
 from tasks.training.register import register
 from tasks.training.search import search
 from tasks.training.split import split
-from tasks.task_runner import task_runner
-from tasks.training.open_run import open_run
 from tasks.training.validate import validate
 
 

@@ -62,7 +62,9 @@ def log_loss(label: NDArray[np.generic], probability: Floats) -> float:
     return float(_losses(label.astype(np.float64), probability).mean())
 
 
-def classification_metrics(label: NDArray[np.generic], probability: Floats, rows: Floats | None = None) -> dict[str, float]:
+def classification_metrics(
+    label: NDArray[np.generic], probability: Floats, rows: Floats | None = None
+) -> dict[str, float]:
     """Accuracy, precision, recall, F1 (all of the decision), ROC-AUC, PR-AUC, log loss and Brier score.
 
     `rows` is how many rows each pair of label and probability stands for, 1 if left out.

@@ -60,9 +60,7 @@ class ColumnDrift:
 
     def row(self) -> MetricRow:
         """As it is written to the metrics table."""
-        return MetricRow(
-            self.metric, self.distance, self.status, self.column_name, self.method.title, self.threshold
-        )
+        return MetricRow(self.metric, self.distance, self.status, self.column_name, self.method.title, self.threshold)
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,10 @@ class Drift:
         if all(column.status == TOO_FEW_ROWS for column in self.columns):
             return rows
         if self.share is None:
-            return [*rows, *(MetricRow(name, None, NOT_COMPUTABLE) for name in ("drifted_columns", "drifted_columns_share"))]
+            return [
+                *rows,
+                *(MetricRow(name, None, NOT_COMPUTABLE) for name in ("drifted_columns", "drifted_columns_share")),
+            ]
         status = DRIFTED if self.share >= self.share_threshold else OK
         return [
             *rows,
@@ -129,17 +130,13 @@ def measure_drift(
     thresholds[PROBABILITY] = settings.prediction_drift_threshold
     share_threshold = settings.drifted_share_threshold
     if len(current) < settings.drift_min_rows:
-        too_few = [
-            ColumnDrift(name, method, thresholds[name], None, TOO_FEW_ROWS) for name, method in methods.items()
-        ]
+        too_few = [ColumnDrift(name, method, thresholds[name], None, TOO_FEW_ROWS) for name, method in methods.items()]
         return Drift(too_few, share_threshold)
     comparable = {
         name: method for name, method in methods.items() if _is_comparable(current, reference, name, settings)
     }
     distances, html = _run_evidently(current, reference, comparable, settings) if comparable else ({}, None)
-    columns = [
-        _column_drift(name, method, thresholds[name], distances.get(name)) for name, method in methods.items()
-    ]
+    columns = [_column_drift(name, method, thresholds[name], distances.get(name)) for name, method in methods.items()]
     return Drift(columns, share_threshold, html)
 
 

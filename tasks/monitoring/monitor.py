@@ -71,7 +71,9 @@ def read_outcomes(store: Store, day: date) -> Outcomes | None:
 def count_rows(manifest: Manifest) -> list[MetricRow]:
     """Rows, missing shares (of all rows read) and unknown categories, all exact."""
     read = max(manifest.rows.read, 1)
-    shares = [MetricRow("missing_share", missing / read, column_name=name) for name, missing in manifest.missing.items()]
+    shares = [
+        MetricRow("missing_share", missing / read, column_name=name) for name, missing in manifest.missing.items()
+    ]
     unknown = [
         MetricRow("unknown_categories", float(rows), column_name=name) for name, rows in manifest.unknown.items()
     ]

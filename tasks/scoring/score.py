@@ -1,29 +1,24 @@
 """Score a day's campaigns with the champion: parts, then the manifest, then the row in the metrics database."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
-import numpy as np
 from prefect import get_run_logger, task, unmapped
 from sqlalchemy import delete, insert, select
 
 from campaign.errors import BadInput
 from campaign.model import ScoringModel
-from campaign.reading import REPEATED, Batch, read_campaigns
-from campaign.scoring import ScoredRows, score_batches
 from campaign.settings import Settings
 from campaign.store import Entry, Store
 from tasks.days import parquet_files, select_days
-from tasks.manifest import Manifest, Part, Rows, read_manifest
+from tasks.manifest import Manifest, Rows, read_manifest
 from tasks.metrics_database import database, scored
 from tasks.model_versions import Version, load_version, require_champion
 from tasks.retries import RETRIES
-from tasks.scoring.pieces import Piece, Plan, Span, plan_day, share_out
-from tasks.task_runner import MAX_TASK_RUNS, count_cores
+from tasks.scoring.pieces import Piece, share_out
+from tasks.scoring.scored_pieces import ScoredPiece, score_all, score_inputs
+from tasks.task_runner import MAX_TASK_RUNS
 
 
 @dataclass(frozen=True)
@@ -36,16 +31,6 @@ class ScoredDay:
     successful: int
     unsuccessful: int
     reused: bool
-
-
-@dataclass
-class ScoredPiece:
-    """What became of one piece: its part, its bad rows, and what was counted. `read` counts rows per input."""
-
-    part: Part
-    quarantine: Part | None
-    rows: ScoredRows
-    read: Counter[int] = field(default_factory=Counter)
 
 
 def input_files(store: Store, day: date) -> list[Entry]:
@@ -61,80 +46,6 @@ def is_current(manifest: Manifest | None, entries: list[Entry], store: Store) ->
     return listed == {(store.at(entry.path), entry.size, entry.changed.isoformat()) for entry in entries}
 
 
-def score_all(store: Store, pieces: list[Piece], model: ScoringModel) -> list[ScoredPiece]:
-    """Score pieces in threads, one a core: reading one overlaps with scoring another."""
-    with ThreadPoolExecutor(count_cores()) as pool:
-        return list(pool.map(lambda piece: score_piece(store, piece, model), pieces))
-
-
-def score_piece(store: Store, piece: Piece, model: ScoringModel) -> ScoredPiece:
-    """Stream a piece into its part, and its bad rows, if it has any, into another."""
-    read: Counter[int] = Counter()
-    part, rejected = f"predictions/{piece.path}", f"quarantine/{piece.path}"
-    rows = score_batches(batches_of(piece, model, read), model, store, part, rejected)
-    quarantine = Part(store.at(rejected), rows.quarantine_sha256, rows.quarantined) if rows.quarantined else None
-    return ScoredPiece(Part(store.at(part), rows.sha256, rows.scored), quarantine, rows, read)
-
-
-def batches_of(piece: Piece, model: ScoringModel, read: Counter[int]) -> Iterator[Batch]:
-    """A piece's rows, those whose id came before among the bad ones; `read` counts them per input."""
-    for span in piece.spans:
-        for batch in _batches_of_span(span, model):
-            read[span.place] += len(batch)
-            yield batch
-
-
-def _batches_of_span(span: Span, model: ScoringModel) -> Iterator[Batch]:
-    features = model.encoder.features
-    for batch in read_campaigns(span.uri, features, groups=span.groups, first_row=span.first_row):
-        start = batch.first_row - span.first_row
-        first, last = np.searchsorted(span.repeated, [start, start + len(batch)])
-        batch.reject(span.repeated[first:last] - np.uint32(start), REPEATED)
-        yield batch
-
-
-def score_inputs(
-    store: Store,
-    day: date,
-    entries: list[Entry],
-    model: ScoringModel,
-    score_pieces: Callable[[list[Piece]], list[ScoredPiece]],
-) -> Manifest:
-    """Cut the day's inputs into pieces, have them scored in whatever order, and publish the manifest."""
-    plan = plan_day(store, day, entries, model)
-    manifest = manifest_of(plan, model, score_pieces(plan.pieces))
-    manifest.publish(store)
-    return manifest
-
-
-def manifest_of(plan: Plan, model: ScoringModel, pieces: list[ScoredPiece]) -> Manifest:
-    """What was read and what came of it, all pieces together."""
-    read = sum((piece.read for piece in pieces), Counter())
-    good = sum(piece.rows.scored for piece in pieces)
-    return Manifest(
-        plan.day,
-        model.name,
-        model.version,
-        [replace(part, rows=read[place]) for place, part in enumerate(plan.inputs)],
-        [piece.part for piece in pieces],
-        [piece.quarantine for piece in pieces if piece.quarantine],
-        Rows(read.total(), good, read.total() - good),
-        datetime.now(UTC).isoformat(timespec="seconds"),
-        sum(piece.rows.successful for piece in pieces),
-        add_counts(piece.rows.missing for piece in pieces),
-        add_counts(piece.rows.unknown for piece in pieces),
-        plan.ignored_columns,
-    )
-
-
-def add_counts(counts: Iterable[Counter[str]]) -> dict[str, int]:
-    """Counts of the same names added up, zeros kept."""
-    total: Counter[str] = Counter()
-    for counted in counts:
-        total.update(counted)
-    return dict(total)
-
-
 def reusable_manifest(store: Store, day: date, entries: list[Entry], version: str) -> Manifest | None:
     """The day's manifest, if it is of these inputs and this version."""
     manifest = read_manifest(store, day)
@@ -147,7 +58,9 @@ def sweep_superseded(store: Store, manifest: Manifest, older_than: timedelta) ->
     """Delete the day's parts that the manifest does not list and that have not changed for some time."""
     kept = {store.path_of(part.uri) for part in [*manifest.parts, *manifest.quarantine]}
     for folder in ("predictions", "quarantine"):
-        store.sweep(f"{folder}/day={manifest.day}", kept | {f"predictions/day={manifest.day}/manifest.json"}, older_than)
+        store.sweep(
+            f"{folder}/day={manifest.day}", kept | {f"predictions/day={manifest.day}/manifest.json"}, older_than
+        )
 
 
 def record(manifest: Manifest) -> None:

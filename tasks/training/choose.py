@@ -10,19 +10,20 @@ from prefect import get_run_logger, task
 
 from campaign.forest import Forest
 from campaign.settings import Settings
+from tasks.measures import paired_differences
+from tasks.mlflow_run import Run, reporting_to
+from tasks.retries import RETRIES
 from tasks.training.encode import Parts
 from tasks.training.examples import examples_of
+from tasks.training.fit_forest import fit_forest
 from tasks.training.grow import Examples, Size, prefixes_of
-from tasks.measures import paired_differences
-from tasks.retries import RETRIES
 from tasks.training.search import Searched
 from tasks.training.search_space import ForestParams
 from tasks.training.study import grown_of
-from tasks.mlflow_run import Run, reporting_to
 
 TOLERANCE = 0.0005
 LOG_LOSS_SLACK = 0.10
-MOST_VERIFIED = 3
+MAX_VERIFIED = 3
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,18 @@ def shortlist(candidates: list[Candidate], rows: int, tolerance: float = TOLERAN
     May pass: within what two independent ROC-AUC estimates differ by (Hanley & McNeil 1982, balanced classes), which
     the paired error that decides does not exceed.
     """
-    best = max(candidates, key=lambda one: (one.size.roc_auc, -one.size.cost))
+    best = max(candidates, key=lambda candidate: (candidate.size.roc_auc, -candidate.size.cost))
     auc = best.size.roc_auc
     spread = auc / (2 - auc) + 2 * auc**2 / (1 + auc) - 2 * auc**2
     error = np.sqrt(2 * (auc * (1 - auc) + (rows / 2 - 1) * spread) / (rows / 2) ** 2)
-    near = [one for one in candidates if auc - one.size.roc_auc <= max(tolerance, error)]
-    calm = [one for one in near if one.size.log_loss <= best.size.log_loss * (1 + LOG_LOSS_SLACK)]
-    trials = [best.trial, *(one.trial for one in sorted(calm, key=lambda one: one.size.cost))]
-    return list(dict.fromkeys(trials))[:MOST_VERIFIED]
+    may_pass = [
+        candidate for candidate in candidates
+        if auc - candidate.size.roc_auc <= max(tolerance, error)
+        and candidate.size.log_loss <= best.size.log_loss * (1 + LOG_LOSS_SLACK)
+    ]  # fmt: skip
+    cheapest_first = sorted(may_pass, key=lambda candidate: candidate.size.cost)
+    trials = [best.trial, *(candidate.trial for candidate in cheapest_first)]
+    return list(dict.fromkeys(trials))[:MAX_VERIFIED]
 
 
 def choose_forest(candidates: list[Candidate], examples: Examples, seed: int, tolerance: float = TOLERANCE) -> Choice:
@@ -82,29 +87,28 @@ def choose_forest(candidates: list[Candidate], examples: Examples, seed: int, to
     trials = shortlist(candidates, len(examples.validation), tolerance)
     verified = [pair for trial in trials for pair in verify(largest(candidates, trial), examples, seed)]
     best, best_probability = max(verified, key=lambda pair: (pair[0].size.roc_auc, -pair[0].size.cost))
-    for one, probability in sorted(verified, key=lambda pair: pair[0].size.cost):
-        loss = best.size.roc_auc - one.size.roc_auc
-        if one is best or one.size.log_loss > best.size.log_loss * (1 + LOG_LOSS_SLACK):
+    for candidate, probability in sorted(verified, key=lambda pair: pair[0].size.cost):
+        loss = best.size.roc_auc - candidate.size.roc_auc
+        if candidate is best or candidate.size.log_loss > best.size.log_loss * (1 + LOG_LOSS_SLACK):
             continue
         error = float(paired_differences(examples.validation_label, best_probability, probability).std())
-        if loss <= max(tolerance, error) and one.size.cost < best.size.cost:
-            cheap = best.size.cost / one.size.cost
-            reason = f"{cheap:.1f} times cheaper to score than the best, for {loss:.5f} of validation ROC-AUC"
-            return Choice(one, best, error, reason, len(examples.train))
+        if loss <= max(tolerance, error) and candidate.size.cost < best.size.cost:
+            times = best.size.cost / candidate.size.cost
+            reason = f"{times:.1f} times cheaper to score than the best, for {loss:.5f} of validation ROC-AUC"
+            return Choice(candidate, best, error, reason, len(examples.train))
     return Choice(best, best, 0.0, "the best found, and no cheaper one is as good", len(examples.train))
 
 
 def largest(candidates: list[Candidate], trial: int) -> Candidate:
     """The uncut forest of a trial."""
-    return max((one for one in candidates if one.trial == trial), key=lambda one: one.size.trees)
+    return max(
+        (candidate for candidate in candidates if candidate.trial == trial), key=lambda candidate: candidate.size.trees
+    )
 
 
 def verify(candidate: Candidate, examples: Examples, seed: int) -> list[tuple[Candidate, NDArray[np.float64]]]:
     """Every prefix of a plain scikit-learn fit on train, with its figures and its probabilities on validation rows."""
-    from sklearn.ensemble import RandomForestClassifier
-
-    fitted = RandomForestClassifier(**candidate.params, random_state=seed, n_jobs=-1)
-    forest = Forest.from_sklearn(fitted.fit(examples.train, examples.train_label))
+    forest = Forest.from_sklearn(fit_forest(candidate.params, examples.train, examples.train_label, seed))
     return [
         (Candidate(candidate.trial, {**candidate.params, "n_estimators": size.trees}, size), probability)
         for size, probability in prefixes_of(forest, examples)

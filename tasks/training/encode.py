@@ -74,9 +74,9 @@ def write_parts(path: str, buckets: NDArray[np.uint8], feature_set: str, folder:
     for batch in read_campaigns(path, features):
         matrix = encoder.encode(batch)
         for part in range(3):
-            mine = matrix[bucket[start : start + len(batch)] == part]
-            matrices[part][filled[part] : filled[part] + len(mine)] = mine
-            filled[part] += len(mine)
+            rows_of_part = matrix[bucket[start : start + len(batch)] == part]
+            matrices[part][filled[part] : filled[part] + len(rows_of_part)] = rows_of_part
+            filled[part] += len(rows_of_part)
         start += len(batch)
     labels = pq.read_table(path, columns=[LABEL]).column(0).to_numpy()
     for part, name in enumerate(names):

@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 
-from campaign.forest import Forest
+from campaign.decision import predicts_success
+from campaign.model import REFERENCE, ScoringModel
 from campaign.schema import ID, LABEL
 from campaign.settings import Settings
+from tasks.measures import classification_metrics, confidence_intervals, roc_auc
+from tasks.mlflow_run import Run, reporting_to
+from tasks.retries import RETRIES
+from tasks.sampling import sample_rows
 from tasks.training import evaluation_plots
 from tasks.training.encode import Parts
 from tasks.training.fit import Fitted
-from tasks.measures import classification_metrics, confidence_intervals, roc_auc
-from tasks.retries import RETRIES
-from tasks.mlflow_run import Run, reporting_to
 from tasks.training.validate import DAY, Dataset
 
 if TYPE_CHECKING:
@@ -34,17 +36,17 @@ PERMUTED_ROWS = 20_000
 
 @dataclass(frozen=True)
 class Scores:
-    """Metrics on test rows with 95 % confidence_intervals; `reference` is a Parquet file of those rows with the predictions."""
+    """Metrics on test rows with 95 % intervals; `reference` is a Parquet file of those rows with the predictions."""
 
     metrics: dict[str, float]
-    confidence_intervals: dict[str, tuple[float, float]]
+    intervals: dict[str, tuple[float, float]]
     importance: dict[str, float]
     rows: int
     reference: str
 
 
-def score_test_rows(data: Dataset, parts: Parts, forest: Forest) -> pd.DataFrame:
-    """The test campaigns with label, day, and `probability` by this forest."""
+def score_test_rows(data: Dataset, parts: Parts, model: ScoringModel) -> pd.DataFrame:
+    """The test campaigns with label, day, and `probability` by this model."""
     names = [column.name for column in parts.encoder.features]
     rows, taken, start = parts.rows("test"), [], 0
     for batch in pq.ParquetFile(data.path).iter_batches(columns=[ID, *names, LABEL, DAY]):
@@ -52,7 +54,7 @@ def score_test_rows(data: Dataset, parts: Parts, forest: Forest) -> pd.DataFrame
         taken.append(batch.take(pa.array(rows[first:last] - start)))
         start += len(batch)
     table = pa.Table.from_batches(taken)
-    return table.append_column("probability", pa.array(forest.predict(parts.matrix("test")))).to_pandas()
+    return table.append_column("probability", pa.array(model.predict(parts.matrix("test")))).to_pandas()
 
 
 def by_segment(test: pd.DataFrame) -> pd.DataFrame:
@@ -70,18 +72,18 @@ def by_segment(test: pd.DataFrame) -> pd.DataFrame:
 
 
 def permutation_importance(
-    X: NDArray[np.float32], y: NDArray[np.int8], forest: Forest, names: list[str], seed: int = 1
+    X: NDArray[np.float32], y: NDArray[np.int8], model: ScoringModel, names: list[str], seed: int = 1
 ) -> dict[str, float]:
     """ROC-AUC lost when one feature's values are shuffled among the rows, the largest first."""
     rng = np.random.default_rng(seed)
-    rows = np.sort(rng.permutation(len(X))[:PERMUTED_ROWS])
+    rows = sample_rows(len(X), PERMUTED_ROWS, seed)
     X, y = np.array(X[rows]), y[rows]
-    whole = roc_auc(y, forest.predict(X))
+    whole = roc_auc(y, model.predict(X))
     lost = {}
     for at, name in enumerate(names):
         kept = X[:, at].copy()
         X[:, at] = rng.permutation(kept)
-        lost[name] = whole - roc_auc(y, forest.predict(X))
+        lost[name] = whole - roc_auc(y, model.predict(X))
         X[:, at] = kept
     return dict(sorted(lost.items(), key=lambda item: -item[1]))
 
@@ -92,37 +94,49 @@ def reference_of(test: pd.DataFrame, rows: int, seed: int = 1) -> pd.DataFrame:
     Test rows, because a deep forest's predictions on rows it was fitted on differ from its unseen ones by 0.8 in
     Jensen–Shannon distance without any drift.
     """
-    kept = test if len(test) <= rows else test.sample(rows, random_state=seed).sort_index()
-    return kept.assign(success=(kept["probability"] > 0.5).astype(np.int8)).drop(columns=[DAY])
+    sample = test.iloc[sample_rows(len(test), rows, seed)]
+    return sample.assign(success=predicts_success(sample["probability"].to_numpy()).astype(np.int8)).drop(columns=[DAY])
+
+
+def log_scores(scores: Scores, segments: pd.DataFrame, test: pd.DataFrame) -> None:
+    """Metrics with their intervals, segments, importance and figures, in the active MLflow run."""
+    import mlflow
+
+    edges = {
+        f"test_{name}_{edge}": value
+        for name, interval in scores.intervals.items()
+        for edge, value in zip(("low", "high"), interval, strict=True)
+    }
+    values = {f"test_{name}": value for name, value in scores.metrics.items()} | edges
+    mlflow.log_metrics({name: value for name, value in values.items() if not np.isnan(value)})
+    mlflow.log_text(segments.to_csv(index=False), "evaluation/segments.csv")
+    mlflow.log_text(json.dumps(scores.importance, indent=1), "evaluation/permutation_importance.json")
+    label, probability = test[LABEL].to_numpy(), test["probability"].to_numpy()
+    for name, figure in evaluation_plots.figures(label, probability, scores.importance).items():
+        mlflow.log_figure(figure, f"evaluation/{name}.png")
 
 
 @task(timeout_seconds=3600, **RETRIES)
 def evaluate(fitted: Fitted, parts: Parts, data: Dataset, run: Run) -> Scores:
     """Measure on test rows, overall and per segment, draw it, and write the reference."""
-    import mlflow
-
-    forest = fitted.flat().forest
-    test = score_test_rows(data, parts, forest)
+    model = fitted.load()
+    test = score_test_rows(data, parts, model)
     label, probability = test[LABEL].to_numpy(), test["probability"].to_numpy()
-    metrics, spread, segments = classification_metrics(label, probability), confidence_intervals(label, probability), by_segment(test)
     names = [column.name for column in parts.encoder.features]
-    importance = permutation_importance(parts.matrix("test"), label, forest, names)
-    reference = Path(fitted.folder) / "reference.parquet"
+    reference = Path(fitted.folder) / REFERENCE
+    scores = Scores(
+        classification_metrics(label, probability),
+        confidence_intervals(label, probability),
+        permutation_importance(parts.matrix("test"), label, model, names),
+        len(test),
+        str(reference),
+    )
+    segments = by_segment(test)
     pq.write_table(pa.Table.from_pandas(reference_of(test, Settings().reference_rows), preserve_index=False), reference)
-    low, high = spread["roc_auc"]
-    get_run_logger().info("Test ROC-AUC %.5f (%.5f–%.5f) on %d rows", metrics["roc_auc"], low, high, len(test))
+    low, high = scores.intervals["roc_auc"]
+    get_run_logger().info("Test ROC-AUC %.5f (%.5f–%.5f) on %d rows", scores.metrics["roc_auc"], low, high, len(test))
     with reporting_to(run):
-        mlflow.log_metrics({f"test_{name}": value for name, value in metrics.items() if not np.isnan(value)})
-        edges = {
-            f"test_{name}_{edge}": value
-            for name, pair in spread.items()
-            for edge, value in zip(("low", "high"), pair, strict=True)
-        }
-        mlflow.log_metrics({name: value for name, value in edges.items() if not np.isnan(value)})
-        mlflow.log_text(segments.to_csv(index=False), "evaluation/segments.csv")
-        mlflow.log_text(json.dumps(importance, indent=1), "evaluation/permutation_importance.json")
-        for name, figure in evaluation_plots.figures(label, probability, importance).items():
-            mlflow.log_figure(figure, f"evaluation/{name}.png")
+        log_scores(scores, segments, test)
     table: list[dict[str, Any]] = json.loads(segments.round(5).to_json(orient="records"))
     create_table_artifact(table, "test-segments", "Metrics per segment of the test rows")
-    return Scores(metrics, spread, importance, len(test), str(reference))
+    return scores

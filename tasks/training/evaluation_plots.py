@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from campaign.decision import predicts_success
 from tasks.measures import roc_auc
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def calibration(label: NDArray[np.generic], probability: NDArray[np.float64]) ->
     from sklearn.calibration import calibration_curve
 
     figure, axes = _figure("Does 70 % mean 70 %?", "Predicted probability", "Share that succeeded")
-    shown, said = calibration_curve(label, probability, n_bins=10, strategy="uniform")
+    succeeded, predicted = calibration_curve(label, probability, n_bins=10, strategy="uniform")
     axes.plot([0, 1], [0, 1], ls="--", color=GREY, label="perfect")
-    axes.plot(said, shown, marker="o", color=BLUE, label="model")
+    axes.plot(predicted, succeeded, marker="o", color=BLUE, label="model")
     axes.legend(frameon=False)
     return figure
 
@@ -73,9 +74,9 @@ def confusion(label: NDArray[np.generic], probability: NDArray[np.float64]) -> "
     figure, axes = _figure("What was said, and what happened", "", "")
     axes.grid(visible=False)
     names = ["failed", "succeeded"]
-    said = (probability > 0.5).astype(int)
+    predicted = predicts_success(probability).astype(int)
     ConfusionMatrixDisplay.from_predictions(
-        label, said, ax=axes, labels=[0, 1], display_labels=names, cmap="Blues", colorbar=False, values_format=",d"
+        label, predicted, ax=axes, labels=[0, 1], display_labels=names, cmap="Blues", colorbar=False, values_format=",d"
     )
     axes.set(xlabel="Predicted", ylabel="Happened")
     return figure

@@ -3,16 +3,14 @@
 import io
 
 import numpy as np
-from numpy.typing import NDArray
 
 from campaign.store import Store
+from tasks.sampling import sample_rows
 from tasks.training.encode import Parts
 from tasks.training.grow import Examples
 
-SEARCH_ROWS = (
-    500_000  # of train, and of validation: by then ROC-AUC is known to three decimals, and no trial takes long
-)
-SAMPLE_SEED = 1
+# Of train, and of validation: by then ROC-AUC is known to three decimals, and no trial takes long.
+SEARCH_ROWS = 500_000
 
 
 def examples_of(parts: Parts) -> Examples:
@@ -20,18 +18,11 @@ def examples_of(parts: Parts) -> Examples:
 
     The test part is not among it.
     """
-    train, validation = (sample(len(parts.labels(name))) for name in ("train", "validation"))
+    train, validation = (sample_rows(len(parts.labels(name)), SEARCH_ROWS) for name in ("train", "validation"))
     return Examples(
         parts.matrix("train")[train], parts.labels("train")[train],
         parts.matrix("validation")[validation], parts.labels("validation")[validation],
     )  # fmt: skip
-
-
-def sample(rows: int) -> slice | NDArray[np.int64]:
-    """Which of so many rows: the same each time, in their order."""
-    if rows <= SEARCH_ROWS:
-        return slice(None)
-    return np.sort(np.random.default_rng(SAMPLE_SEED).choice(rows, SEARCH_ROWS, replace=False))
 
 
 def publish_examples(examples: Examples, store: Store, path: str) -> None:
@@ -42,5 +33,6 @@ def publish_examples(examples: Examples, store: Store, path: str) -> None:
 
 
 def load_examples(store: Store, path: str) -> Examples:
+    """What `publish_examples` put there."""
     with np.load(io.BytesIO(store.read(path))) as arrays:
         return Examples(**arrays)

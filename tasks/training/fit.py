@@ -11,36 +11,37 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from prefect import get_run_logger, task
 
-from campaign.encoding import UNKNOWN, Encoder
+from campaign.encoding import UNKNOWN_CATEGORY, Encoder
 from campaign.forest import Forest
 from campaign.model import ScoringModel
 from campaign.schema import LABEL
 from campaign.settings import Settings
+from tasks.mlflow_run import Run, reporting_to
+from tasks.retries import RETRIES
+from tasks.sampling import sample_rows
 from tasks.training.choose import Choice
 from tasks.training.encode import Parts
-from tasks.retries import RETRIES
+from tasks.training.fit_forest import fit_forest
 from tasks.training.search_space import ForestParams
-from tasks.mlflow_run import Run, reporting_to
 from tasks.training.validate import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd
 
 EXAMPLE_ROWS = 5
-SAMPLE_SEED = 1
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A folder with the Pipeline (skops) and the flat model, fitted on `rows` of `rows_there` rows."""
+    """A folder with the Pipeline (skops) and the flat model, fitted on `rows` of `available_rows` rows."""
 
     folder: str
     pipeline: str
     rows: int
-    rows_there: int
+    available_rows: int
     choice: Choice
 
-    def flat(self) -> ScoringModel:
+    def load(self) -> ScoringModel:
         return ScoringModel.load(Path(self.folder), "candidate")
 
 
@@ -57,8 +58,8 @@ def column_transformer(encoder: Encoder, example: pd.DataFrame) -> Any:
             ordinal = OrdinalEncoder(
                 categories=known,
                 handle_unknown="use_encoded_value",
-                unknown_value=UNKNOWN,
-                encoded_missing_value=UNKNOWN,
+                unknown_value=UNKNOWN_CATEGORY,
+                encoded_missing_value=UNKNOWN_CATEGORY,
             )
             steps.append((column.name, ordinal, [column.name]))
         else:
@@ -72,7 +73,7 @@ def rows_to_fit(parts: Parts, most: int) -> tuple[NDArray[np.float32], NDArray[n
     train = parts.matrix("train")
     if len(y) <= most:
         return np.concatenate([train, parts.matrix("validation")]), y
-    at = np.sort(np.random.default_rng(SAMPLE_SEED).choice(len(y), most, replace=False))
+    at = sample_rows(len(y), most)
     first = np.searchsorted(at, len(train))
     return np.concatenate([train[at[:first]], parts.matrix("validation")[at[first:] - len(train)]]), y[at]
 
@@ -85,15 +86,10 @@ def fit_pipeline(
     example: pd.DataFrame,
     seed: int,
 ) -> Any:
-    """A fitted Pipeline from campaigns as published (a DataFrame) to probabilities.
-
-    Always plain scikit-learn: intelex leaves hold majority votes, not class shares, and exporting those gives wrong
-    probabilities.
-    """
-    from sklearn.ensemble import RandomForestClassifier
+    """A fitted Pipeline from campaigns as published (a DataFrame) to probabilities."""
     from sklearn.pipeline import Pipeline
 
-    forest = RandomForestClassifier(**params, random_state=seed, n_jobs=-1).fit(X, y)
+    forest = fit_forest(params, X, y, seed)
     return Pipeline([("encode", column_transformer(encoder, example)), ("forest", forest)])
 
 
@@ -113,13 +109,12 @@ def fit(parts: Parts, choice: Choice, data: Dataset, run: Run, seed: int) -> Fit
     X, y = rows_to_fit(parts, Settings().fit_rows)
     pipeline = fit_pipeline(X, y, encoder, choice.chosen.params, example_rows(data, encoder), seed)
     forest = Forest.from_sklearn(pipeline.named_steps["forest"])
-    rows, there = len(y), len(parts.labels("train")) + len(parts.labels("validation"))
+    rows, available = len(y), len(parts.labels("train")) + len(parts.labels("validation"))
     folder = Path(parts.folder) / f"fitted-{run.run_id[:8]}"
     ScoringModel(run.model, "candidate", encoder, forest).save(folder)
     skops.io.dump(pipeline, folder / "pipeline.skops")
-    nodes = len(forest.feature)
     with reporting_to(run):
-        mlflow.log_metrics({"rows_fitted": rows, "rows_to_fit": there})
-    on = f"{rows}" if rows == there else f"an even sample of {rows} of {there}"
-    get_run_logger().info("Fitted %d trees with %d nodes on %s rows", len(forest.roots), nodes, on)
-    return Fitted(str(folder), str(folder / "pipeline.skops"), rows, there, choice)
+        mlflow.log_metrics({"rows_fitted": rows, "rows_to_fit": available})
+    on = f"{rows}" if rows == available else f"an even sample of {rows} of {available}"
+    get_run_logger().info("Fitted %d trees with %d nodes on %s rows", forest.size, len(forest.feature), on)
+    return Fitted(str(folder), str(folder / "pipeline.skops"), rows, available, choice)

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaign.forest import Forest
+from campaign.predictor import Predictor
 from tasks.measures import log_loss, roc_auc
+from tasks.task_runner import count_cores
 from tasks.training.search_space import ForestParams
-from tasks.task_runner import cores
 
 PREFIXES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128)
 FIRST_TREES = 8
@@ -85,14 +86,13 @@ def grow(params: ForestParams, examples: Examples, seed: int, stop: Callable[[in
     return Grown(sizes, time.process_time() - started)
 
 
-def prefixes_of(forest: Forest, examples: Examples) -> list[tuple[Size, NDArray[np.float64]]]:
+def prefixes_of(predictor: Predictor, examples: Examples) -> list[tuple[Size, NDArray[np.float64]]]:
     """Every prefix of a forest's trees, judged on validation rows, with its probabilities."""
-    count = len(forest.roots)
-    prefixes = sorted({*(trees for trees in PREFIXES if trees < count), count})
+    prefixes = sorted({*(trees for trees in PREFIXES if trees < predictor.size), predictor.size})
     label = examples.validation_label
-    probabilities = forest.predict_prefixes(examples.validation, prefixes)
+    probabilities = predictor.predict_prefixes(examples.validation, prefixes)
     return [
-        (Size(trees, roc_auc(label, probability), log_loss(label, probability), forest.cost(trees)), probability)
+        (Size(trees, roc_auc(label, probability), log_loss(label, probability), predictor.cost(trees)), probability)
         for trees, probability in zip(prefixes, probabilities, strict=True)
     ]
 
@@ -107,7 +107,7 @@ def fit_trees(params: ForestParams, X: NDArray[np.float32], y: NDArray[np.int8],
     except ImportError:
         from sklearn.ensemble import RandomForestClassifier
 
-    model = RandomForestClassifier(**{**params, "n_estimators": count}, random_state=seed, n_jobs=cores())
+    model = RandomForestClassifier(**{**params, "n_estimators": count}, random_state=seed, n_jobs=count_cores())
     with warnings.catch_warnings():
         # Off the main thread intelex takes all cores, whatever it is told, and says so at each fit.
         warnings.filterwarnings("ignore", "'Threading' parallel backend", UserWarning)

@@ -3,32 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from campaign import schema
+from campaign.schema import Column, Known
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TIMES: tuple[schema.Known, ...] = get_args(schema.Known)
+TIMES: tuple[Known, ...] = get_args(Known)
+LAUNCH, *LATER = TIMES
+DECISIVE = 0.95
 
 # With fewer rows of either outcome, noise reaches ROC-AUC 0.95 in some of the fifty-odd comparisons.
-FEWEST = 10
+MIN_OUTCOMES = 10
 
 # Four standard errors of a ROC-AUC on 50,000 rows above one half: the best of twenty noise features stays below it.
 CHANCE = 0.51
 
 
-def audit(campaigns: pd.DataFrame, label: str = schema.LABEL, sample: int = 50_000, seed: int = 1) -> pd.DataFrame:
-    """How well each feature, and each ratio and difference of two numbers, gives the label away, best first.
+@dataclass(frozen=True)
+class Signal:
+    """How well one column, or the ratio or difference of two, tells the outcome by itself.
 
-    Columns: `feature`, `known` (the later of the two for a pair) and `roc_auc` from 0.5 (nothing) to 1 (everything)
-    whichever way the value points; missing where fewer than ten campaigns of either outcome have the value.
+    `roc_auc` is from 0.5 (nothing) to 1 (everything), whichever way the value points; NaN where there are too few
+    outcomes.
     """
+
+    columns: tuple[Column, ...]
+    comparison: Literal["", "ratio", "difference"]
+    roc_auc: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def label(self) -> str:
+        return {"": "", "ratio": " / ", "difference": " − "}[self.comparison].join(self.names)
+
+    @property
+    def known(self) -> Known:
+        """When the last of its columns is known."""
+        return max((column.known for column in self.columns), key=TIMES.index)
+
+    @property
+    def is_single(self) -> bool:
+        return len(self.columns) == 1
+
+    @property
+    def has_value(self) -> bool:
+        return not np.isnan(self.roc_auc)
+
+
+def audit(campaigns: pd.DataFrame, label: str = schema.LABEL, sample: int = 50_000, seed: int = 1) -> list[Signal]:
+    """How well each feature, and each ratio and difference of two numbers, gives the label away, best first."""
     import pandas as pd
 
     columns = [column for column in schema.FEATURES if column.name in campaigns]
@@ -37,69 +71,56 @@ def audit(campaigns: pd.DataFrame, label: str = schema.LABEL, sample: int = 50_0
     rows = rows.sample(min(sample, len(rows)), random_state=seed)
     outcome = rows[label].to_numpy(dtype=float) > 0.5
 
-    found: list[tuple[str, schema.Known, float]] = []
-    numbers: list[tuple[schema.Column, NDArray[np.float64]]] = []
+    signals: list[Signal] = []
+    numbers: list[tuple[Column, NDArray[np.float64]]] = []
     for column in columns:
         if column.is_category:
-            found.append((column.name, column.known, category_auc(rows[column.name], outcome)))
+            signals.append(_signal((column,), "", category_auc(rows[column.name], outcome)))
             continue
         values = pd.to_numeric(rows[column.name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         numbers.append((column, values))
-        found.append((column.name, column.known, rank_auc(values, outcome)))
+        signals.append(_signal((column,), "", rank_auc(values, outcome)))
     for (first, below), (second, above) in combinations(numbers, 2):
-        known = max(first.known, second.known, key=TIMES.index)
         # Only the order counts: x / 0 stands above every other ratio, 0 / 0 is a missing value.
         with np.errstate(divide="ignore", invalid="ignore"):
-            found.append((f"{second.name} / {first.name}", known, rank_auc(above / below, outcome)))
-            found.append((f"{second.name} − {first.name}", known, rank_auc(above - below, outcome)))
-    table = pd.DataFrame(found, columns=["feature", "known", "roc_auc"])
-    table["roc_auc"] = np.maximum(table["roc_auc"], 1 - table["roc_auc"])
-    return table.sort_values("roc_auc", ascending=False, kind="stable", ignore_index=True)
+            signals.append(_signal((second, first), "ratio", rank_auc(above / below, outcome)))
+            signals.append(_signal((second, first), "difference", rank_auc(above - below, outcome)))
+    return sorted(signals, key=lambda signal: -signal.roc_auc if signal.has_value else 1.0)
 
 
-def findings(audit: pd.DataFrame, threshold: float = 0.95) -> list[str]:
+def audit_table(signals: list[Signal]) -> pd.DataFrame:
+    """The audit for people: `feature`, `known` and `roc_auc`, a row per signal."""
+    import pandas as pd
+
+    rows = [(signal.label, signal.known, signal.roc_auc) for signal in signals]
+    return pd.DataFrame(rows, columns=["feature", "known", "roc_auc"])
+
+
+def find_leaks(signals: list[Signal], threshold: float = DECISIVE) -> list[str]:
     """A sentence for each feature, and each pair of features, that gives the label away; none if nothing does.
 
     A pair is left out when one of the two says as much without the other.
     """
-    scores = dict(zip(audit["feature"], audit["roc_auc"], strict=True))
-    told: dict[tuple[str, ...], list[str]] = {}
-    for feature, score in scores.items():
-        members = members_of(feature)
-        if score > threshold and (len(members) == 1 or score > max(scores.get(name, 0.5) for name in members) + 0.01):
-            kind = "" if len(members) == 1 else " for their ratio" if " / " in feature else " for their difference"
-            told.setdefault(members, []).append(f"{score:.3f}{kind}")
-    sentences = []
-    for members, said in told.items():
-        who = " against ".join(f"`{name}`" for name in members)
-        verb = "decides" if said[0].startswith("1") else "all but decides"
-        late = [schema.BY_NAME[name] for name in members if schema.BY_NAME[name].known != TIMES[0]]
-        when = " and ".join(f"`{column.name}` is known only {column.known}" for column in late) or "known at launch"
-        sentences.append(f"{who} {verb} the label by itself (ROC-AUC {' and '.join(said)}); {when}.")
-    return sentences
+    alone = {signal.names[0]: signal.roc_auc for signal in signals if signal.is_single}
+    leaks: dict[tuple[str, ...], list[Signal]] = {}
+    for signal in signals:
+        adds_something = signal.is_single or signal.roc_auc > max(alone[name] for name in signal.names) + 0.01
+        if signal.roc_auc > threshold and adds_something:
+            leaks.setdefault(signal.names, []).append(signal)
+    return [_leak_sentence(of_columns) for of_columns in leaks.values()]
 
 
-def summary(audit: pd.DataFrame, features: Iterable[schema.Column]) -> str:
+def summarise(signals: list[Signal], features: Iterable[Column]) -> str:
     """Sentences for the model card: when these features are known, and what the best of them tells."""
-    known = {column.name: column.known for column in features}
-    late = {time: [f"`{name}`" for name in known if known[name] == time] for time in TIMES[1:]}
-    later = [f"{len(names)} only {time} ({', '.join(names)})" for time, names in late.items() if names]
-    launch = list(known.values()).count(TIMES[0])
-    text = f"Of {len(known)} features, {launch} are known at launch, {' and '.join(later)}."
-    sentences = [text if later else f"All {launch} features are known at launch."]
-    told = audit.dropna(subset=["roc_auc"])
-    scores: dict[str, float] = dict(zip(told["feature"], told["roc_auc"], strict=True))
-    said = {name: f"`{name}`, has ROC-AUC {scores[name]:.3f}" for name in scores if {*members_of(name)} <= {*known}}
-    early = [name for name in said if {known[member] for member in members_of(name)} == {TIMES[0]}]
-    for names, what in ((early, "at launch"), ([name for name in said if name not in early], "only later")):
-        alone = [name for name in names if name in known]
-        if names and scores[names[0]] < CHANCE:
-            none = f"No feature that is known {what}, alone or compared with another, tells more than chance"
-            sentences.append(f"{none}: the best, {said[names[0]]}.")
-        elif alone:
-            pair = f"; the best comparison, {said[names[0]]}" if names[0] != alone[0] else ""
-            sentences.append(f"The best feature that is known {what}, {said[alone[0]]}{pair}.")
-    return " ".join(sentences if said else [*sentences, "There are too few campaigns to say what these tell."])
+    features = list(features)
+    usable = [signal for signal in signals if signal.has_value and {*signal.columns} <= {*features}]
+    sentences = [_when_known(features)]
+    if not usable:
+        return " ".join([*sentences, "There are too few campaigns to say what these tell."])
+    early = [signal for signal in usable if signal.known == LAUNCH]
+    late = [signal for signal in usable if signal.known != LAUNCH]
+    sentences += [_best_sentence(early, "at launch"), _best_sentence(late, "only later")]
+    return " ".join(filter(None, sentences))
 
 
 def category_auc(values: pd.Series, outcome: NDArray[np.bool_]) -> float:
@@ -114,15 +135,10 @@ def category_auc(values: pd.Series, outcome: NDArray[np.bool_]) -> float:
     halves = np.arange(len(codes)) < len(codes) // 2
     scores = []
     for learn in (halves, ~halves):
-        won, seen = (np.bincount(codes[learn], each[learn], len(names)) for each in (outcome, np.ones(len(codes))))
+        won, seen = (np.bincount(codes[learn], weight[learn], len(names)) for weight in (outcome, np.ones(len(codes))))
         scores.append(rank_auc(((won + overall) / (seen + 1))[codes[~learn]], outcome[~learn]))
     # The rates already point upwards: less than one half is chance, not a category that points down.
     return float(np.maximum(np.mean(scores), 0.5))
-
-
-def members_of(feature: str) -> tuple[str, ...]:
-    """The columns that a row of the audit is made of: one, or the two of a ratio or difference."""
-    return tuple(feature.replace(" − ", " / ").split(" / "))
 
 
 def rank_auc(values: NDArray[np.float64], outcome: NDArray[np.bool_]) -> float:
@@ -132,6 +148,50 @@ def rank_auc(values: NDArray[np.float64], outcome: NDArray[np.bool_]) -> float:
     present = ~np.isnan(values)
     values, outcome = values[present], outcome[present]
     won, lost = int(outcome.sum()), int((~outcome).sum())
-    if min(won, lost) < FEWEST:
+    if min(won, lost) < MIN_OUTCOMES:
         return float("nan")
     return float((rankdata(values)[outcome].sum() - won * (won + 1) / 2) / (won * lost))
+
+
+def _signal(columns: tuple[Column, ...], comparison: Literal["", "ratio", "difference"], roc_auc: float) -> Signal:
+    return Signal(columns, comparison, float(np.maximum(roc_auc, 1 - roc_auc)))
+
+
+def _leak_sentence(signals: list[Signal]) -> str:
+    """Of the signals of one column, or of one pair, the best first."""
+    columns = signals[0].columns
+    subject = " against ".join(f"`{column.name}`" for column in columns)
+    verb = "decides" if round(signals[0].roc_auc, 3) == 1 else "all but decides"
+    values = " and ".join(
+        f"{signal.roc_auc:.3f}" + (f" for their {signal.comparison}" if signal.comparison else "") for signal in signals
+    )
+    late = [column for column in columns if column.known != LAUNCH]
+    when = " and ".join(f"`{column.name}` is known only {column.known}" for column in late) or "known at launch"
+    return f"{subject} {verb} the label by itself (ROC-AUC {values}); {when}."
+
+
+def _when_known(features: list[Column]) -> str:
+    names = {time: [f"`{column.name}`" for column in features if column.known == time] for time in TIMES}
+    later = [f"{len(names[time])} only {time} ({', '.join(names[time])})" for time in LATER if names[time]]
+    launch = len(names[LAUNCH])
+    if not later:
+        return f"All {launch} features are known at launch."
+    return f"Of {len(features)} features, {launch} are known at launch, {' and '.join(later)}."
+
+
+def _best_sentence(signals: list[Signal], when: str) -> str:
+    """What the best of these tells, which come best first; empty if there is none."""
+    if not signals:
+        return ""
+    best, alone = signals[0], next((signal for signal in signals if signal.is_single), None)
+    if best.roc_auc < CHANCE:
+        nothing = f"No feature that is known {when}, alone or compared with another, tells more than chance"
+        return f"{nothing}: the best, {_value_of(best)}."
+    if alone is None:
+        return ""
+    comparison = "" if best.is_single else f"; the best comparison, {_value_of(best)}"
+    return f"The best feature that is known {when}, {_value_of(alone)}{comparison}."
+
+
+def _value_of(signal: Signal) -> str:
+    return f"`{signal.label}`, has ROC-AUC {signal.roc_auc:.3f}"

@@ -20,8 +20,8 @@ def model_card(model: ScoringModel, scores: Scores, choice: Choice, data: Datase
     importance = "\n".join(f"| {name} | {lost:+.4f} |" for name, lost in list(scores.importance.items())[:6])
     reasons = "; ".join(model.about["reasons"]) or "asked for, or scheduled"
     days = f"{len(data.days)} labelled days ({min(data.days)} to {max(data.days)})" if data.days else "no labelled days"
-    rows, there = model.about["rows_fitted"], model.about["rows_to_fit"]
-    fitted = f"{rows:,}" if rows == there else f"an even sample of {rows:,} of {there:,}"
+    rows, available = model.about["rows_fitted"], model.about["rows_to_fit"]
+    fitted = f"{rows:,}" if rows == available else f"an even sample of {rows:,} of {available:,}"
     return f"""# {model.name}
 
 Predicts whether a crowdfunding campaign reaches its goal. Trained {model.about["trained_at"]}, because: {reasons}.
@@ -60,7 +60,8 @@ Chosen: {choice.reason} (standard error of the difference {choice.standard_error
 def verdict_section(promoted: bool, reason: str, before: str, aucs: dict[str, dict[str, float]]) -> str:
     """The end of the card: what the gate said."""
     rows = "\n".join(
-        f"| {name} | {one['rows']:,} | {one['candidate']:.5f} | {one['champion']:.5f} |" for name, one in aucs.items()
+        f"| {name} | {side['rows']:,} | {side['candidate']:.5f} | {side['champion']:.5f} |"
+        for name, side in aucs.items()
     )
     table = f"\n| test rows | rows | this version | champion {before} |\n|---|---|---|---|\n{rows}\n" if aucs else ""
     return f"\n## Verdict\n{'Champion' if promoted else 'Challenger'}: {reason}.\n{table}"

@@ -1,7 +1,7 @@
 """Put a fitted model into MLflow's registry, with all that scoring and monitoring need of it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,13 @@ from prefect import get_run_logger, task
 from prefect.runtime import flow_run
 
 from campaign.encoding import Encoder
-from campaign.model import ScoringModel
-from tasks.training.model_card import model_card
+from tasks.metrics_database import now
+from tasks.mlflow_run import Run, reporting_to
+from tasks.retries import RETRIES
 from tasks.training.evaluate import Scores
 from tasks.training.explore import Explored
 from tasks.training.fit import Fitted, example_rows
-from tasks.metrics_database import now
-from tasks.retries import RETRIES
-from tasks.mlflow_run import Run, reporting_to
+from tasks.training.model_card import model_card
 from tasks.training.open_run import git_commit
 from tasks.training.validate import Dataset
 
@@ -46,14 +45,16 @@ def signature_of(encoder: Encoder) -> Any:
     return ModelSignature(inputs, Schema([TensorSpec(np.dtype(np.float64), (-1, 2))]))
 
 
-def about(fitted: Fitted, scores: Scores, data: Dataset, explored: Explored, reasons: list[str]) -> dict[str, Any]:
+def describe_model(
+    fitted: Fitted, scores: Scores, data: Dataset, explored: Explored, reasons: list[str]
+) -> dict[str, Any]:
     """What a model says of itself, wherever it goes. `days` counts the outcomes of each day that it learnt from."""
     return {
         "trained_at": now().isoformat(timespec="seconds"),
         "origin": data.origin,
         "digest": data.digest,
         "rows_fitted": fitted.rows,
-        "rows_to_fit": fitted.rows_there,
+        "rows_to_fit": fitted.available_rows,
         "rows_test": scores.rows,
         "days": data.days,
         "params": dict(fitted.choice.chosen.params),
@@ -64,16 +65,16 @@ def about(fitted: Fitted, scores: Scores, data: Dataset, explored: Explored, rea
     }
 
 
-def new_version(connected: Any, run: Run, logged: Any, tags: dict[str, str]) -> Any:
+def create_version(client: Any, run: Run, logged: Any, tags: dict[str, str]) -> Any:
     """A version of the registered model, which is made if this is its first."""
     from mlflow.exceptions import MlflowException
 
     try:
-        connected.create_registered_model(run.model)
+        client.create_registered_model(run.model)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    return connected.create_model_version(run.model, logged.model_uri, run.run_id, tags, model_id=logged.model_id)
+    return client.create_model_version(run.model, logged.model_uri, run.run_id, tags, model_id=logged.model_id)
 
 
 @task(timeout_seconds=900, **RETRIES)
@@ -84,13 +85,11 @@ def register(
     import mlflow
     import skops.io
 
-    model, folder = fitted.flat(), Path(fitted.folder)
-    described = ScoringModel(
-        run.model, "candidate", model.encoder, model.forest, about(fitted, scores, data, explored, reasons)
-    )
+    model, folder = fitted.load(), Path(fitted.folder)
+    described = replace(model, about=describe_model(fitted, scores, data, explored, reasons))
     files = [*described.save(folder), Path(scores.reference)]
     card = model_card(described, scores, fitted.choice, data, explored)
-    with reporting_to(run) as connected:
+    with reporting_to(run) as client:
         mlflow.log_text(card, "model_card.md")
         logged = mlflow.sklearn.log_model(
             skops.io.load(fitted.pipeline, trusted=TRUSTED),
@@ -113,7 +112,7 @@ def register(
             "test_roc_auc": f"{scores.metrics['roc_auc']:.6f}",
             "days": json.dumps(data.days),
         }
-        made = new_version(connected, run, logged, tags)
-        connected.update_model_version(run.model, made.version, card)
-    get_run_logger().info("Registered version %s of %s", made.version, run.model)
-    return Registered(run.model, str(made.version), str(folder), card)
+        registered = create_version(client, run, logged, tags)
+        client.update_model_version(run.model, registered.version, card)
+    get_run_logger().info("Registered version %s of %s", registered.version, run.model)
+    return Registered(run.model, str(registered.version), str(folder), card)

@@ -14,14 +14,14 @@ from prefect.artifacts import create_progress_artifact, create_table_artifact, u
 from campaign.errors import BadInput
 from campaign.settings import Settings
 from campaign.store import Store
+from tasks.mlflow_run import Run, find_or_create_experiment, mlflow_client, reporting_to
+from tasks.retries import RETRIES
+from tasks.task_runner import MAX_TASK_RUNS, count_workers
 from tasks.training.encode import Parts
 from tasks.training.examples import examples_of, load_examples, publish_examples
-from tasks.retries import RETRIES
-from tasks.task_runner import MOST_TASKS, workers
 from tasks.training.study import COUNTED, Share, grown_of, open_study, run_trials, shares_of
-from tasks.mlflow_run import Run, client, experiment_id, reporting_to
 
-PROGRESS_SECONDS = 2  # a trial may take less than telling of it
+PROGRESS_SECONDS = 2  # a trial may take less than a call to Prefect
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Searched:
     rows: int
 
 
-def log_trial(connected: Any, experiment: str, run: Run, trial: FrozenTrial) -> None:
+def log_trial(client: Any, experiment: str, run: Run, trial: FrozenTrial) -> None:
     """A trial as a nested MLflow run, so that MLflow's own views compare them."""
     from mlflow.entities import Metric, Param, RunTag
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
@@ -50,7 +50,7 @@ def log_trial(connected: Any, experiment: str, run: Run, trial: FrozenTrial) -> 
     grown = grown_of(trial)
     started, ended = (int(moment.timestamp() * 1000) for moment in (trial.datetime_start, trial.datetime_complete))
     tags = {MLFLOW_PARENT_RUN_ID: run.run_id, "study": run.study, "step": "trial", "trial": str(trial.number)}
-    logged = connected.create_run(experiment, started, tags, run_name=f"trial-{trial.number:03d}")
+    logged = client.create_run(experiment, started, tags, run_name=f"trial-{trial.number:03d}")
     values = {"cpu_seconds": grown.cpu_seconds, "duration_seconds": (ended - started) / 1000}
     if grown.sizes:
         last = grown.sizes[-1]
@@ -58,17 +58,17 @@ def log_trial(connected: Any, experiment: str, run: Run, trial: FrozenTrial) -> 
     metrics = [Metric(name, value, ended, 0) for name, value in values.items()]
     metrics += [Metric("prefix_roc_auc", size.roc_auc, ended, size.trees) for size in grown.sizes]
     params = [Param(name, str(value)) for name, value in trial.params.items()]
-    connected.log_batch(logged.info.run_id, metrics, params, [RunTag("state", trial.state.name)])
-    connected.set_terminated(logged.info.run_id, "FINISHED", ended)
+    client.log_batch(logged.info.run_id, metrics, params, [RunTag("state", trial.state.name)])
+    client.set_terminated(logged.info.run_id, "FINISHED", ended)
 
 
-def log_missing(connected: Any, experiment: str, run: Run, trials: list[FrozenTrial]) -> None:
+def log_missing(client: Any, experiment: str, run: Run, trials: list[FrozenTrial]) -> None:
     """Log the trials that a search finished and was killed before it could log."""
     nested = f"tags.mlflow.parentRunId = '{run.run_id}' and tags.step = 'trial'"
-    logged = {found.data.tags["trial"] for found in connected.search_runs([experiment], nested, max_results=10_000)}
+    logged = {run.data.tags["trial"] for run in client.search_runs([experiment], nested, max_results=10_000)}
     for trial in trials:
         if str(trial.number) not in logged:
-            log_trial(connected, experiment, run, trial)
+            log_trial(client, experiment, run, trial)
 
 
 def log_study(study: optuna.Study) -> None:
@@ -99,67 +99,60 @@ def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
     Path(settings.home).mkdir(parents=True, exist_ok=True)
     examples = examples_of(parts)
     study = open_study(run.study, settings.optuna_url, seed, examples.train.shape[1])
-    there = study.get_trials(deepcopy=False, states=COUNTED)
-    reused, rows = len(there), len(examples.train)
+    existing = study.get_trials(deepcopy=False, states=COUNTED)
+    reused, rows = len(existing), len(examples.train)
     logger.info("Study %s: %d of %d trials are there", run.study, reused, trials)
     if rows < len(parts.labels("train")):
         logger.info("Trials are fitted on an even sample of %d of %d rows", rows, len(parts.labels("train")))
-    connected = client()
-    log_missing(connected, experiment_id(connected, run.model), run, there)
+    client = mlflow_client()
+    log_missing(client, find_or_create_experiment(client, run.model), run, existing)
     progress: Any = create_progress_artifact(min(100.0, 100 * reused / trials), "search-progress", f"Study {run.study}")
-    if shares := shares_of(reused, trials, workers(), MOST_TASKS):
-        _check(settings.optuna_url, workers())
-        where = f"search/{run.study}.npz"
-        publish_examples(examples, store, where)
-        search_share.map(
-            shares,
-            unmapped(store.uri),
-            unmapped(where),
-            unmapped(run),
-            unmapped(trials),
-            unmapped(seed),
-            unmapped(progress),
-        ).result()
-        store.delete(where)
+    if shares := shares_of(reused, trials, count_workers(), MAX_TASK_RUNS):
+        _refuse_sqlite(settings.optuna_url, count_workers())
+        examples_path = f"search/{run.study}.npz"
+        publish_examples(examples, store, examples_path)
+        same_for_all = (store.uri, examples_path, run, trials, seed, progress)
+        search_share.map(shares, *map(unmapped, same_for_all)).result()
+        store.delete(examples_path)
     counted = study.get_trials(deepcopy=False, states=COUNTED)
     grown = [grown_of(trial) for trial in counted]
-    spent, saved = sum(one.cpu_seconds for one in grown), sum(one.cpu_seconds_saved for one in grown)
-    pruned = sum(one.stopped for one in grown)
+    spent, saved = sum(trial.cpu_seconds for trial in grown), sum(trial.cpu_seconds_saved for trial in grown)
+    pruned = sum(trial.stopped for trial in grown)
     logger.info("%d trials, %d pruned: %.0f CPU s spent, about %.0f saved by pruning", len(grown), pruned, spent, saved)
     with reporting_to(run):
         log_study(study)
-    create_table_artifact(_table(counted), "search-trials", "The ten best trials")
+    create_table_artifact(_best_trials(counted), "search-trials", "The ten best trials")
     return Searched(run.study, seed, len(counted), min(reused, len(counted)), spent, saved, rows)
 
 
 @task(name="search share", task_run_name="trials {share.name}", **RETRIES)
-def search_share(share: Share, store: str, examples_at: str, run: Run, trials: int, seed: int, progress: Any) -> None:
+def search_share(share: Share, store: str, examples_path: str, run: Run, trials: int, seed: int, progress: Any) -> None:
     """Make the trials of one share, wherever this runs, and log each."""
     logger, settings = get_run_logger(), Settings()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    examples = load_examples(Store(store), examples_at)
+    examples = load_examples(Store(store), examples_path)
     study = open_study(run.study, settings.optuna_url, seed + 1000 * share.number, examples.train.shape[1])
-    connected, started = client(), time.monotonic()
-    shown = started
-    experiment = experiment_id(connected, run.model)
+    client, started = mlflow_client(), time.monotonic()
+    reported = started
+    experiment = find_or_create_experiment(client, run.model)
 
-    def done(trial: FrozenTrial) -> None:
-        nonlocal shown
+    def report(trial: FrozenTrial) -> None:
+        nonlocal reported
         if trial.state not in COUNTED:
             return
-        log_trial(connected, experiment, run, trial)
+        log_trial(client, experiment, run, trial)
         counted = study.get_trials(False, COUNTED)
-        if time.monotonic() - shown > PROGRESS_SECONDS or len(counted) >= trials:
+        if time.monotonic() - reported > PROGRESS_SECONDS or len(counted) >= trials:
             update_progress_artifact(progress, min(100.0, 100 * len(counted) / trials))
-            shown = time.monotonic()
+            reported = time.monotonic()
         best = max((t.value or 0 for t in counted if t.state == TrialState.COMPLETE), default=0)
         seconds = time.monotonic() - started
         logger.info("Trial %d of %d, %.0f s: best ROC-AUC %.5f", len(counted), trials, seconds, best)
 
-    run_trials(study, examples, share, trials, seed, done)
+    run_trials(study, examples, share, trials, seed, report)
 
 
-def _check(url: str, workers: int) -> None:
+def _refuse_sqlite(url: str, workers: int) -> None:
     if workers > 1 and url.startswith("sqlite"):
         raise BadInput(
             f"The search is spread over {workers} workers, and its study is in SQLite ({url}).",
@@ -167,7 +160,7 @@ def _check(url: str, workers: int) -> None:
         )
 
 
-def _table(trials: list[FrozenTrial]) -> list[dict[str, Any]]:
+def _best_trials(trials: list[FrozenTrial]) -> list[dict[str, Any]]:
     finished = [trial for trial in trials if trial.value is not None and trial.state == TrialState.COMPLETE]
     best = sorted(finished, key=lambda trial: -(trial.value or 0))[:10]
     return [{"trial": trial.number, "validation_roc_auc": round(trial.value or 0, 5), **trial.params} for trial in best]

@@ -34,7 +34,9 @@ def buckets_of(path: str) -> NDArray[np.uint8]:
     model is judged on.
     """
     ids = pq.ParquetFile(path).iter_batches(columns=[ID])
-    return np.fromiter((bucket_of(one) for batch in ids for one in batch.column(0).to_pylist()), np.uint8)
+    return np.fromiter(
+        (bucket_of(campaign_id) for batch in ids for campaign_id in batch.column(0).to_pylist()), np.uint8
+    )
 
 
 def check_parts(buckets: NDArray[np.uint8], labels: NDArray[np.integer], origin: str) -> None:
@@ -45,9 +47,9 @@ def check_parts(buckets: NDArray[np.uint8], labels: NDArray[np.integer], origin:
             f"Bring at least {MIN_ROWS}; some thousands make the figures mean something.",
         )
     for name, part in (("train", buckets > 1), ("validation", buckets == VALIDATION), ("test", buckets == TEST)):
-        seen = set(np.unique(labels[part]).tolist())
-        if seen != {0, 1}:
-            only = "no rows" if not seen else "only successes" if seen == {1} else "only failures"
+        outcomes = set(np.unique(labels[part]).tolist())
+        if outcomes != {0, 1}:
+            only = "no rows" if not outcomes else "only successes" if outcomes == {1} else "only failures"
             raise BadInput(
                 f"{origin}: the {name} part has {only} in {LABEL}.",
                 "Bring campaigns of both outcomes, and more of them.",

@@ -19,8 +19,8 @@ from tasks.training.search_space import first_guesses, suggest
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 HEARTBEAT_SECONDS, GRACE_SECONDS = 10, 120
-UNSIGNED = timedelta(seconds=5)
-MOST_RETRIES = 3  # a trial that takes its process with it, by its memory, must not do so for ever
+UNSIGNED_FOR = timedelta(seconds=5)
+MAX_RETRIES = 3  # a trial that takes its process with it, by its memory, must not do so for ever
 SHARE_TRIALS = 5
 
 
@@ -33,12 +33,12 @@ class Share:
     trials: int
 
 
-def shares_of(there: int, total: int, workers: int, most: int) -> list[Share]:
+def shares_of(existing: int, total: int, workers: int, most: int) -> list[Share]:
     """What is missing in shares of a few trials: one for each worker at least, and at most `most`."""
-    missing = max(0, total - there)
+    missing = max(0, total - existing)
     size = max(1, min(SHARE_TRIALS, missing // workers), -(-missing // most))
     return [
-        Share(f"{there}+{start}", number, min(size, missing - start))
+        Share(f"{existing}+{start}", number, min(size, missing - start))
         for number, start in enumerate(range(0, missing, size))
     ]
 
@@ -50,7 +50,7 @@ def open_study(name: str, url: str, seed: int, features: int) -> optuna.Study:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats have been experimental since 2021
-        queue_again = RetryHeartbeatStaleTrialCallback(max_retry=MOST_RETRIES)
+        queue_again = RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES)
         storage = RDBStorage(
             url,
             # A worker opens the study for each share; with a pool each would keep connections that no one uses again.
@@ -66,7 +66,7 @@ def open_study(name: str, url: str, seed: int, features: int) -> optuna.Study:
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
     )
-    # Seeded by what is there already, too, or a study that is taken up would draw its first points again.
+    # Seeded by the number of existing trials, too, or a study that is taken up would draw its first points again.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=8)
     for guess in first_guesses(features):
         study.enqueue_trial(dict(guess), skip_if_exists=True)
@@ -83,9 +83,12 @@ def open_study(name: str, url: str, seed: int, features: int) -> optuna.Study:
 
 
 def run_trials(
-    study: optuna.Study, examples: Examples, share: Share, total: int, seed: int, done: Callable[[FrozenTrial], None]
+    study: optuna.Study, examples: Examples, share: Share, total: int, seed: int, report: Callable[[FrozenTrial], None]
 ) -> None:
-    """Trials until those of the share, or `total` by whomever, are finished or pruned. `done` hears of each."""
+    """Trials until those of the share, or `total` of all who take part, are finished or pruned.
+
+    `report` is called with each.
+    """
 
     def objective(trial: optuna.Trial) -> float:
         trial.set_user_attr("share", share.name)
@@ -101,12 +104,12 @@ def run_trials(
             raise optuna.TrialPruned
         return grown.sizes[-1].roc_auc
 
-    there = study.get_trials(deepcopy=False, states=COUNTED)
-    left = share.trials - sum(trial.user_attrs.get("share") == share.name for trial in there)
-    if left <= 0 or len(there) >= total:
+    existing = study.get_trials(deepcopy=False, states=COUNTED)
+    left = share.trials - sum(trial.user_attrs.get("share") == share.name for trial in existing)
+    if left <= 0 or len(existing) >= total:
         return
     enough = MaxTrialsCallback(total, states=COUNTED)  # another copy of this training may search as well
-    study.optimize(objective, n_trials=left, callbacks=[enough, lambda _, trial: done(trial)])
+    study.optimize(objective, n_trials=left, callbacks=[enough, lambda _, trial: report(trial)])
 
 
 def grown_of(trial: FrozenTrial) -> Grown:
@@ -119,7 +122,7 @@ def _died_here(trial: FrozenTrial) -> bool:
     """Whether the process that ran a trial is gone. One on another machine is judged by its heartbeat."""
     host, _, pid = trial.user_attrs.get("worker", "").rpartition(":")
     if not host:  # a worker signs a trial as soon as it has begun it
-        return datetime.now() - (trial.datetime_start or datetime.min) > UNSIGNED
+        return datetime.now() - (trial.datetime_start or datetime.min) > UNSIGNED_FOR
     if host != socket.gethostname() or int(pid) == os.getpid():
         return False
     try:

@@ -19,9 +19,9 @@ from campaign.schema import FEATURES, ID, LABEL, Column, features_of
 from campaign.settings import Settings
 from campaign.store import Store
 from tasks.labelled_days import LabelledDay, count_outcome_rows
-from tasks.training.ingest import Sources
 from tasks.outcomes import NO_OUTCOME, Outcomes
 from tasks.retries import RETRIES
+from tasks.training.ingest import Sources
 
 DAY = "day"
 
@@ -41,8 +41,8 @@ class Dataset:
 
 def canonical_schema(features: tuple[Column, ...]) -> pa.Schema:
     """Columns of the gathered file; `day` is empty for the base data set."""
-    kinds = [(column.name, pa.string() if column.is_category else pa.float64()) for column in features]
-    return pa.schema([(ID, pa.string()), *kinds, (LABEL, pa.int8()), (DAY, pa.string())])
+    types = [(column.name, column.arrow_type) for column in features]
+    return pa.schema([(ID, pa.string()), *types, (LABEL, pa.int8()), (DAY, pa.string())])
 
 
 class Gathering:
@@ -75,7 +75,7 @@ class Gathering:
 
     @property
     def digest(self) -> str:
-        parts = [one.hexdigest() for pair in self._digests.values() for one in pair]
+        parts = [digest.hexdigest() for pair in self._digests.values() for digest in pair]
         return hashlib.sha256("".join(parts).encode()).hexdigest()[:12]
 
 

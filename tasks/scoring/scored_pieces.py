@@ -1,0 +1,101 @@
+"""Score a day's pieces, and put together the manifest of what came of them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+
+import numpy as np
+
+from campaign.model import ScoringModel
+from campaign.reading import REPEATED, Batch, read_campaigns
+from campaign.scoring import ScoredRows, score_batches
+from campaign.store import Entry, Store
+from tasks.manifest import Manifest, Part, Rows
+from tasks.scoring.pieces import Piece, Plan, Span, plan_day
+from tasks.task_runner import count_cores
+
+
+@dataclass
+class ScoredPiece:
+    """What became of one piece: its part, its bad rows, and what was counted. `read` counts rows per input."""
+
+    part: Part
+    quarantine: Part | None
+    rows: ScoredRows
+    read: Counter[int] = field(default_factory=Counter)
+
+
+def score_all(store: Store, pieces: list[Piece], model: ScoringModel) -> list[ScoredPiece]:
+    """Score pieces in threads, one a core: reading one overlaps with scoring another."""
+    with ThreadPoolExecutor(count_cores()) as pool:
+        return list(pool.map(lambda piece: score_piece(store, piece, model), pieces))
+
+
+def score_piece(store: Store, piece: Piece, model: ScoringModel) -> ScoredPiece:
+    """Stream a piece into its part, and its bad rows, if it has any, into another."""
+    read: Counter[int] = Counter()
+    part, rejected = f"predictions/{piece.path}", f"quarantine/{piece.path}"
+    rows = score_batches(batches_of(piece, model, read), model, store, part, rejected)
+    quarantine = Part(store.at(rejected), rows.quarantine_sha256, rows.quarantined) if rows.quarantined else None
+    return ScoredPiece(Part(store.at(part), rows.sha256, rows.scored), quarantine, rows, read)
+
+
+def batches_of(piece: Piece, model: ScoringModel, read: Counter[int]) -> Iterator[Batch]:
+    """A piece's rows, those whose id came before among the bad ones; `read` counts them per input."""
+    for span in piece.spans:
+        for batch in _batches_of_span(span, model):
+            read[span.place] += len(batch)
+            yield batch
+
+
+def _batches_of_span(span: Span, model: ScoringModel) -> Iterator[Batch]:
+    features = model.encoder.features
+    for batch in read_campaigns(span.uri, features, groups=span.groups, first_row=span.first_row):
+        start = batch.first_row - span.first_row
+        first, last = np.searchsorted(span.repeated, [start, start + len(batch)])
+        batch.reject(span.repeated[first:last] - np.uint32(start), REPEATED)
+        yield batch
+
+
+def score_inputs(
+    store: Store,
+    day: date,
+    entries: list[Entry],
+    model: ScoringModel,
+    score_pieces: Callable[[list[Piece]], list[ScoredPiece]],
+) -> Manifest:
+    """Cut the day's inputs into pieces, have them scored in whatever order, and publish the manifest."""
+    plan = plan_day(store, day, entries, model)
+    manifest = manifest_of(plan, model, score_pieces(plan.pieces))
+    manifest.publish(store)
+    return manifest
+
+
+def manifest_of(plan: Plan, model: ScoringModel, pieces: list[ScoredPiece]) -> Manifest:
+    """What was read and what came of it, all pieces together."""
+    read = sum((piece.read for piece in pieces), Counter())
+    good = sum(piece.rows.scored for piece in pieces)
+    return Manifest(
+        plan.day,
+        model.name,
+        model.version,
+        [replace(part, rows=read[place]) for place, part in enumerate(plan.inputs)],
+        [piece.part for piece in pieces],
+        [piece.quarantine for piece in pieces if piece.quarantine],
+        Rows(read.total(), good, read.total() - good),
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        sum(piece.rows.successful for piece in pieces),
+        add_counts(piece.rows.missing for piece in pieces),
+        add_counts(piece.rows.unknown for piece in pieces),
+        plan.ignored_columns,
+    )
+
+
+def add_counts(counts: Iterable[Counter[str]]) -> dict[str, int]:
+    """Counts of the same names added up, zeros kept."""
+    total: Counter[str] = Counter()
+    for counted in counts:
+        total.update(counted)
+    return dict(total)

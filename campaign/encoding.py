@@ -17,7 +17,7 @@ UNKNOWN_CATEGORY = -1
 
 @dataclass(frozen=True)
 class Encoder:
-    """Ordinal codes for categories, in the order of `categories`, UNKNOWN_CATEGORY for any other; numbers as they are."""
+    """Ordinal codes for categories, in the order of `categories`, UNKNOWN_CATEGORY for others; numbers as they are."""
 
     feature_set: str
     categories: Mapping[str, tuple[str, ...]]

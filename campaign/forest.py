@@ -27,7 +27,7 @@ MAX_NODES = 1 << 22  # of one tree; what a packed node has bits for
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """A `Predictor`: the nodes of all trees, each tree from its root downwards; a right child stands next to its left sibling.
+    """A `Predictor`: the nodes of all trees, each from its root downwards; a right child follows its left sibling.
 
     The arrays become read-only. ValueError if a row could leave its tree or walk for ever.
     """

@@ -24,7 +24,7 @@ def id_of_values(values: Iterable[Any]) -> str:
 
 
 class SeenIds:
-    """Tells new ids from repeated ones by a 64-bit digest: that two of 10^7 ids share one has odds of 3 in a million."""
+    """Tells new ids from repeats by a 64-bit digest: that two of 10^7 ids share one has odds of 3 in a million."""
 
     def __init__(self, expected: int = 0) -> None:
         """`expected` ids find room at once, which spares growing."""

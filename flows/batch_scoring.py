@@ -4,12 +4,12 @@ from datetime import date
 
 from prefect import flow
 
-from tasks.days import results
+from tasks.days import results_of
 from tasks.scoring.score import ScoredDay, find_champion_to_score_with, find_days, score_day
-from tasks.task_runner import MOST_TASKS, task_runner
+from tasks.task_runner import MAX_TASK_RUNS, ConfiguredTaskRunner
 
 
-@flow(name="batch-scoring", task_runner=task_runner())
+@flow(name="batch-scoring", task_runner=ConfiguredTaskRunner())  # type: ignore[arg-type]
 def batch_scoring(day: date | None = None, from_day: date | None = None, to_day: date | None = None) -> list[ScoredDay]:
     """Score the days whose campaigns are new or changed, or those that are named.
 
@@ -22,5 +22,5 @@ def batch_scoring(day: date | None = None, from_day: date | None = None, to_day:
     if not days:
         return []
     champion = find_champion_to_score_with()
-    most = max(1, MOST_TASKS // len(days))
-    return results([score_day(one, champion, most, return_state=True) for one in days])
+    most = max(1, MAX_TASK_RUNS // len(days))
+    return results_of([score_day(day, champion, most, return_state=True) for day in days])

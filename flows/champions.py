@@ -1,4 +1,4 @@
-"""The list_versions of a model and the line of its champions, as tables."""
+"""The versions of a model and the history of its champions, as tables."""
 
 import json
 import shutil
@@ -17,9 +17,9 @@ def versions_table(model: str) -> Table:
     table = Table(title=f"Versions of {model}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("", "role", "test\nROC-AUC", "labelled\ndays", "registered", "verdict"):
         table.add_column(name, justify="left" if name in ("role", "registered", "verdict") else "right")
-    reigning = find_champion(model)
+    champion = find_champion(model)
     for version in list_versions(model):
-        is_champion = reigning is not None and version.number == reigning.number
+        is_champion = champion is not None and version.number == champion.number
         role = "champion" if is_champion else "was champion" if version.promoted_at else "challenger"
         table.add_row(
             version.number,
@@ -33,7 +33,7 @@ def versions_table(model: str) -> Table:
 
 
 def history_table() -> Table:
-    """Who gave way to whom, when and why."""
+    """Which version followed which as champion, when and why."""
     columns = ("since (UTC)", "version", "after", "reason")
     table = Table(*columns, title="Champions", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     with database().connect() as connection:

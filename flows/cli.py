@@ -11,7 +11,7 @@ from typing import Annotated, cast
 import typer
 
 from campaign.errors import CampaignError
-from flows.environment import prepare, speak_plainly
+from flows.environment import configure_logging, prepare
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
     "Predict whether a crowdfunding campaign will succeed, watch how well, and retrain when the world moves."
@@ -52,7 +52,7 @@ def demo(
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
     from flows.demo import play
 
-    speak_plainly()
+    configure_logging()
     play(rows, day_rows, trials)
 
 
@@ -67,7 +67,7 @@ def traffic(
     """Drop a day of made-up campaigns, or their outcomes, into the store."""
     from flows.traffic import traffic as flow
 
-    speak_plainly()
+    configure_logging()
     for uri in flow(_date(day), rows, drift, campaigns, outcomes):
         typer.echo(uri)
 
@@ -84,7 +84,7 @@ def train(
     from flows.training import training as flow
 
     features_of(feature_set)
-    speak_plainly()
+    configure_logging()
     verdict = flow(data, trials, cast(FeatureSet, feature_set), seed)
     role = "champion" if verdict.promoted else "challenger"
     typer.echo(f"Version {verdict.version} is {role}: {verdict.reason}.")
@@ -95,17 +95,16 @@ def score(day: Day = None, from_day: From = None, to_day: To = None) -> None:
     """Score the days whose campaigns are new or changed, or those that are named."""
     from flows.batch_scoring import batch_scoring as flow
 
-    speak_plainly()
+    configure_logging()
     days = flow(_date(day), _date(from_day), _date(to_day))
-    for one in days:
-        kept = " (unchanged)" if one.reused else ""
-        typer.echo(
-            f"{one.day}: {one.rows.read} rows, {one.rows.quarantined} quarantined, version {one.model_version}{kept}"
-        )
+    for scored in days:
+        rows, unchanged = scored.rows, " (unchanged)" if scored.reused else ""
+        version = f"version {scored.model_version}{unchanged}"
+        typer.echo(f"{scored.day}: {rows.read} rows, {rows.quarantined} quarantined, {version}")
     if not days:
         typer.echo("No day is new or changed.")
-    typer.echo(f"Total successful campaigns: {sum(one.successful for one in days)}")
-    typer.echo(f"Total unsuccessful campaigns: {sum(one.unsuccessful for one in days)}")
+    typer.echo(f"Total successful campaigns: {sum(scored.successful for scored in days)}")
+    typer.echo(f"Total unsuccessful campaigns: {sum(scored.unsuccessful for scored in days)}")
 
 
 @app.command()
@@ -113,17 +112,17 @@ def monitor(day: Day = None, from_day: From = None, to_day: To = None) -> None:
     """Monitor the days whose predictions or outcomes are new or changed, or those that are named."""
     from flows.monitoring import monitoring as flow
 
-    speak_plainly()
-    found = flow(_date(day), _date(from_day), _date(to_day))
-    for one in found.days:
-        drift = "-" if one.prediction_drift is None else f"{one.prediction_drift:.3f}"
-        auc = "-" if one.roc_auc is None else f"{one.roc_auc:.4f}"
-        columns = ", ".join(one.drifted_columns) or "none"
-        typer.echo(f"{one.day}: prediction drift {drift}, drifted columns {columns}, ROC-AUC {auc}")
-    if not found.days:
+    configure_logging()
+    monitored = flow(_date(day), _date(from_day), _date(to_day))
+    for result in monitored.days:
+        drift = "-" if result.prediction_drift is None else f"{result.prediction_drift:.3f}"
+        auc = "-" if result.roc_auc is None else f"{result.roc_auc:.4f}"
+        columns = ", ".join(result.drifted_columns) or "none"
+        typer.echo(f"{result.day}: prediction drift {drift}, drifted columns {columns}, ROC-AUC {auc}")
+    if not monitored.days:
         typer.echo("No day is new or changed.")
-    typer.echo(f"Retraining: {found.call.status}")
-    for reason in found.call.reasons:
+    typer.echo(f"Retraining: {monitored.call.status}")
+    for reason in monitored.call.reasons:
         typer.echo(f"  {reason}")
 
 

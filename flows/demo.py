@@ -36,7 +36,7 @@ DAYS, DRIFTED_DAYS, DRIFT = 7, 2, 3.0
 console = Console(highlight=False)
 
 
-class Following(logging.Handler):
+class LogFollower(logging.Handler):
     """Shows the newest line of the flows' own log while a step lasts."""
 
     def __init__(self, show: Callable[[str], None]) -> None:
@@ -49,18 +49,18 @@ class Following(logging.Handler):
 
 
 @contextmanager
-def step(what: str) -> Iterator[list[str]]:
+def step(title: str) -> Iterator[list[str]]:
     """Show what is going on, then how it ended and how long it took."""
-    said: list[str] = []
+    lines: list[str] = []
     started = time.monotonic()
-    with console.status(f"{what} …") as status:
-        room = max(console.width - len(what) - 8, 0)
-        follow = Following(lambda line: status.update(f"{what} … [dim]{escape(line[:room])}[/]"))
+    with console.status(f"{title} …") as status:
+        room = max(console.width - len(title) - 8, 0)
+        follow = LogFollower(lambda line: status.update(f"{title} … [dim]{escape(line[:room])}[/]"))
         logging.getLogger("prefect").addHandler(follow)
-        yield said
+        yield lines
         logging.getLogger("prefect").removeHandler(follow)
-    console.print(f"[green]✓[/] {what} [dim]{time.monotonic() - started:.0f} s[/]")
-    for line in said:
+    console.print(f"[green]✓[/] {title} [dim]{time.monotonic() - started:.0f} s[/]")
+    for line in lines:
         console.print(f"    {line}")
 
 
@@ -83,57 +83,61 @@ def play(rows: int, day_rows: int, trials: int) -> None:
     """Train, score, monitor, retrain; say what an earlier run left to be reused."""
     store = Store(Settings().store)
     began = time.monotonic()
-    there = store.days("incoming")
+    existing = store.days("incoming")
     today = date.today()
-    days = there[: DAYS + 1] if len(there) > DAYS else [today - timedelta(days=DAYS + 1 - n) for n in range(DAYS + 1)]
+    days = (
+        existing[: DAYS + 1]
+        if len(existing) > DAYS
+        else [today - timedelta(days=DAYS + 1 - n) for n in range(DAYS + 1)]
+    )
     world = World(days, day_rows)
     first, last = days[0], days[DAYS - 1]
 
-    with step(f"Make a world: {rows:,} campaigns to learn from, {DAYS} days of {day_rows:,}") as said:
-        said.append(f"goals and amounts × {DRIFT:g} on the last {DRIFTED_DAYS} days")
+    with step(f"Make a world: {rows:,} campaigns to learn from, {DAYS} days of {day_rows:,}") as lines:
+        lines.append(f"goals and amounts × {DRIFT:g} on the last {DRIFTED_DAYS} days")
         if store.exists("base/campaigns.parquet"):
-            said.append("reused: base/campaigns.parquet")
+            lines.append("reused: base/campaigns.parquet")
         else:
             write_training_data(store, rows)
-        missing = [day for day in days[:DAYS] if day not in there]
+        missing = [day for day in days[:DAYS] if day not in existing]
         for day in missing:
             traffic(day, day_rows, world.drift(day))
         if len(missing) < DAYS:
-            said.append(f"reused: {DAYS - len(missing)} days of campaigns")
-    with step("Train and register the first champion") as said:
+            lines.append(f"reused: {DAYS - len(missing)} days of campaigns")
+    with step("Train and register the first champion") as lines:
         champion = find_champion(Settings().model)
         if champion is None:
             verdict = training(trials=trials)
-            said.append(f"version {verdict.version} is champion: {verdict.reason}")
+            lines.append(f"version {verdict.version} is champion: {verdict.reason}")
         else:
-            said.append(f"reused: version {champion.number} is champion")
-    with step(f"Score {DAYS} days") as said:
+            lines.append(f"reused: version {champion.number} is champion")
+    with step(f"Score {DAYS} days") as lines:
         scored = batch_scoring(from_day=first, to_day=last) if not _all_scored(store, days[:DAYS]) else []
         successful, unsuccessful = (
-            sum(getattr(one, name) for one in scored) for name in ("successful", "unsuccessful")
+            sum(getattr(day, name) for day in scored) for name in ("successful", "unsuccessful")
         )
-        told = f"{successful:,} campaigns will succeed, {unsuccessful:,} will not"
-        said.append(told if scored else "reused: all are scored")
-    with step("Monitor them, before any outcome is known") as said:
-        said += _told(monitoring())
-    with step("Outcomes arrive") as said:
+        counts = f"{successful:,} campaigns will succeed, {unsuccessful:,} will not"
+        lines.append(counts if scored else "reused: all are scored")
+    with step("Monitor them, before any outcome is known") as lines:
+        lines += _describe(monitoring())
+    with step("Outcomes arrive") as lines:
         late = [day for day in days[:DAYS] if day not in store.days("outcomes")]
         for day in late:
             traffic(day, day_rows, world.drift(day), campaigns=False, outcomes=True)
-        said.append(f"of {len(late)} days" if late else "reused: they are there")
-    with step("Monitor again, with outcomes") as said:
-        found = monitoring()
-        said += _told(found)
-    if found.call.status in (CALLED, CALLED_BEFORE):
-        with step("Retrain, because monitoring called for it") as said:
-            verdict = training(trials=trials, reasons=found.call.reasons)
+        lines.append(f"of {len(late)} days" if late else "reused: they are there")
+    with step("Monitor again, with outcomes") as lines:
+        monitored = monitoring()
+        lines += _describe(monitored)
+    if monitored.call.status in (CALLED, CALLED_BEFORE):
+        with step("Retrain, because monitoring called for it") as lines:
+            verdict = training(trials=trials, reasons=monitored.call.reasons)
             role = "champion" if verdict.promoted else "challenger"
-            said.append(f"version {verdict.version} is {role}: {verdict.reason}")
-    with step(f"Score and monitor {world.unseen}, a drifted day that no model has seen") as said:
-        if world.unseen not in there:
+            lines.append(f"version {verdict.version} is {role}: {verdict.reason}")
+    with step(f"Score and monitor {world.unseen}, a drifted day that no model has seen") as lines:
+        if world.unseen not in existing:
             traffic(world.unseen, day_rows, DRIFT, outcomes=True)
         else:
-            said.append("reused: its campaigns and outcomes")
+            lines.append("reused: its campaigns and outcomes")
         if not _all_scored(store, [world.unseen]):
             batch_scoring(day=world.unseen)
         monitoring(day=world.unseen)
@@ -148,14 +152,14 @@ def _all_scored(store: Store, days: list[date]) -> bool:
     return all(read_manifest(store, day) is not None for day in days)
 
 
-def _told(found: Monitoring) -> list[str]:
-    drifted = [one.day for one in found.days if one.drifted]
-    if found.days:
-        looked = f"{len(found.days)} days looked at, drifted: {', '.join(drifted) or 'none'}"
+def _describe(monitored: Monitoring) -> list[str]:
+    drifted = [day.day for day in monitored.days if day.drifted]
+    if monitored.days:
+        days = f"{len(monitored.days)} days looked at, drifted: {', '.join(drifted) or 'none'}"
     else:
-        looked = "reused: nothing changed since they were looked at"
-    shown = [f"  {reason}" for reason in found.call.reasons]
-    return [looked, f"retraining: {found.call.status}", *shown]
+        days = "reused: nothing changed since they were looked at"
+    reasons = [f"  {reason}" for reason in monitored.call.reasons]
+    return [days, f"retraining: {monitored.call.status}", *reasons]
 
 
 def days_table(store: Store, days: list[date]) -> Table:
@@ -173,8 +177,10 @@ def days_table(store: Store, days: list[date]) -> Table:
             value = {row.metric: row for row in rows if not row.column_name}
             columns = [row.column_name for row in rows if row.metric == "column_drift" and row.status == "drifted"]
             is_drifted = value["day_drifted"].status == "drifted"
-            shown = [value[name].value if name in value else None for name in ("prediction_drift", "realised_roc_auc")]
-            drift, auc = ("-" if one is None else f"{one:.4f}" for one in shown)
+            drift, auc = (
+                "-" if name not in value or value[name].value is None else f"{value[name].value:.4f}"
+                for name in ("prediction_drift", "realised_roc_auc")
+            )
             table.add_row(
                 str(day), f"{manifest.rows.read:,}", str(manifest.rows.quarantined), ", ".join(columns) or "none",
                 drift, auc, manifest.model_version, style="yellow" if is_drifted else None,
@@ -191,15 +197,15 @@ def _compare(store: Store, day: date) -> None:
     aucs = {}
     for version in dict.fromkeys(["1", present.number]):
         model = load_version(find_version(name, version))
-        labels, said = [], []
+        labels, probabilities = [], []
         for batch in read_campaigns(
             store.at(f"incoming/day={day}/campaigns.parquet"), model.encoder.features, SeenIds()
         ):
             label = outcomes.of(batch.ids)
             known = batch.good & (label != NO_OUTCOME)
             labels.append(label[known])
-            said.append(model.probabilities_of(batch)[known])
-        aucs[version] = roc_auc(np.concatenate(labels), np.concatenate(said))
+            probabilities.append(model.probabilities_of(batch)[known])
+        aucs[version] = roc_auc(np.concatenate(labels), np.concatenate(probabilities))
     shown = ", ".join(f"version {version} {auc:.4f}" for version, auc in aucs.items())
     console.print(f"\nROC-AUC on {day}, which neither was fitted on: [bold]{shown}[/]", end="")
     gains = list(aucs.values())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from campaign.errors import CampaignError
 
-QUIET = {
+ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -20,7 +20,7 @@ QUIET = {
 
 def prepare() -> None:
     """Use the project's own Prefect home, whatever profiles the user has, unless `PREFECT_API_URL` is set."""
-    for name, value in QUIET.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     # Arrow's own allocator asks for huge pages, which the kernel has to clear: more time and more memory in scoring.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
@@ -42,8 +42,8 @@ class PlainErrors(logging.Filter):
         return True
 
 
-def speak_plainly() -> None:
-    """Put the filter on Prefect's loggers. Prefect has to be imported."""
+def configure_logging() -> None:
+    """Leave tracebacks of errors that a user can mend out of Prefect's logs. Prefect has to be imported."""
     for name in ("prefect", "prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(PlainErrors())
     # What a library will rename one day is not the user's business.

@@ -5,7 +5,7 @@ from datetime import date
 
 from prefect import flow
 
-from tasks.days import results
+from tasks.days import results_of
 from tasks.monitoring.captured import find_captured_days, monitor_captured_day
 from tasks.monitoring.monitor import MonitoredDay, find_scored_days, monitor_day
 from tasks.monitoring.retention import delete_expired
@@ -14,7 +14,7 @@ from tasks.monitoring.retraining_call import Call, call_for_retraining
 
 @dataclass(frozen=True)
 class Monitoring:
-    """The days that were looked at, and whether retraining was called for."""
+    """The days that were monitored, and whether retraining was called for."""
 
     days: list[MonitoredDay]
     call: Call
@@ -30,8 +30,9 @@ def monitoring(day: date | None = None, from_day: date | None = None, to_day: da
         to_day: last day of the span.
     """
     days = find_scored_days(day, from_day, to_day)
-    looked_at = results([monitor_day(one, return_state=True) for one in days])
+    monitored = results_of([monitor_day(day, return_state=True) for day in days])
     call = call_for_retraining()
-    results([monitor_captured_day(one, return_state=True) for one in find_captured_days(day, from_day, to_day)])
+    captured_days = find_captured_days(day, from_day, to_day)
+    results_of([monitor_captured_day(day, return_state=True) for day in captured_days])
     delete_expired()
-    return Monitoring(looked_at, call)
+    return Monitoring(monitored, call)

@@ -23,19 +23,19 @@ ROWS, TRIALS = 5_000, 15
 
 def run(deployment: str, **parameters: Any) -> None:
     """Run a deployment, and wait until a worker has finished it."""
-    made: FlowRun = run_deployment(deployment, parameters=parameters, poll_interval=2, _sync=True)  # type: ignore
-    finish(made)
+    created: FlowRun = run_deployment(deployment, parameters=parameters, poll_interval=2, _sync=True)  # type: ignore
+    wait_for(created)
 
 
-def finish(found: FlowRun) -> None:
+def wait_for(flow_run: FlowRun) -> None:
     """Wait for a run. Raises `CampaignError` when it did not complete."""
     with get_client(sync_client=True) as client:
-        while (state := client.read_flow_run(found.id).state) is None or not state.is_final():
+        while (state := client.read_flow_run(flow_run.id).state) is None or not state.is_final():
             time.sleep(2)
     if not state.is_completed():
         raise CampaignError(
-            f"{found.name} is {state.name}: {state.message}",
-            f"Read its log at http://localhost:4200/runs/flow-run/{found.id}.",
+            f"{flow_run.name} is {state.name}: {state.message}",
+            f"Read its log at http://localhost:4200/runs/flow-run/{flow_run.id}.",
         )
 
 
@@ -44,9 +44,9 @@ def run_of_the_automation(since: Any) -> FlowRun:
     newer = FlowRunFilter(expected_start_time=FlowRunFilterExpectedStartTime(after_=since))
     with get_client(sync_client=True) as client:
         for _ in range(60):
-            for one in client.read_flow_runs(flow_run_filter=newer):
-                if one.created_by and one.created_by.type == "AUTOMATION":
-                    return one
+            for flow_run in client.read_flow_runs(flow_run_filter=newer):
+                if flow_run.created_by and flow_run.created_by.type == "AUTOMATION":
+                    return flow_run
             time.sleep(2)
     raise CampaignError(
         "Retraining was called for, but no run came.",
@@ -71,27 +71,27 @@ def play() -> None:
         for day in days:
             if day not in store.days("incoming"):
                 run("traffic/daily", day=day, rows=ROWS, drift=world.drift(day))
-    with step("training/weekly: the first champion") as said:
+    with step("training/weekly: the first champion") as lines:
         if find_champion(model) is None:
             run("training/weekly", trials=TRIALS)
-        said.append(f"version {find_champion(model).number} is champion")  # type: ignore[union-attr]
+        lines.append(f"version {find_champion(model).number} is champion")  # type: ignore[union-attr]
     with step("batch-scoring/daily: what is new"):
         run("batch-scoring/daily", **span)
-    with step("monitoring/daily: before any outcome is known") as said:
+    with step("monitoring/daily: before any outcome is known") as lines:
         run("monitoring/daily")
-        said.append(f"retraining: {status_of_call()}")
+        lines.append(f"retraining: {status_of_call()}")
     with step("traffic/daily: outcomes arrive"):
         for day in days:
             if day not in store.days("outcomes"):
                 run("traffic/daily", day=day, rows=ROWS, drift=world.drift(day), campaigns=False, outcomes=True)
     since = now()
-    with step("monitoring/daily: with outcomes") as said:
+    with step("monitoring/daily: with outcomes") as lines:
         run("monitoring/daily")
-        said.append(f"retraining: {(status := status_of_call())}")
+        lines.append(f"retraining: {(status := status_of_call())}")
     if status == CALLED:
-        with step("training/weekly: started by the event itself") as said:
-            finish(run_of_the_automation(since))
-            said.append(f"version {find_champion(model).number} is champion")  # type: ignore[union-attr]
+        with step("training/weekly: started by the event itself") as lines:
+            wait_for(run_of_the_automation(since))
+            lines.append(f"version {find_champion(model).number} is champion")  # type: ignore[union-attr]
     with step(f"{world.unseen}, a drifted day that no model has seen"):
         run("traffic/daily", day=world.unseen, rows=ROWS, drift=world.drift(days[-1]), outcomes=True)
         run("batch-scoring/daily", day=world.unseen)

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from prefect import flow
 
 from tasks.days import scheduled_day
-from tasks.synthetic_days import is_awaited, publish_campaigns, publish_outcomes
+from tasks.synthetic_days import lacks_outcomes, publish_campaigns, publish_outcomes
 
 
 @flow(name="traffic")
@@ -30,7 +30,7 @@ def traffic(
     dropped = []
     if day is None:
         day = scheduled_day() - timedelta(days=1)
-        if is_awaited(day - timedelta(days=outcomes_after_days)):
+        if lacks_outcomes(day - timedelta(days=outcomes_after_days)):
             dropped.append(publish_outcomes(day - timedelta(days=outcomes_after_days), rows, drift))
     if campaigns:
         dropped.append(publish_campaigns(day, rows, drift))

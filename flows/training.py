@@ -3,7 +3,7 @@
 from prefect import flow
 
 from campaign.schema import FeatureSet
-from tasks.task_runner import task_runner
+from tasks.task_runner import ConfiguredTaskRunner
 from tasks.training.choose import choose
 from tasks.training.encode import encode
 from tasks.training.evaluate import evaluate
@@ -18,7 +18,7 @@ from tasks.training.split import split
 from tasks.training.validate import validate
 
 
-@flow(name="training", task_runner=task_runner())
+@flow(name="training", task_runner=ConfiguredTaskRunner())  # type: ignore[arg-type]
 def training(
     dataset: str | None = None,
     trials: int = 30,

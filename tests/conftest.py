@@ -20,9 +20,9 @@ for name in [*os.environ]:
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
 
-from flows.environment import QUIET  # noqa: E402
+from flows.environment import ENVIRONMENT  # noqa: E402
 
-os.environ.update(QUIET)
+os.environ.update(ENVIRONMENT)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,10 @@
 """What the repository says of itself is true."""
 
+import ast
 import re
 import subprocess
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -37,13 +40,101 @@ def test_make_says_which_python_it_needs(tmp_path):
     assert "needs Python 3.11 to 3.14; found: Python 3.9.1" in ended.stdout
 
 
-@pytest.mark.parametrize(("room", "may"), [("campaign", {"campaign"}), ("tasks", {"campaign", "tasks"})])
-def test_imports_run_one_way(room, may):
-    for file in (ROOT / room).glob("*.py"):
-        rooms = set(re.findall(r"^\s*(?:from|import) (campaign|tasks|flows)\b", file.read_text(), flags=re.MULTILINE))
-        assert rooms <= may, f"{file.name} imports {rooms - may}"
+def imports_of(file: Path) -> set[str]:
+    """Every module that a file imports, wherever in it, and every name that it takes from one, dotted."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
-def test_a_campaign_is_known_without_prefect_mlflow_and_evidently():
-    for file in (ROOT / "campaign").glob("*.py"):
-        assert not re.findall(r"^\s*(?:from|import) (prefect|mlflow|evidently)\b", file.read_text(), flags=re.MULTILINE)
+def is_within(name: str, packages: Iterable[str]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def forbidden_imports(root: Path, folder: str, forbidden: Iterable[str], pattern: str = "**/*.py") -> list[str]:
+    """Each import of one of the packages in the files of a folder, with the file."""
+    files = sorted((root / folder).glob(pattern))
+    assert files, f"there is no file in {folder}"
+    return [
+        f"{file.relative_to(root)} imports {name}"
+        for file in files
+        for name in sorted(imports_of(file))
+        if is_within(name, forbidden)
+    ]
+
+
+ROOMS = {f"tasks.{room}" for room in ("training", "scoring", "monitoring")}
+RULES = {
+    # what a folder may not import: imports run flows → tasks → campaign
+    "campaign": ("campaign", {"tasks", "flows", "deployments", "infra", "prefect", "mlflow", "evidently"}),
+    "tasks": ("tasks", {"flows", "deployments", "infra"}),
+    "flows": ("flows", {"deployments", "infra"}),
+    "deployments": ("deployments", {"tasks", "flows", "infra", "prefect"}),
+    # no room of tasks/ imports another, and what stands beside them imports none
+    "training": ("tasks/training", ROOMS - {"tasks.training"}),
+    "scoring": ("tasks/scoring", ROOMS - {"tasks.scoring"}),
+    "monitoring": ("tasks/monitoring", ROOMS - {"tasks.monitoring"}),
+    "beside the rooms": ("tasks", ROOMS, "*.py"),
+}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_imports_run_one_way(rule):
+    assert forbidden_imports(ROOT, *rule) == []
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@pytest.mark.parametrize(
+    "line", ["import {0}", "import {0}.deep", "from {0} import deep", "def f():\n    from {0}.deep import x"]
+)
+def test_an_import_against_the_rules_is_noticed(tmp_path, rule, line):
+    folder, forbidden, *pattern = rule
+    target = tmp_path / folder / ("deeper/module.py" if not pattern else "module.py")
+    target.parent.mkdir(parents=True)
+    for package in forbidden:
+        target.write_text(line.format(package))
+        assert len(forbidden_imports(tmp_path, folder, forbidden, *pattern)) == 1
+    target.write_text("import json\nfrom campaignish import tasksy\n")
+    assert forbidden_imports(tmp_path, folder, forbidden, *pattern) == []
+
+
+def test_every_file_of_tasks_is_in_one_of_the_rooms_or_beside_them():
+    folders = {file.parent.relative_to(ROOT).as_posix() for file in (ROOT / "tasks").rglob("*.py")}
+    assert folders == {"tasks", *(room.replace(".", "/") for room in ROOMS)}
+
+
+WATCHED_IMPORTS = """
+import importlib, os, sys
+OURS = ("campaign/", "tasks/", "flows/", "deployments/")
+
+def refuse(self, name):
+    # One of our files asks, directly or by `get`; libraries copy the whole environment, which is their business.
+    frames = [sys._getframe(1), sys._getframe(2)]
+    ours = [f.f_code.co_filename for f in frames if os.path.relpath(f.f_code.co_filename).startswith(OURS)]
+    if ours:
+        raise AssertionError(f"{ours[0]} reads {name} at import")
+    return read(self, name)
+
+read, os._Environ.__getitem__ = os._Environ.__getitem__, refuse
+import campaign.settings
+def settings(self, **values):
+    raise AssertionError("settings are read at import")
+campaign.settings.Settings.__init__ = settings
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+@pytest.mark.parametrize("folder", ["campaign", "tasks", "flows", "deployments/web_service"])
+def test_nothing_is_read_from_the_environment_at_import(folder):
+    names = [
+        file.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+        for file in (ROOT / folder).rglob("*.py")
+        if file.stem not in ("__main__", "__init__") and not (folder != "campaign" and file.stem == "warm_up")
+    ]
+    ended = subprocess.run([sys.executable, "-c", WATCHED_IMPORTS, *names], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

@@ -1,4 +1,4 @@
-"""What a day's campaigns and predictions are, as far as monitoring looks at them: a sample, and all that have outcomes."""
+"""A sample of a day's campaigns with their predictions, and all predictions that have an outcome."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def read_predictions(manifest: Manifest) -> Iterator[pa.RecordBatch]:
 def join_predictions(
     manifest: Manifest, ids: pd.Series, outcomes: Outcomes | None
 ) -> tuple[NDArray[np.float64], LabelledPredictions | None]:
-    """The probability of each of these campaigns (NaN where none was scored), and all predictions with their outcomes."""
+    """The probability of each of these campaigns (NaN where none was scored); all predictions that have an outcome."""
     wanted = digests_of(pa.array(ids.tolist(), pa.string()))
     order = np.argsort(wanted, kind="stable")
     ascending, probabilities = wanted[order], np.full(len(wanted), np.nan)

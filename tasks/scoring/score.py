@@ -12,7 +12,7 @@ from campaign.model import ScoringModel
 from campaign.settings import Settings
 from campaign.store import Entry, Store
 from tasks.days import parquet_files, select_days
-from tasks.manifest import Manifest, Rows, read_manifest
+from tasks.manifest import Manifest, Rows, manifest_path, read_manifest
 from tasks.metrics_database import database, scored
 from tasks.model_versions import Version, load_version, require_champion
 from tasks.retries import RETRIES
@@ -58,9 +58,7 @@ def sweep_superseded(store: Store, manifest: Manifest, older_than: timedelta) ->
     """Delete the day's parts that the manifest does not list and that have not changed for some time."""
     kept = {store.path_of(part.uri) for part in [*manifest.parts, *manifest.quarantine]}
     for folder in ("predictions", "quarantine"):
-        store.sweep(
-            f"{folder}/day={manifest.day}", kept | {f"predictions/day={manifest.day}/manifest.json"}, older_than
-        )
+        store.sweep(f"{folder}/day={manifest.day}", kept | {manifest_path(manifest.day)}, older_than)
 
 
 def record(manifest: Manifest) -> None:

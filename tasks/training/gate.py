@@ -12,9 +12,10 @@ MIN_NEW_ROWS = 100
 
 @dataclass(frozen=True)
 class Contest:
-    """Test rows, and the probabilities that two models give them. `new` marks the rows of labelled days that the champion lacks.
+    """Test rows, and the probabilities that two models give them.
 
-    `best_roc_auc` is that of the best version ever promoted, on the same rows.
+    `new` marks the rows of labelled days that the champion lacks; `best_roc_auc` is that of the best version ever
+    promoted, on the same rows.
     """
 
     label: NDArray[np.int8]

@@ -1,12 +1,12 @@
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
+from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from campaign.errors import BadInput, StoreError
+from campaign.errors import BadInput
 from campaign.store import Store
-from tasks.days import days_in_question, results, scheduled_day
-from tasks.retries import worth_retrying
+from tasks.days import results_of, scheduled_day, select_days
 
 DAYS = [date(2026, 10, 17), date(2026, 10, 18), date(2026, 11, 21), date(2026, 11, 22), date(2026, 11, 23)]
 
@@ -33,12 +33,12 @@ def store(own_home, monkeypatch) -> Store:
     ],
 )
 def test_the_days_of_a_run(store, asked, days, named):
-    assert days_in_question(store, "incoming", *asked) == (days, named)
+    assert select_days(store, "incoming", *asked) == (days, named)
 
 
 def test_how_far_a_run_looks_back_is_a_setting(store, monkeypatch):
     monkeypatch.setenv("CAMPAIGN_LOOKBACK_DAYS", "1")
-    assert days_in_question(store, "incoming", None, None, None) == (DAYS[2:4], False)
+    assert select_days(store, "incoming", None, None, None) == (DAYS[2:4], False)
 
 
 def test_the_day_is_that_of_the_scheduled_start_in_utc(monkeypatch):
@@ -49,44 +49,39 @@ def test_the_day_is_that_of_the_scheduled_start_in_utc(monkeypatch):
 
 def test_a_day_that_holds_nothing_is_refused_with_the_days_that_do(store):
     with pytest.raises(BadInput, match=r"day=2026-11-01.*there are days from 2026-10-17 to 2026-11-23"):
-        days_in_question(store, "incoming", date(2026, 11, 1), None, None)
+        select_days(store, "incoming", date(2026, 11, 1), None, None)
     with pytest.raises(BadInput, match="there is no day yet"):
-        days_in_question(store, "nowhere", DAYS[0], None, None)
+        select_days(store, "nowhere", DAYS[0], None, None)
 
 
 def test_a_span_that_ends_before_it_begins_is_refused(store):
     with pytest.raises(BadInput, match="2026-11-22 is after --to 2026-11-21"):
-        days_in_question(store, "incoming", None, DAYS[3], DAYS[2])
+        select_days(store, "incoming", None, DAYS[3], DAYS[2])
+
+
+def failed(cause: str) -> State:
+    return Failed(data=BadInput(cause, "Mend it."))
 
 
 def test_one_bad_day_is_told_after_all_have_had_their_turn():
     had_their_turn = []
 
     def states():
-        for number, state in enumerate([Completed(data="a"), failed("one"), Completed(data="b"), failed("two")]):
+        for number, state in enumerate(
+            [
+                Completed(data="a"),
+                Failed(data=BadInput("one", "Mend it.")),
+                Completed(data="b"),
+                Failed(data=BadInput("two", "Mend it.")),
+            ]
+        ):
             had_their_turn.append(number)
             yield state
 
     with pytest.raises(BadInput, match="one"):
-        results(states())
+        results_of(states())
     assert had_their_turn == [0, 1, 2, 3]
 
 
 def test_results_come_in_the_order_of_the_days():
-    assert results(Completed(data=name) for name in "ab") == ["a", "b"]
-
-
-def failed(cause: str) -> object:
-    return Failed(data=BadInput(cause, "Mend it."))
-
-
-@pytest.mark.parametrize(
-    ("error", "worth_it"),
-    [
-        (BadInput("The file is damaged.", "Write it again."), False),
-        (StoreError("The store is away.", "Wait."), True),
-        (ConnectionError("reset by peer"), True),
-    ],
-)
-def test_only_what_may_pass_is_tried_again(error, worth_it):
-    assert worth_retrying(None, None, Failed(data=error)) is worth_it
+    assert results_of(Completed(data=name) for name in "ab") == ["a", "b"]

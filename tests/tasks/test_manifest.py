@@ -14,7 +14,8 @@ from campaign.model import ScoringModel
 from campaign.schema import BY_NAME, CATEGORIES
 from campaign.store import Store
 from tasks.manifest import Manifest, Part, Rows, manifest_path, read_manifest
-from tasks.scoring.score import input_files, score_inputs, score_piece
+from tasks.scoring.score import input_files
+from tasks.scoring.scored_pieces import score_inputs, score_piece
 
 DAY = date(2026, 11, 22)
 COUNT = st.integers(0, 2**53)

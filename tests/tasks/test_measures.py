@@ -33,8 +33,10 @@ def by_sklearn(label: np.ndarray, probability: np.ndarray) -> dict[str, float]:
 
 @given(ROWS)
 def test_every_metric_is_that_of_scikit_learn(rows):
-    label, probability, _ = columns([(one, said, 1) for one, said, _ in rows])
-    assert classification_metrics(label, probability) == pytest.approx(by_sklearn(label, probability), abs=1e-9, nan_ok=True)
+    label, probability, _ = columns([(label, probability, 1) for label, probability, _ in rows])
+    assert classification_metrics(label, probability) == pytest.approx(
+        by_sklearn(label, probability), abs=1e-9, nan_ok=True
+    )
 
 
 @given(ROWS)

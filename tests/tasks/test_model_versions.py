@@ -9,31 +9,31 @@ import sqlalchemy as sa
 from campaign.errors import ModelMismatch, NoChampion
 from campaign.settings import Settings
 from tasks.metrics_database import champions, database
+from tasks.mlflow_run import mlflow_client
 from tasks.model_versions import files_of, find_champion, find_version, list_versions, make_champion, require_champion
-from tasks.mlflow_run import client
 
 MODEL = "model"
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory) -> Iterator[Path]:
-    """A registry with three list_versions: two are ours, and the third has nothing beside its MLmodel."""
+    """A registry with three versions: two are ours, and the third has nothing beside its MLmodel."""
     folder: Path = tmp_path_factory.mktemp("registry")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("CAMPAIGN_METRICS_URL", "MLFLOW_TRACKING_URI"):
             patch.delenv(name, raising=False)
         patch.setenv("CAMPAIGN_HOME", str(folder / "home"))
         (folder / "home").mkdir()
-        connected = client()
-        connected.create_registered_model(MODEL)
-        experiment = connected.create_experiment("model", (folder / "artifacts").as_uri())
+        client = mlflow_client()
+        client.create_registered_model(MODEL)
+        experiment = client.create_experiment("model", (folder / "artifacts").as_uri())
         for number, extra in enumerate(["extra_files", "extra_files", "elsewhere"]):
             source = folder / f"model-{number}"
             (source / extra).mkdir(parents=True)
             (source / extra / "model.json").write_text(str(number))
             (source / "MLmodel").write_text("flavors: {}\n")
-            run = connected.create_run(experiment).info.run_id
-            connected.create_model_version(MODEL, str(source), run)
+            run = client.create_run(experiment).info.run_id
+            client.create_model_version(MODEL, str(source), run)
         yield folder
     mlflow.set_tracking_uri(Settings().mlflow_tracking_uri)  # MLflow remembers where it was,
     os.environ.pop("MLFLOW_TRACKING_URI", None)  # there too
@@ -41,7 +41,7 @@ def registry(tmp_path_factory) -> Iterator[Path]:
 
 @pytest.fixture
 def no_champion(registry) -> None:
-    client().delete_registered_model_alias(MODEL, "champion")
+    mlflow_client().delete_registered_model_alias(MODEL, "champion")
     with database().begin() as connection:
         connection.execute(sa.delete(champions))
 

@@ -6,8 +6,8 @@ import pytest
 from campaign import synthetic
 from campaign.schema import FEATURES
 from campaign.settings import Settings
-from tasks.monitoring.drift import compare, is_drifted
-from tasks.monitoring.metric_rows import DRIFTED, MetricRow, NOT_COMPUTABLE, OK, TOO_FEW_ROWS
+from tasks.monitoring.drift import Drift, measure_drift
+from tasks.monitoring.metric_rows import DRIFTED, NOT_COMPUTABLE, OK, TOO_FEW_ROWS, MetricRow
 
 
 def day(seed: int, rows: int) -> pd.DataFrame:
@@ -29,45 +29,45 @@ def current() -> pd.DataFrame:
     return day(2, 2_000)
 
 
-def columns_of(measures: list[MetricRow]) -> dict[str, MetricRow]:
-    return {one.column_name or one.metric: one for one in measures}
+def rows_of(drift: Drift) -> dict[str, MetricRow]:
+    return {row.column_name or row.metric: row for row in drift.rows()}
 
 
 def test_the_same_world_is_not_drifted(current, reference):
-    measures, html = compare(current, reference, FEATURES, Settings())
-    assert not is_drifted(measures)
-    assert {one.status for one in measures} == {OK}
-    assert {type(one.value) for one in measures} == {float}  # psycopg2 cannot write NumPy's
-    assert len(measures) == len(FEATURES) + 3
-    assert "GoalAmount" in html
+    drift = measure_drift(current, reference, FEATURES, Settings())
+    assert not drift.is_drifted
+    assert {row.status for row in drift.rows()} == {OK}
+    assert {type(row.value) for row in drift.rows()} == {float}  # psycopg2 cannot write NumPy's
+    assert len(drift.rows()) == len(FEATURES) + 3
+    assert "GoalAmount" in drift.html
 
 
 def test_tripled_goals_and_amounts_are_drift(current, reference):
     current[["GoalAmount", "RaisedAmount"]] *= 3
-    measures, _ = compare(current, reference, FEATURES, Settings())
-    found = columns_of(measures)
-    assert [name for name, one in found.items() if one.status == DRIFTED] == [
+    drift = measure_drift(current, reference, FEATURES, Settings())
+    rows = rows_of(drift)
+    assert [name for name, row in rows.items() if row.status == DRIFTED] == [
         "GoalAmount", "RaisedAmount", "drifted_columns", "drifted_columns_share",
     ]  # fmt: skip
-    assert found["drifted_columns"].value == 2.0
-    assert found["drifted_columns_share"].value == pytest.approx(2 / 12)
-    assert is_drifted(measures)
+    assert rows["drifted_columns"].value == 2.0
+    assert rows["drifted_columns_share"].value == pytest.approx(2 / 12)
+    assert drift.is_drifted
 
 
 def test_one_drifted_column_of_twelve_is_not_a_drifted_day(current, reference):
     current["GoalAmount"] *= 1.08
-    measures, _ = compare(current, reference, FEATURES, Settings())
-    found = columns_of(measures)["GoalAmount"]
-    assert found.status == DRIFTED
-    assert found.threshold == 0.1 <= found.value < 0.2
-    assert not is_drifted(measures)
+    drift = measure_drift(current, reference, FEATURES, Settings())
+    goal = rows_of(drift)["GoalAmount"]
+    assert goal.status == DRIFTED
+    assert goal.threshold == 0.1 <= goal.value < 0.2
+    assert not drift.is_drifted
 
 
 def test_drifted_predictions_are_a_drifted_day(current, reference):
     current["probability"] **= 4
-    measures, _ = compare(current, reference, FEATURES, Settings())
-    assert columns_of(measures)["prediction_drift"].status == DRIFTED
-    assert is_drifted(measures)
+    drift = measure_drift(current, reference, FEATURES, Settings())
+    assert rows_of(drift)["prediction_drift"].status == DRIFTED
+    assert drift.is_drifted
 
 
 def absent(frame: pd.DataFrame) -> pd.DataFrame:
@@ -84,46 +84,46 @@ def hardly_there(frame: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.mark.parametrize("damage", [absent, empty, hardly_there])
 def test_a_column_that_cannot_be_compared_costs_itself_alone(current, reference, damage):
-    measures, html = compare(damage(current), reference, FEATURES, Settings())
-    found = columns_of(measures)
-    assert [name for name, one in found.items() if one.status != OK] == ["NumBackers"]
-    assert (found["NumBackers"].status, found["NumBackers"].value) == (NOT_COMPUTABLE, None)
-    assert "GoalAmount" in html
+    drift = measure_drift(damage(current), reference, FEATURES, Settings())
+    rows = rows_of(drift)
+    assert [name for name, row in rows.items() if row.status != OK] == ["NumBackers"]
+    assert (rows["NumBackers"].status, rows["NumBackers"].value) == (NOT_COMPUTABLE, None)
+    assert "GoalAmount" in drift.html
 
 
 @pytest.mark.parametrize("side", ["current", "reference"])
 def test_an_empty_category_costs_itself_alone(current, reference, side):
     sides = {"current": current, "reference": reference}
     sides[side] = sides[side].assign(Category=pd.Series([None] * len(sides[side]), dtype="str"))
-    measures, html = compare(sides["current"], sides["reference"], FEATURES, Settings())
-    assert [name for name, one in columns_of(measures).items() if one.status != OK] == ["Category"]
-    assert html
+    drift = measure_drift(sides["current"], sides["reference"], FEATURES, Settings())
+    assert [name for name, row in rows_of(drift).items() if row.status != OK] == ["Category"]
+    assert drift.html
 
 
 def test_nothing_is_computed_on_few_rows(current, reference):
-    measures, html = compare(current.head(999), reference, FEATURES, Settings())
-    assert html is None
-    assert {(one.value, one.status) for one in measures} == {(None, TOO_FEW_ROWS)}
-    assert len(measures) == len(FEATURES) + 1
-    assert not is_drifted(measures)
+    drift = measure_drift(current.head(999), reference, FEATURES, Settings())
+    assert drift.html is None
+    assert {(row.value, row.status) for row in drift.rows()} == {(None, TOO_FEW_ROWS)}
+    assert len(drift.rows()) == len(FEATURES) + 1
+    assert not drift.is_drifted
 
 
 def test_where_nothing_can_be_compared_there_is_no_report(current, reference):
-    measures, html = compare(current[["CampaignID"]], reference, FEATURES, Settings())
-    assert html is None
-    assert {one.status for one in measures} == {NOT_COMPUTABLE}
+    drift = measure_drift(current[["CampaignID"]], reference, FEATURES, Settings())
+    assert drift.html is None
+    assert {row.status for row in drift.rows()} == {NOT_COMPUTABLE}
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_a_number_that_never_varied_drifts_when_it_moves(current, reference, shift):
-    measures, _ = compare(
+    drift = measure_drift(
         current.assign(NumUpdates=7.0 + shift), reference.assign(NumUpdates=7.0), FEATURES, Settings()
     )
-    assert columns_of(measures)["NumUpdates"].status == (DRIFTED if shift else OK)
+    assert rows_of(drift)["NumUpdates"].status == (DRIFTED if shift else OK)
 
 
 @pytest.mark.parametrize(("share", "status"), [(0.01, OK), (0.5, DRIFTED)])
 def test_an_unseen_category_is_a_distance_like_any_other(current, reference, share, status):
     current.loc[current.index < share * len(current), "Category"] = "Podcast"
-    measures, _ = compare(current, reference, FEATURES, Settings())
-    assert columns_of(measures)["Category"].status == status
+    drift = measure_drift(current, reference, FEATURES, Settings())
+    assert rows_of(drift)["Category"].status == status

@@ -6,7 +6,7 @@ import pytest
 from campaign import synthetic
 from campaign.schema import FEATURES
 from campaign.settings import Settings
-from tasks.monitoring.drift import compare
+from tasks.monitoring.drift import measure_drift
 from tasks.monitoring.drift_error import sampling_errors
 
 
@@ -23,8 +23,8 @@ def reference() -> pd.DataFrame:
 
 
 def errors_of(current: pd.DataFrame, reference: pd.DataFrame, rows: int) -> dict[str, float]:
-    drift, _ = compare(current, reference, FEATURES, Settings())
-    return {one.column_name or one.metric: one.value for one in sampling_errors(current, reference, drift, rows)}
+    drift = measure_drift(current, reference, FEATURES, Settings())
+    return {row.column_name or row.metric: row.value for row in sampling_errors(current, reference, drift, rows)}
 
 
 def test_the_error_is_how_much_the_distance_of_other_samples_differs(reference):
@@ -32,13 +32,13 @@ def test_the_error_is_how_much_the_distance_of_other_samples_differs(reference):
     samples = [whole.sample(2_000, random_state=seed) for seed in range(12)]
     distances = []
     for sample in samples:
-        drift, _ = compare(sample, reference, FEATURES, Settings())
-        distances.append({one.column_name: one.value for one in drift if one.metric == "column_drift"})
-    found = errors_of(samples[0], reference, len(whole))
+        drift = measure_drift(sample, reference, FEATURES, Settings())
+        distances.append({column.name: column.distance for column in drift.columns})
+    errors = errors_of(samples[0], reference, len(whole))
     for name in ("GoalAmount", "RaisedAmount"):
-        assert found[name] == pytest.approx(np.std([one[name] for one in distances]), rel=0.7)
-    assert found["prediction_drift_error"] > 0
-    assert found.keys() == {*(column.name for column in FEATURES), "prediction_drift_error"}
+        assert errors[name] == pytest.approx(np.std([of_sample[name] for of_sample in distances]), rel=0.7)
+    assert errors["prediction_drift_error"] > 0
+    assert errors.keys() == {*(column.name for column in FEATURES), "prediction_drift_error"}
 
 
 def test_a_day_that_is_looked_at_whole_has_no_error_of_sampling(reference):

@@ -1,4 +1,4 @@
-"""What is past keeping goes, and nothing else."""
+"""What is older than it is kept is deleted, and nothing else."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -8,9 +8,9 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from campaign.store import Store
+from tasks.mlflow_run import find_or_create_experiment, mlflow_client
 from tasks.model_versions import CHALLENGER, list_versions, make_champion
-from tasks.monitoring.retention import delete_day, delete_version, losers, old_days
-from tasks.mlflow_run import client, experiment_id
+from tasks.monitoring.retention import delete_day, delete_version, expired_days, expired_versions
 
 TODAY = date(2026, 11, 22)
 MODEL = "campaign-success"
@@ -22,7 +22,7 @@ def test_days_past_keeping_are_deleted_with_every_file(tmp_path: Path) -> None:
     for day in (kept, gone):
         store.publish(f"reports/day={day}/drift.html", b"report")
         store.publish(f"reports/day={day}/.half-written", b"rest")
-    assert old_days(store, "reports", TODAY, 30) == [gone]
+    assert expired_days(store, "reports", TODAY, 30) == [gone]
     delete_day(store, "reports", gone)
     assert store.days("reports") == [kept]
     assert not store.entries(f"reports/day={gone}", hidden=True)
@@ -31,10 +31,10 @@ def test_days_past_keeping_are_deleted_with_every_file(tmp_path: Path) -> None:
 
 @pytest.fixture
 def five_versions(own_home: Path) -> list[str]:
-    """Registered list_versions: 1 was champion, 2 lost, 3 is champion, 4 lost, 5 is challenger."""
-    connected = client()
-    experiment = experiment_id(connected, MODEL)
-    connected.create_registered_model(MODEL)
+    """Registered versions: 1 was champion, 2 lost, 3 is champion, 4 lost, 5 is challenger."""
+    client = mlflow_client()
+    experiment = find_or_create_experiment(client, MODEL)
+    client.create_registered_model(MODEL)
     for number in range(1, 6):
         with mlflow.start_run(experiment_id=experiment, run_name=str(number)) as run:
             mlflow.log_metric("test_roc_auc", number / 10)
@@ -47,28 +47,30 @@ def five_versions(own_home: Path) -> list[str]:
                 serialization_format="skops",
                 skops_trusted_types=["sklearn.tree._tree.Tree"],
             )
-            connected.create_model_version(MODEL, logged.model_uri, run.info.run_id, model_id=logged.model_id)
+            client.create_model_version(MODEL, logged.model_uri, run.info.run_id, model_id=logged.model_id)
     for number in ("1", "3"):
         make_champion(MODEL, number, "it is the first")
-    connected.set_registered_model_alias(MODEL, CHALLENGER, "5")
+    client.set_registered_model_alias(MODEL, CHALLENGER, "5")
     return ["2", "4"]
 
 
-def test_only_old_versions_that_never_won_and_have_no_alias_are_let_go(five_versions: list[str]) -> None:
+def test_only_old_versions_that_never_won_and_have_no_alias_are_deleted(five_versions: list[str]) -> None:
     now = datetime.now(UTC)
-    assert losers(MODEL, now, keep_days=1) == []
-    beaten = losers(MODEL, now + timedelta(days=2), keep_days=1)
-    assert sorted(version.number for version in beaten) == five_versions
-    homes = {v.number: Path(client().get_run(v.run_id).info.artifact_uri.removeprefix("file://")) for v in beaten}
-    for version in beaten:
+    assert expired_versions(MODEL, now, keep_days=1) == []
+    expired = expired_versions(MODEL, now + timedelta(days=2), keep_days=1)
+    assert sorted(version.number for version in expired) == five_versions
+    homes = {
+        v.number: Path(mlflow_client().get_run(v.run_id).info.artifact_uri.removeprefix("file://")) for v in expired
+    }
+    for version in expired:
         delete_version(version)
     assert sorted(version.number for version in list_versions(MODEL)) == ["1", "3", "5"]
-    for version in beaten:
-        assert client().get_run(version.run_id).data.metrics == {"test_roc_auc": int(version.number) / 10}
+    for version in expired:
+        assert mlflow_client().get_run(version.run_id).data.metrics == {"test_roc_auc": int(version.number) / 10}
         assert not [file for file in homes[version.number].rglob("*") if file.is_file()]
     assert mlflow.sklearn.load_model(f"models:/{MODEL}@champion").predict([[1]]).tolist() == [1]
-    assert losers(MODEL, now + timedelta(days=2), keep_days=1) == []
+    assert expired_versions(MODEL, now + timedelta(days=2), keep_days=1) == []
 
 
-def test_a_model_that_was_never_registered_has_no_losers(own_home: Path) -> None:
-    assert losers(MODEL, datetime.now(UTC), keep_days=1) == []
+def test_a_model_that_was_never_registered_has_no_expired_versions(own_home: Path) -> None:
+    assert expired_versions(MODEL, datetime.now(UTC), keep_days=1) == []

@@ -8,11 +8,18 @@ import sqlalchemy as sa
 
 from campaign.model import ScoringModel
 from campaign.store import Store
-from tasks.monitoring.retraining_call import AWAITING, CALLED, CALLED_BEFORE, QUIET, count_outcomes, record_status, retraining_call
-from tasks.monitoring.metric_rows import DRIFTED, OK
 from tasks.metrics_database import database, metrics, now
-from tasks.monitoring.monitor import SOURCE
-from tasks.monitoring.metric_rows import DECAYED
+from tasks.monitoring.metric_rows import DECAYED, DRIFTED, OK
+from tasks.monitoring.monitor import BATCH
+from tasks.monitoring.retraining_call import (
+    AWAITING,
+    CALLED,
+    CALLED_BEFORE,
+    NOT_NEEDED,
+    count_outcomes,
+    record_status,
+    retraining_call,
+)
 
 FIRST = date(2026, 11, 1)
 LABELS = {"2026-11-01": 500}
@@ -35,7 +42,7 @@ def monitored(connection: sa.Connection, statuses: str, version: str = "test-1",
     """One day a letter, the oldest first: d drifted, x decayed, else well."""
     for number, letter in enumerate(statuses):
         status = {"d": DRIFTED, "x": DECAYED}.get(letter, OK)
-        row = {"day": FIRST + timedelta(number), "source": SOURCE, "model_version": version, "metric": metric}
+        row = {"day": FIRST + timedelta(number), "source": BATCH, "model_version": version, "metric": metric}
         row |= {"value": 0.7, "threshold": 0.9, "status": status, "computed_at": now()}
         connection.execute(sa.insert(metrics).values(row))
 
@@ -43,12 +50,12 @@ def monitored(connection: sa.Connection, statuses: str, version: str = "test-1",
 @pytest.mark.parametrize(
     ("days", "status"),
     [
-        ("", QUIET),
-        ("d", QUIET),
-        ("...", QUIET),
-        ("..d", QUIET),
-        ("dd.", QUIET),  # it has passed
-        ("dd..d", QUIET),  # the last three alone count
+        ("", NOT_NEEDED),
+        ("d", NOT_NEEDED),
+        ("...", NOT_NEEDED),
+        ("..d", NOT_NEEDED),
+        ("dd.", NOT_NEEDED),  # it has passed
+        ("dd..d", NOT_NEEDED),  # the last three alone count
         (".dd", CALLED),
         ("d.d", CALLED),
         ("dd", CALLED),
@@ -59,7 +66,7 @@ def test_two_of_the_last_three_days_and_the_newest_call(connection, days, status
     monitored(connection, days)
     call = retraining_call(connection, champion(), LABELS)
     assert call.status == status
-    assert bool(call.reasons) == (status != QUIET)
+    assert bool(call.reasons) == (status != NOT_NEEDED)
 
 
 def test_one_decayed_day_calls(connection):
@@ -73,7 +80,7 @@ def test_days_that_an_older_version_scored_do_not_count(connection):
     monitored(connection, "ddd", version="test-0")
     monitored(connection, "xxx", version="test-0", metric="realised_roc_auc")
     monitored(connection, "..d")
-    assert retraining_call(connection, champion(), LABELS).status == QUIET
+    assert retraining_call(connection, champion(), LABELS).status == NOT_NEEDED
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from campaign.errors import BadInput
 from campaign.model import ScoringModel
 from campaign.schema import BY_NAME, CATEGORIES, ID
 from campaign.store import Store
-from tasks.scoring.pieces import Piece, Plan, plan_day, shared_out
+from tasks.scoring.pieces import Piece, Plan, plan_day, share_out
 from tasks.scoring.score import input_files
 
 DAY = date(2026, 11, 22)
@@ -85,16 +85,16 @@ def test_a_file_without_rows_is_refused_by_name(tmp_path):
 
 
 @pytest.mark.parametrize(("count", "most", "sizes"), [(3, 400, [3]), (9, 400, [3, 3, 3]), (10, 2, [5, 5]), (1, 9, [1])])
-def test_pieces_are_shared_out_among_no_more_tasks_than_prefect_is_to_have(count, most, sizes):
+def test_pieces_are_share_out_among_no_more_tasks_than_prefect_is_to_have(count, most, sizes):
     pieces = [Piece(str(number), ()) for number in range(count)]
-    lists = shared_out(pieces, most)
-    assert [len(one) for one in lists] == sizes
-    assert [piece for one in lists for piece in one] == pieces
+    lists = share_out(pieces, most)
+    assert [len(share) for share in lists] == sizes
+    assert [piece for share in lists for piece in share] == pieces
 
 
 def test_the_same_inputs_and_version_have_the_same_parts(tmp_path):
-    one, other = (planned(tmp_path / name, [campaigns(50)]) for name in ("a", "b"))
-    assert one.pieces[0].path != other.pieces[0].path  # another store is another input
+    first, second = (planned(tmp_path / name, [campaigns(50)]) for name in ("a", "b"))
+    assert first.pieces[0].path != second.pieces[0].path  # another store is another input
     again = planned(tmp_path / "a", [campaigns(50)])
-    assert again.pieces[0].path == one.pieces[0].path
-    assert np.array_equal(again.pieces[0].spans[0].repeated, one.pieces[0].spans[0].repeated)
+    assert again.pieces[0].path == first.pieces[0].path
+    assert np.array_equal(again.pieces[0].spans[0].repeated, first.pieces[0].spans[0].repeated)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tasks.training.choose import Candidate, LOG_LOSS_SLACK, TOLERANCE, choose_forest, shortlist
-from tasks.training.grow import Examples, Size, grow
 from tasks.measures import log_loss, paired_differences, roc_auc
+from tasks.training.choose import LOG_LOSS_SLACK, TOLERANCE, Candidate, choose_forest, shortlist
+from tasks.training.grow import Examples, Size, grow
 from tasks.training.search_space import ForestParams
 
 ROWS = 2_000

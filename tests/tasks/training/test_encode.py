@@ -48,7 +48,9 @@ def test_every_row_is_in_one_part_as_it_was(data, feature_set):
         for at, name in enumerate(names):
             if name in CATEGORIES:
                 known = parts.encoder.categories[name]
-                wanted = [known.index(one) if one in known else UNKNOWN_CATEGORY for one in mine.column(name).to_pylist()]
+                wanted = [
+                    known.index(one) if one in known else UNKNOWN_CATEGORY for one in mine.column(name).to_pylist()
+                ]
             else:
                 wanted = mine.column(name).to_numpy().astype(np.float32)
             assert (matrix[:, at] == wanted).all()

@@ -9,12 +9,13 @@ import pytest
 from campaign import synthetic
 from campaign.forest import Forest
 from campaign.identity import TEST, bucket_of
+from campaign.model import ScoringModel
 from campaign.schema import ID, LABEL, NAMES
+from tasks.measures import classification_metrics
 from tasks.training.encode import Parts, write_parts
 from tasks.training.evaluate import by_segment, permutation_importance, reference_of, score_test_rows
 from tasks.training.fit import example_rows, fit_pipeline, rows_to_fit
 from tasks.training.ingest import Sources
-from tasks.measures import classification_metrics
 from tasks.training.search_space import ForestParams
 from tasks.training.split import buckets_of
 from tasks.training.validate import Dataset, gather
@@ -23,7 +24,7 @@ ROWS = 3_000
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> tuple[Dataset, Parts, Forest]:
+def trained(tmp_path_factory) -> tuple[Dataset, Parts, ScoringModel]:
     folder: Path = tmp_path_factory.mktemp("trained")
     pq.write_table(pa.Table.from_batches(synthetic.campaigns(ROWS)), folder / "base.parquet")
     data = gather(Sources("base", str(folder / "base.parquet"), ()), folder)[0]
@@ -32,7 +33,8 @@ def trained(tmp_path_factory) -> tuple[Dataset, Parts, Forest]:
     pipeline = fit_pipeline(
         *rows_to_fit(parts, 10**6), parts.encoder, params, example_rows(data, parts.encoder), seed=1
     )
-    return data, parts, Forest.from_sklearn(pipeline.named_steps["forest"])
+    forest = Forest.from_sklearn(pipeline.named_steps["forest"])
+    return data, parts, ScoringModel("model", "1", parts.encoder, forest)
 
 
 @pytest.fixture
@@ -41,11 +43,11 @@ def judged(trained) -> pd.DataFrame:
 
 
 def test_judged_alone_are_judged_each_with_its_own_prediction(trained, judged):
-    data, parts, forest = trained
-    assert {bucket_of(one) for one in judged[ID]} == {TEST}
+    data, parts, model = trained
+    assert {bucket_of(campaign_id) for campaign_id in judged[ID]} == {TEST}
     assert len(judged) == sum(bucket_of(one) == TEST for one in pq.read_table(data.path).column(ID).to_pylist())
     assert (judged[LABEL].to_numpy() == parts.labels("test")).all()
-    assert (judged["probability"].to_numpy() == forest.predict(parts.matrix("test"))).all()
+    assert (judged["probability"].to_numpy() == model.predict(parts.matrix("test"))).all()
     assert classification_metrics(judged[LABEL].to_numpy(), judged["probability"].to_numpy())["roc_auc"] > 0.9
 
 
@@ -78,10 +80,10 @@ def test_a_goal_that_all_campaigns_share_is_one_segment(judged):
 
 
 def test_what_decides_the_label_is_missed_the_most(trained):
-    _, parts, forest = trained
+    _, parts, model = trained
     X, names = parts.matrix("test"), [column.name for column in parts.encoder.features]
     before = np.array(X)
-    lost = permutation_importance(X, parts.labels("test"), forest, names)
+    lost = permutation_importance(X, parts.labels("test"), model, names)
     assert {*list(lost)[:2]} == {"RaisedAmount", "GoalAmount"}
     assert lost["GoalAmount"] > 0.2
     assert max(list(lost.values())[2:]) < 0.05

@@ -70,8 +70,8 @@ def test_more_trees_are_better(examples):
 def test_a_poor_forest_is_stopped_and_what_that_saved_is_told(examples, stage, trees, monkeypatch):
     import tasks.training.grow
 
-    fit_trees, fitted = tasks.grow.fit_trees, []
-    monkeypatch.setattr(tasks.grow, "fit_trees", lambda *given: fitted.append(given[3]) or fit_trees(*given))
+    fit_trees, fitted = tasks.training.grow.fit_trees, []
+    monkeypatch.setattr(tasks.training.grow, "fit_trees", lambda *given: fitted.append(given[3]) or fit_trees(*given))
     grown, _ = grown_with(examples, 20, stop_at=stage)
     assert fitted == [8, 5][: stage + 1]
     assert [size.trees for size in grown.sizes] == trees
@@ -99,7 +99,7 @@ def test_leaves_hold_the_shares_of_their_rows_whoever_grew_them(examples, monkey
 def test_scikit_learn_alone_is_enough(examples):
     import tasks.training.grow
 
-    [tree] = tasks.grow.fit_trees(params(1), examples.train, examples.train_label, 1, 1)
+    [tree] = tasks.training.grow.fit_trees(params(1), examples.train, examples.train_label, 1, 1)
     assert type(tree).__module__.startswith("sklearn.")
     assert grown_with(examples, 4)[0].sizes[-1].roc_auc > 0.7
 

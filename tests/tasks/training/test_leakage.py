@@ -5,24 +5,16 @@ import pandas as pd
 import pytest
 
 from campaign.schema import CATEGORIES, FEATURES, LABEL, features_of
-from tasks.training.leakage import audit, category_auc, findings, rank_auc, summary
+from tasks.training.leakage import Signal, audit, audit_table, category_auc, find_leaks, rank_auc, summarise
 
 ROWS = 4_000
 
 
 @pytest.fixture
-def noise() -> pd.DataFrame:
+def noise(draw_campaigns) -> pd.DataFrame:
     """Campaigns whose label is drawn apart from everything else."""
-    rng = np.random.default_rng(7)
-    campaigns = pd.DataFrame(
-        {
-            column.name: rng.choice(column.categories, ROWS)
-            if column.is_category
-            else rng.integers(column.low, column.high + 1, ROWS)
-            for column in FEATURES
-        }
-    )
-    return campaigns.assign(**{LABEL: rng.integers(0, 2, ROWS)})
+    campaigns = draw_campaigns(ROWS, seed=7)
+    return campaigns.assign(**{LABEL: np.random.default_rng(6).integers(0, 2, ROWS)})
 
 
 @pytest.fixture
@@ -32,34 +24,34 @@ def published(noise: pd.DataFrame) -> pd.DataFrame:
     return noise.assign(RaisedAmount=raised, **{LABEL: (raised >= noise["GoalAmount"]).astype(int)})
 
 
-def score_of(table: pd.DataFrame, feature: str) -> float:
-    return table.set_index("feature")["roc_auc"][feature]
+def score_of(signals: list[Signal], feature: str) -> float:
+    return next(signal.roc_auc for signal in signals if signal.label == feature)
 
 
 def test_the_pair_that_is_the_label_is_named_once_with_when_it_is_known(published: pd.DataFrame) -> None:
-    assert findings(audit(published)) == [
+    assert find_leaks(audit(published)) == [
         "`RaisedAmount` against `GoalAmount` decides the label by itself (ROC-AUC 1.000 for their ratio and 1.000 for "
         "their difference); `RaisedAmount` is known only at the end."
     ]
 
 
-def test_noise_has_no_findings(noise: pd.DataFrame) -> None:
-    table = audit(noise)
-    assert findings(table) == []
-    assert table["roc_auc"].max() < 0.55
+def test_noise_has_no_find_leaks(noise: pd.DataFrame) -> None:
+    signals = audit(noise)
+    assert find_leaks(signals) == []
+    assert signals[0].roc_auc < 0.55
 
 
 def test_a_feature_that_is_the_label_is_named_without_its_pairs(noise: pd.DataFrame) -> None:
     # So far apart that less any other feature it still is the label.
     backers = 1e9 - noise[LABEL] * 1e9
-    assert findings(audit(noise.assign(NumBackers=backers))) == [
+    assert find_leaks(audit(noise.assign(NumBackers=backers))) == [
         "`NumBackers` decides the label by itself (ROC-AUC 1.000); `NumBackers` is known only at the end."
     ]
 
 
 def test_a_category_that_is_the_label_is_found(noise: pd.DataFrame) -> None:
-    table = audit(noise.assign(Category=np.where(noise[LABEL] == 1, "Film", "Art")))
-    assert score_of(table, "Category") == 1
+    signals = audit(noise.assign(Category=np.where(noise[LABEL] == 1, "Film", "Art")))
+    assert score_of(signals, "Category") == 1
 
 
 @pytest.mark.parametrize("distinct", [2, 50, ROWS // 2, ROWS])
@@ -74,7 +66,7 @@ def test_rows_sorted_by_outcome_hide_nothing(noise: pd.DataFrame) -> None:
 
 
 def test_every_number_every_pair_and_every_category_is_judged_best_first(published: pd.DataFrame) -> None:
-    table = audit(published)
+    table = audit_table(audit(published))
     assert len(table) == 12 + 2 * 21
     assert set(CATEGORIES) <= set(table["feature"])
     assert table["roc_auc"].is_monotonic_decreasing
@@ -91,7 +83,7 @@ def test_every_number_every_pair_and_every_category_is_judged_best_first(publish
     ],
 )
 def test_a_pair_is_known_when_the_later_of_the_two_is(noise: pd.DataFrame, feature: str, known: str) -> None:
-    assert audit(noise).set_index("feature")["known"][feature] == known
+    assert audit_table(audit(noise)).set_index("feature")["known"][feature] == known
 
 
 def test_division_by_zero_is_the_largest_ratio_and_gives_no_warning(published: pd.DataFrame) -> None:
@@ -99,8 +91,8 @@ def test_division_by_zero_is_the_largest_ratio_and_gives_no_warning(published: p
     for label in (campaigns["RaisedAmount"] >= campaigns["GoalAmount"], campaigns["GoalAmount"] == 0):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            table = audit(campaigns.assign(**{LABEL: label}))
-        assert score_of(table, "RaisedAmount / GoalAmount") == 1
+            signals = audit(campaigns.assign(**{LABEL: label}))
+        assert score_of(signals, "RaisedAmount / GoalAmount") == 1
 
 
 def test_tied_values_count_half() -> None:
@@ -110,11 +102,11 @@ def test_tied_values_count_half() -> None:
 
 def test_too_few_values_are_no_finding(noise: pd.DataFrame) -> None:
     updates = noise[LABEL].where(noise.index < 12).astype(float)
-    table = audit(noise.assign(NumUpdates=updates, Country=None, OwnerExperience=np.nan))
-    assert np.isnan(score_of(table, "NumUpdates"))
-    assert np.isnan(score_of(table, "OwnerExperience"))
-    assert findings(table) == []
-    assert "too few campaigns" in summary(audit(noise.head(15)), FEATURES)
+    signals = audit(noise.assign(NumUpdates=updates, Country=None, OwnerExperience=np.nan))
+    assert np.isnan(score_of(signals, "NumUpdates"))
+    assert np.isnan(score_of(signals, "OwnerExperience"))
+    assert find_leaks(signals) == []
+    assert "too few campaigns" in summarise(audit(noise.head(15)), FEATURES)
 
 
 def test_the_model_card_says_what_is_known_at_launch_and_what_it_tells(published: pd.DataFrame) -> None:
@@ -122,7 +114,7 @@ def test_the_model_card_says_what_is_known_at_launch_and_what_it_tells(published
     many = published.sample(50_000, replace=True, random_state=1, ignore_index=True)
     raised = many["GoalAmount"] * rng.uniform(0.5, 1.5, len(many))
     many = many.assign(RaisedAmount=raised, **{LABEL: raised >= many["GoalAmount"]})
-    text = summary(audit(many), FEATURES)
+    text = summarise(audit(many), FEATURES)
     assert "9 are known at launch, 1 only while running (`NumUpdates`) and 2 only at the end" in text
     assert "No feature that is known at launch, alone or compared with another, tells more than chance" in text
     assert "`RaisedAmount / GoalAmount`, has ROC-AUC 1.000" in text
@@ -132,9 +124,9 @@ def test_the_launch_feature_set_has_nothing_to_say_about_later(published: pd.Dat
     launch = features_of("launch")
     names = [column.name for column in launch]
     restricted = audit(published[[*names, LABEL]])
-    assert set(restricted["known"]) == {"at launch"}
-    for table in (restricted, audit(published)):
-        text = summary(table, launch)
+    assert {signal.known for signal in restricted} == {"at launch"}
+    for signals in (restricted, audit(published)):
+        text = summarise(signals, launch)
         assert text.startswith("All 9 features are known at launch.")
         assert "RaisedAmount" not in text
         assert "later" not in text

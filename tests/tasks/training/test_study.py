@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from campaign.settings import Settings
 from tasks.training.grow import Examples, Grown, Size
 from tasks.training.search_space import first_guesses, study_name
-from tasks.training.study import COUNTED, MOST_RETRIES, Share, grown_of, open_study, run_trials, shares_of
+from tasks.training.study import COUNTED, MAX_RETRIES, Share, grown_of, open_study, run_trials, shares_of
 
 FEATURES, SEED = 4, 1
 HOST = socket.gethostname()
@@ -88,8 +88,8 @@ def test_real_forests_are_grown_and_what_they_cost_is_kept(url, examples):
 def test_pruned_trials_stop_fitting_and_count(url, examples, monkeypatch):
     import tasks.training.grow
 
-    fit_trees, fitted = tasks.grow.fit_trees, []
-    monkeypatch.setattr(tasks.grow, "fit_trees", lambda *given: fitted.append(given[3]) or fit_trees(*given))
+    fit_trees, fitted = tasks.training.grow.fit_trees, []
+    monkeypatch.setattr(tasks.training.grow, "fit_trees", lambda *given: fitted.append(given[3]) or fit_trees(*given))
     study = opened(url)
     study.pruner = optuna.pruners.ThresholdPruner(lower=2.0)  # nobody's ROC-AUC
     bring_to(study, examples, 2)
@@ -125,10 +125,11 @@ import os, signal, sys
 from types import SimpleNamespace
 import tasks.training.study
 
-tasks.study.grow = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
+tasks.training.study.grow = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
 examples = SimpleNamespace(train=SimpleNamespace(shape=(1, 4)))
-share = tasks.study.Share("killed", 0, 5)
-tasks.study.run_trials(tasks.study.open_study("study", sys.argv[1], 1, 4), examples, share, 5, 1, print)
+share = tasks.training.study.Share("killed", 0, 5)
+study = tasks.training.study.open_study("study", sys.argv[1], 1, 4)
+tasks.training.study.run_trials(study, examples, share, 5, 1, print)
 """
 
 
@@ -158,7 +159,7 @@ def test_a_trial_that_kills_every_process_is_given_up(url, dead):
         if not study.get_trials(states=(TrialState.WAITING,)):
             break
         study.ask().set_user_attr("worker", f"{HOST}:{dead}")
-    assert len(study.trials) == 2 * (1 + MOST_RETRIES)
+    assert len(study.trials) == 2 * (1 + MAX_RETRIES)
 
 
 def test_two_processes_may_take_up_a_study_at_once(url, dead, monkeypatch):

@@ -10,8 +10,8 @@ from campaign.errors import BadInput
 from campaign.model import ScoringModel
 from campaign.schema import ID, LABEL, NAMES, features_of
 from campaign.store import Store
-from tasks.monitoring.retraining_call import count_outcomes, unseen_labels
-from tasks.labelled_days import find_labelled_days
+from tasks.labelled_days import find_labelled_days, unseen_labels
+from tasks.monitoring.retraining_call import count_outcomes
 from tasks.training.ingest import Sources
 from tasks.training.validate import Dataset, gather
 

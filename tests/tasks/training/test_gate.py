@@ -1,8 +1,9 @@
+
 import numpy as np
 import pytest
 
 from tasks.measures import roc_auc
-from tasks.training.promote import Contest, gate_verdict
+from tasks.training.gate import Contest, gate_verdict
 
 ROWS, NEW_ROWS, MARGIN = 6_000, 400, 0.001
 RNG = np.random.default_rng(3)
@@ -12,16 +13,18 @@ NOISE = RNG.normal(size=ROWS)
 OTHER_NOISE = RNG.normal(size=ROWS)
 
 
-def said(signal: float, noise: np.ndarray = NOISE) -> np.ndarray:
+def scores(signal: float, noise: np.ndarray = NOISE) -> np.ndarray:
     """Scores that know the label so well."""
     return signal * LABEL + noise
 
 
-USUAL = said(2.0)
-BETTER_BY_CHANCE = max((USUAL + part * OTHER_NOISE for part in (-0.02, 0.02)), key=lambda one: roc_auc(LABEL, one))
-BETTER = said(2.1)
-SLIGHTLY_WORSE = said(1.999)
-BETTER_ON_NEW = np.where(NEW, said(2.5), USUAL - 0.06 * LABEL)
+USUAL = scores(2.0)
+BETTER_BY_CHANCE = max(
+    (USUAL + part * OTHER_NOISE for part in (-0.02, 0.02)), key=lambda probability: roc_auc(LABEL, probability)
+)
+BETTER = scores(2.1)
+SLIGHTLY_WORSE = scores(1.999)
+BETTER_ON_NEW = np.where(NEW, scores(2.5), USUAL - 0.06 * LABEL)
 
 
 def contest(candidate: np.ndarray, **differently: object) -> Contest:
@@ -39,7 +42,7 @@ def contest(candidate: np.ndarray, **differently: object) -> Contest:
         (contest(BETTER_BY_CHANCE), False, "not better"),
         (contest(SLIGHTLY_WORSE, candidate_cost=50.0), True, "2.0 times cheaper"),
         (contest(SLIGHTLY_WORSE), False, "not better"),
-        (contest(said(1.9), candidate_cost=50.0), False, "not better"),
+        (contest(scores(1.9), candidate_cost=50.0), False, "not better"),
         # Within the margin of the present champion, but that one stands below an earlier one already.
         (contest(SLIGHTLY_WORSE, candidate_cost=50.0, best_roc_auc=roc_auc(LABEL, BETTER)), False, "not better"),
         (contest(BETTER_ON_NEW, new=NEW), True, "better on the labelled days"),
@@ -66,7 +69,7 @@ def test_quality_cannot_sink_a_margin_a_week():
     """Each a little worse and cheaper than the one before: the line of champions ends at a margin below the best."""
     champion, best, cost = USUAL, roc_auc(LABEL, USUAL), 100.0
     for week in range(1, 30):
-        candidate = said(2.0 - 0.003 * week)
+        candidate = scores(2.0 - 0.003 * week)
         held = contest(candidate, champion=champion, champion_cost=cost, candidate_cost=cost - 1, best_roc_auc=best)
         if gate_verdict(held, MARGIN)[0]:
             champion, cost = candidate, cost - 1

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from campaign.settings import Settings
+from tasks.measures import classification_metrics
+from tasks.monitoring.metric_rows import DECAYED, NOT_COMPUTABLE, OK, TOO_FEW_ROWS
+from tasks.monitoring.realised_quality import LabelledPredictions, calibration_error, realised_quality
+from tasks.outcomes import NO_OUTCOME
+
+TEST = {"roc_auc": 0.9, "accuracy": 0.85}
+
+
+def labelled(rows: int, wrong: float, label: int | None = None) -> LabelledPredictions:
+    """Predictions that are right but for a share of `wrong` ones."""
+    labels = np.arange(rows) % 2 if label is None else np.full(rows, label)
+    predicted = labels.copy()
+    predicted[: int(rows * wrong)] = 1 - predicted[: int(rows * wrong)]
+    predictions = LabelledPredictions()
+    predictions.add(0.1 + 0.8 * predicted, labels.astype(np.int8))
+    return predictions
+
+
+@pytest.mark.parametrize(
+    ("predictions", "status"),
+    [
+        (labelled(500, wrong=0.0), OK),
+        (labelled(500, wrong=0.11), OK),  # 0.89, within the margin of 0.02
+        (labelled(500, wrong=0.13), DECAYED),
+        (labelled(498, wrong=0.13), TOO_FEW_ROWS),
+        (labelled(500, wrong=0.0, label=1), NOT_COMPUTABLE),
+    ],
+)
+def test_roc_auc_is_judged_by_that_on_test_rows(predictions, status):
+    rows = {row.metric: row for row in realised_quality(predictions, TEST, Settings())}
+    roc_auc = rows["realised_roc_auc"]
+    assert roc_auc.status == status
+    assert roc_auc.threshold == pytest.approx(0.88)
+    assert (roc_auc.value is None) == (status == NOT_COMPUTABLE)
+    assert rows["outcomes"].value == predictions.pairs()[2].sum()
+    assert rows["test_roc_auc"].value == TEST["roc_auc"]
+    assert rows["test_accuracy"].value == TEST["accuracy"]
+    assert rows["realised_accuracy"].status == OK
+
+
+def test_values_are_plain_floats():
+    assert {type(row.value) for row in realised_quality(labelled(500, 0.1), TEST, Settings())} == {float}
+
+
+def test_a_day_whose_outcomes_name_no_scored_campaign_has_a_count_alone():
+    [row] = realised_quality(LabelledPredictions(), TEST, Settings())
+    assert (row.metric, row.value) == ("outcomes", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("label", "probability", "error"),
+    [
+        ([0, 0, 1, 1], [0.0, 0.0, 1.0, 1.0], 0.0),
+        ([0, 1, 0, 1], [0.5, 0.5, 0.5, 0.5], 0.0),  # says nothing, and is right about that
+        ([0, 0, 0, 1], [0.75, 0.75, 0.75, 0.75], 0.5),
+        ([1, 1, 0, 0], [0.0, 0.0, 1.0, 1.0], 1.0),
+        ([1, 0], [0.9, 0.3], 0.2),
+        ([1, 0], [0.9, 1.0], 0.45),  # the last bin includes its upper end
+    ],
+)
+def test_calibration_error_is_the_distance_of_predictions_from_what_happened(label, probability, error):
+    assert calibration_error(np.array(label), np.array(probability), np.ones(len(label))) == pytest.approx(error)
+
+
+@pytest.mark.parametrize("held", [1, 100, 1 << 20])
+def test_pairs_that_are_counted_together_measure_like_their_rows(monkeypatch, held):
+    monkeypatch.setattr("tasks.monitoring.realised_quality.MAX_PAIRS", held)
+    rng = np.random.default_rng(1)
+    probability = rng.choice(rng.random(40), 3_000)
+    label = np.where(rng.random(3_000) < 0.2, NO_OUTCOME, rng.random(3_000) < probability).astype(np.int8)
+    predictions = LabelledPredictions()
+    for start in range(0, 3_000, 300):
+        predictions.add(probability[start : start + 300], label[start : start + 300])
+    assert len(predictions.pairs()[0]) <= 80
+    known = label != NO_OUTCOME
+    expected = classification_metrics(label[known], probability[known])
+    assert classification_metrics(*predictions.pairs()) == pytest.approx(expected, abs=1e-12)

@@ -4,7 +4,7 @@
 from typing import Any
 
 from campaign.identity import SeenIds
-from tasks.scoring.pieces import PIECE_ROWS, TASK_PIECES
+from tasks.scoring.pieces import PIECE_ROWS, PIECES_A_TASK
 from tasks.task_runner import MAX_TASK_RUNS
 
 DAYS = (10**7, 10**9, 10**11)
@@ -44,7 +44,7 @@ def table_row(rows: int, cost: dict[str, float]) -> dict[str, str]:
         "pieces, core seconds": f"{cost['piece'] * rows:,.0f}",
         f"cores, for {HOURS} hours": cores,
         "object-store requests": f"{pieces * REQUESTS_A_PIECE:,}",
-        "Prefect task runs": f"{min(MAX_TASK_RUNS, -(-pieces // TASK_PIECES)) + 1:,}",
+        "Prefect task runs": f"{min(MAX_TASK_RUNS, -(-pieces // PIECES_A_TASK)) + 1:,}",
         "rows in Postgres": "about 60",
         "monitoring, one core": format_seconds(cost["monitor"] * rows),
     }
@@ -95,7 +95,7 @@ reaches the scheduler can run code on the workers: keep it in a network of its o
 | step | where |
 |---|---|
 | digests of a day's files, and ids that come twice (the plan) | the flow's process, one core |
-| reading, checking, encoding, scoring, writing: pieces of {PIECE_ROWS:,} rows, {TASK_PIECES} to a task run | the workers |
+| reading, checking, encoding, scoring, writing: pieces of {PIECE_ROWS:,} rows, {PIECES_A_TASK} to a task run | the workers |
 | manifest, row in the metrics database | the flow's process |
 | trials of the search, five to a task run or fewer | the workers |
 | choosing, the final fit, evaluation, monitoring | the flow's process |

@@ -26,7 +26,8 @@ def time_scoring(folder: Path, rows: int) -> None:
     from campaign.settings import Settings
     from campaign.store import Store
     from tasks.model_versions import load_version, require_champion
-    from tasks.scoring.score import input_files, score_all, score_inputs
+    from tasks.scoring.score import input_files
+    from tasks.scoring.scored_pieces import score_all, score_inputs
 
     model = load_version(require_champion(Settings().model))
 

@@ -118,16 +118,16 @@ def microseconds_a_row(bundle: Path, body: dict[str, Any]) -> float:
     """What scoring one campaign takes, from its checked values to its probability."""
     import time
 
+    from deployments.web_service.live_model import LiveModel
     from deployments.web_service.request import CampaignRequest
-    from deployments.web_service.served import Served
 
-    served = Served(ScoringModel.load(bundle, "1"), 0)
+    live = LiveModel(ScoringModel.load(bundle, "1"), 0)
     campaign = CampaignRequest.of("published").check(body)
     for _ in range(1000):
-        served.score(campaign)
+        live.score(campaign)
     durations = []
     for _ in range(5000):
         start = time.perf_counter()
-        served.score(campaign)
+        live.score(campaign)
         durations.append(time.perf_counter() - start)
     return float(np.median(durations) * 1e6)

@@ -18,7 +18,7 @@ ALIAS = "champion"
 VERSION = "version.txt"
 TRACKING, BUNDLE = "MLFLOW_TRACKING_URI", "CAMPAIGN_BUNDLE"
 # Without these a server that is away is waited for by the minute, and progress bars get among the totals.
-PATIENCE = {
+MLFLOW_LIMITS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -75,9 +75,9 @@ def registered_champion(model: str) -> str:
                 f"{model} has no champion yet in MLflow at {_without_password(uri)}.",
                 "Train one first (`campaign train`), or name another model in CAMPAIGN_MODEL.",
             ) from error
-        raise _silent(uri, error) from error
+        raise _no_answer(uri, error) from error
     except Exception as error:  # a database's errors are of its driver's family
-        raise _silent(uri, error) from error
+        raise _no_answer(uri, error) from error
 
 
 def registered_model(model: str, number: str) -> ScoringModel:
@@ -110,7 +110,7 @@ def registered_files(model: str, number: str, folder: str) -> Path:
 
 
 def _mlflow() -> tuple[Any, Any]:
-    for name, value in PATIENCE.items():
+    for name, value in MLFLOW_LIMITS.items():
         os.environ.setdefault(name, value)
     try:
         return importlib.import_module("mlflow"), importlib.import_module("mlflow.exceptions")
@@ -121,7 +121,7 @@ def _mlflow() -> tuple[Any, Any]:
         ) from error
 
 
-def _silent(uri: str, error: Exception) -> NoChampion:
+def _no_answer(uri: str, error: Exception) -> NoChampion:
     return NoChampion(
         f"MLflow at {_without_password(uri)} does not say who is champion ({_reason(error)}).",
         f"Check {TRACKING} and that the server runs, or unset it and give an exported champion as {BUNDLE}.",

@@ -10,46 +10,46 @@ import uvicorn
 
 from campaign.errors import CampaignError
 from deployments.web_service.app import create_app
-from deployments.web_service.metrics import SHARED
-from deployments.web_service.patience import Patient
+from deployments.web_service.connection_limits import LimitedHttpProtocol
+from deployments.web_service.prometheus import SHARED_FOLDER
 
 APP = f"{create_app.__module__}:{create_app.__name__}"
-CONNECTIONS = 1000  # more are answered 503
+MAX_CONNECTIONS = 1000  # more are answered 503
 KEEP_ALIVE_SECONDS = 75
 STOP_SECONDS = 15  # for requests that are under way
 
 
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C; what a user can mend ends in two sentences and exit code 1."""
-    given = arguments()
+    options = parse_arguments()
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("campaign").setLevel(logging.INFO)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # what it tries again, the rotation says once
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # the rotation logs once what urllib3 retries
     try:
-        create_app()  # each worker makes its own: this one finds out whether it can
+        create_app()  # each worker makes its own: this finds out whether the settings allow it
     except CampaignError as error:
         sys.exit(f"{error.cause}\n{error.remedy}")
-    print(f"campaign-success on http://{given.host}:{given.port}", flush=True)
+    print(f"campaign-success on http://{options.host}:{options.port}", flush=True)
     with TemporaryDirectory(prefix="campaign-metrics-") as shared:
-        if given.workers > 1:
-            os.environ.setdefault(SHARED, shared)
+        if options.workers > 1:
+            os.environ.setdefault(SHARED_FOLDER, shared)
         uvicorn.run(
             APP,
             factory=True,
-            host=given.host,
-            port=given.port,
-            workers=given.workers,
-            http=Patient,
+            host=options.host,
+            port=options.port,
+            workers=options.workers,
+            http=LimitedHttpProtocol,
             access_log=False,
             log_level="warning",
             server_header=False,
-            limit_concurrency=CONNECTIONS,
+            limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m deployments.web_service", description="Serve the champion.")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for other machines too (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="(default: %(default)s)")

@@ -11,19 +11,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from campaign.settings import Settings
-from deployments.web_service import about, batch, explaining, predict
 from deployments.web_service.guarded import wrong_parameter
-from deployments.web_service.predict import ROUTE, PredictOne
+from deployments.web_service.routes import about, explain, predict, predict_batch
+from deployments.web_service.routes.predict import ROUTE, PredictOne
 from deployments.web_service.service import Service
 
 DESCRIPTION = "Predicts whether a crowdfunding campaign will reach its goal, and says how well it knows."
 
 
-class Fresh(StaticFiles):
-    """Files that a browser asks for anew, which their ETag makes cheap: after a deploy it must not mix old and new."""
+class RevalidatedFiles(StaticFiles):
+    """Files that a browser revalidates each time, cheaply by ETag: after a deploy it must not mix old and new ones."""
 
-    def file_response(self, *given: Any, **named: Any) -> Response:
-        response = super().file_response(*given, **named)
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
         response.headers["Cache-Control"] = "no-cache"
         return response
 
@@ -59,8 +59,9 @@ def create_app() -> Application:
     )
     app.state.service = service
     app.predict_one = PredictOne(service)
-    one = service.request.json_schema()
-    for router in (predict.router(one), batch.router(one), explaining.router(one), about.guarded, about.public):
+    campaign = service.request.json_schema()
+    routes = [module.router(campaign) for module in (predict, predict_batch, explain)]
+    for router in (*routes, about.guarded, about.public):
         app.include_router(router)
-    app.mount("/static", Fresh(directory=about.STATIC, check_dir=False))
+    app.mount("/static", RevalidatedFiles(directory=about.STATIC, check_dir=False))
     return app

@@ -33,7 +33,7 @@ async def body_of(receive: Receive, limit: int) -> bytes:
         message = await receive()
 
 
-def kind_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def content_type_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The content type without its parameters, in lower case; empty if there is none."""
     for name, value in headers:
         if name == b"content-type":
@@ -41,10 +41,10 @@ def kind_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b""
 
 
-def refuse_unless_json(headers: Collection[tuple[bytes, bytes]]) -> None:
+def require_json(headers: Collection[tuple[bytes, bytes]]) -> None:
     """Raises `WrongType`. No page of another site may send JSON by a form, so none can have its inputs captured."""
     if (b"content-type", b"application/json") in headers:  # nearly always
         return
-    kind = kind_of(headers)
+    kind = content_type_of(headers)
     if kind not in (b"application/json", b"") and not kind.endswith(b"+json"):
         raise WrongType(f"The content type is {kind.decode('latin-1')!r}. Send application/json.")

@@ -1,8 +1,8 @@
 """What was asked and answered, written to the store in small Parquet files, off every request's path.
 
-`captured/day=YYYY-MM-DD/*.parquet`: the day of the answer in UTC, the columns of SCHEMA. A file may hold rows of
-another one (a write that was tried again, a merge that was killed before it removed the parts): a reader keeps one row
-of each `prediction_id`.
+`captured/day=YYYY-MM-DD/*.parquet`: the day of the answer in UTC, the columns of CAPTURE_SCHEMA. A file may repeat rows
+of another (a write that was retried, a merge that was killed before it removed the parts): a reader keeps one row of each
+`prediction_id`.
 """
 
 import logging
@@ -25,8 +25,8 @@ from campaign.decision import predicts_success
 from campaign.errors import StoreError
 from campaign.schema import FEATURES, ID
 from campaign.store import Store
-from deployments.web_service import metrics
-from deployments.web_service.request import spelled
+from deployments.web_service import prometheus
+from deployments.web_service.request import canonical_category
 
 FOLDER = "captured"
 FLUSH_SECONDS = 5.0
@@ -38,7 +38,7 @@ MAX_TABLES = 50  # of a batch each
 MAX_WAITING = 500_000  # rows kept for a store that is down: some 100 MB
 STOP_SECONDS = 8.0  # to write the last rows in
 
-SCHEMA = pa.schema(
+CAPTURE_SCHEMA = pa.schema(
     [
         ("prediction_id", pa.string()),
         (ID, pa.string()),  # null where the client gave none
@@ -82,18 +82,18 @@ class Capture:
         """Take one answer. Never waits; what there is no room for is counted."""
         queued = len(self._queue)
         if queued >= MAX_QUEUED:
-            metrics.dropped.inc()
+            prometheus.dropped.inc()
             return
         self._queue.append((prediction_id, campaign, probability, version, time.time()))
         if queued == FLUSH_ROWS:
             self._full.set()
 
     def add_table(self, answered: pa.Table) -> None:
-        """Take answers as a table of SCHEMA. Never waits either."""
+        """Take answers as a table of CAPTURE_SCHEMA. Never waits either."""
         if len(self._tables) < MAX_TABLES:
             self._tables.append(answered)
         else:
-            metrics.dropped.inc(len(answered))
+            prometheus.dropped.inc(len(answered))
 
     def flush(self) -> None:
         """Write what was answered since the last time, and what is left from then. Raises `StoreError`."""
@@ -103,19 +103,19 @@ class Capture:
             tables.append(as_table([self._queue.popleft() for _ in range(rows)]))
             time.sleep(CHUNK_PAUSE)
         if tables:
-            self._wait(pa.concat_tables(tables))
+            self._enqueue(pa.concat_tables(tables))
         while self._waiting:
             self._publish(self._waiting[0])
-            metrics.captured.inc(len(self._waiting.pop(0)))
-        metrics.waiting.set(0)
+            prometheus.captured.inc(len(self._waiting.pop(0)))
+        prometheus.waiting.set(0)
 
-    def _wait(self, table: pa.Table) -> None:
+    def _enqueue(self, table: pa.Table) -> None:
         if sum(map(len, self._waiting)) + len(table) > MAX_WAITING:
-            metrics.dropped.inc(len(table))
+            prometheus.dropped.inc(len(table))
             return
         for day in pc.unique(_days(table)):
             self._waiting.append(table.filter(pc.equal(_days(table), day)))
-        metrics.waiting.set(sum(map(len, self._waiting)))
+        prometheus.waiting.set(sum(map(len, self._waiting)))
 
     def _publish(self, table: pa.Table) -> None:
         day, now = _days(table)[0], datetime.now(UTC)
@@ -124,33 +124,34 @@ class Capture:
             pq.write_table(table, sink, compression="zstd", compression_level=1)
 
     def _run(self) -> None:
-        trouble = False
+        failing = False
         while not self._ended:
             self._full.wait(FLUSH_SECONDS)
             self._full.clear()
             try:
                 self.flush()
-                trouble = False
+                failing = False
             except StoreError as error:
-                if not trouble:
+                if not failing:
                     log.warning("Predictions wait to be captured: %s", error)
-                trouble = True
+                failing = True
         with suppress(StoreError):
-            self.flush()  # what came while the last one lasted
+            self.flush()  # what came during the last write
 
 
 def as_table(rows: Sequence[tuple[str, Mapping[str, Any], float, str, float]]) -> pa.Table:
-    """Answers as a table of SCHEMA."""
+    """Answers as a table of CAPTURE_SCHEMA."""
     ids, campaigns, probabilities, versions, times = zip(*rows, strict=True)
     columns: dict[str, Any] = {"prediction_id": ids, ID: [campaign.get(ID) for campaign in campaigns]}
     for column in FEATURES:
         name = column.name
         values = [campaign.get(name) for campaign in campaigns]
-        columns[name] = [text and spelled(name, text) for text in values] if column.is_category else values
+        columns[name] = [text and canonical_category(name, text) for text in values] if column.is_category else values
     probability = np.array(probabilities)
-    columns |= {"probability": probability, "success": predicts_success(probability).astype(np.int8), "model_version": versions}
+    success = predicts_success(probability).astype(np.int8)
+    columns |= {"probability": probability, "success": success, "model_version": versions}
     columns["answered_at"] = (np.array(times) * 1e6).astype(np.int64)
-    return pa.table([pa.array(columns[one.name]).cast(one.type) for one in SCHEMA], schema=SCHEMA)
+    return pa.table([pa.array(columns[field.name]).cast(field.type) for field in CAPTURE_SCHEMA], schema=CAPTURE_SCHEMA)
 
 
 def _days(table: pa.Table) -> pa.ChunkedArray:

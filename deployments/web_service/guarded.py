@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from deployments.web_service import metrics
+from deployments.web_service import prometheus
 from deployments.web_service.body import GONE, Gone
 from deployments.web_service.refusals import NotUnderstood, Refusal
 
@@ -69,8 +69,8 @@ class Guarded(APIRoute):
         except Gone:
             status = GONE
         finally:
-            metrics.requests.labels(self.path, str(status)).inc()
-            metrics.latency.labels(self.path).observe(perf_counter() - began)
+            prometheus.requests.labels(self.path, str(status)).inc()
+            prometheus.latency.labels(self.path).observe(perf_counter() - began)
 
 
 class OpenToAll(Guarded):

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from campaign.errors import StoreError
 from campaign.identity import SeenIds
 from campaign.store import Entry, Store
-from deployments.web_service.capture import FOLDER, SCHEMA
+from deployments.web_service.capture import CAPTURE_SCHEMA, FOLDER
 
 EVERY_SECONDS = 900.0
 SETTLED = timedelta(hours=1)  # after midnight, when answers that waited for the store are there too
@@ -61,7 +61,7 @@ def merge_day(store: Store, day: date) -> None:
     parts = [entry for entry in store.entries(folder) if entry.path.endswith(".parquet")]
     if len(parts) > 1:
         merged = f"{folder}/merged-{_digest(parts)}.parquet"
-        with store.writing(merged) as sink, pq.ParquetWriter(sink, SCHEMA, compression="zstd") as writer:
+        with store.writing(merged) as sink, pq.ParquetWriter(sink, CAPTURE_SCHEMA, compression="zstd") as writer:
             seen = SeenIds()
             for part in parts:
                 writer.write_table(_unseen(pq.read_table(pa.BufferReader(store.read(part.path))), seen))
@@ -74,7 +74,7 @@ def merge_day(store: Store, day: date) -> None:
 def _unseen(table: pa.Table, seen: SeenIds) -> pa.Table:
     ids = table.column("prediction_id").combine_chunks()
     ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
-    return table.select(SCHEMA.names).cast(SCHEMA).filter(pa.array(~seen.repeats(ids)))
+    return table.select(CAPTURE_SCHEMA.names).cast(CAPTURE_SCHEMA).filter(pa.array(~seen.repeats(ids)))
 
 
 def _digest(parts: list[Entry]) -> str:

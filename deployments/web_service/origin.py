@@ -58,6 +58,6 @@ class Bundle:
         yield bundled_model(self.folder), reference if reference.is_file() else None
 
 
-def origin() -> Origin:
+def champion_source() -> Origin:
     """MLflow when MLFLOW_TRACKING_URI is set, else the exported folder."""
     return Registry(Settings().model) if os.environ.get(TRACKING) else Bundle(bundle_folder())

@@ -32,14 +32,14 @@ REASONS = {
 SPELLINGS = {column.name: spellings_of(column) for column in FEATURES if column.is_category}
 
 
-def spelled(name: str, text: str) -> str:
-    """A category under its name in the schema, one that is not in it as it was written."""
+def canonical_category(name: str, text: str) -> str:
+    """A category under its name in the schema; another one as it was written."""
     return SPELLINGS[name].get(text.casefold(), text)
 
 
-def spelled_out(campaign: Mapping[str, Any]) -> dict[str, Any]:
+def canonical_campaign(campaign: Mapping[str, Any]) -> dict[str, Any]:
     """A campaign with its categories under their names in the schema."""
-    return {name: spelled(name, value) if name in SPELLINGS else value for name, value in campaign.items()}
+    return {name: canonical_category(name, value) if name in SPELLINGS else value for name, value in campaign.items()}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class CampaignRequest:
     def check(self, row: Any) -> dict[str, Any]:
         """The same for JSON that was parsed. Raises `NotUnderstood` naming each field and what is wrong with it."""
         try:
-            return self.adapter.validate_python(_as_meant(row))
+            return self.adapter.validate_python(_normalise_row(row))
         except ValidationError as error:
             raise NotUnderstood(_faults(error)) from error
 
@@ -94,16 +94,16 @@ def _names(name: str) -> Any:
 
 def _id() -> Any:
     kinds = [{"type": "string", "maxLength": MAX_TEXT}, {"type": "integer"}, {"type": "null"}]
-    shown = {"anyOf": kinds, "description": "your own id of the campaign, under which its outcome may come later"}
+    json_schema = {"anyOf": kinds, "description": "your own id of the campaign, under which its outcome may come later"}
     text = Annotated[str, Strict(), StringConstraints(max_length=MAX_TEXT)]
-    return Annotated[text | None, WithJsonSchema(shown), _names(ID)]
+    return Annotated[text | None, WithJsonSchema(json_schema), _names(ID)]
 
 
 def _field(column: Column) -> Any:
     bound = {"gt": 0} if column.positive else {"ge": 0}
     about = f"{column.meaning}; known {column.known}"
     if not column.is_category:
-        shown: dict[str, Any] = {
+        json_schema: dict[str, Any] = {
             "anyOf": [
                 {"type": "number", "exclusiveMinimum" if column.positive else "minimum": 0, "maximum": MAX_NUMBER},
                 {"type": "string", "pattern": NUMBER_AS_TEXT[column.positive]},
@@ -112,32 +112,32 @@ def _field(column: Column) -> Any:
             "examples": [(column.low + column.high) // 2],
         }
         number = Annotated[float, Strict(), Field(allow_inf_nan=False, le=MAX_NUMBER, **bound)]
-        return Annotated[number, WithJsonSchema(shown), _names(column.name)]
+        return Annotated[number, WithJsonSchema(json_schema), _names(column.name)]
     text = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"\S"}
-    shown = {
+    json_schema = {
         **({"anyOf": [text, {"type": "boolean"}]} if is_yes_or_no(column) else text),
         "description": f"{about} ({', '.join(column.categories)}, or another, which the model does not know)",
         "examples": [column.categories[0]],
     }
     trimmed = StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)
-    return Annotated[str, Strict(), trimmed, WithJsonSchema(shown), _names(column.name)]
+    return Annotated[str, Strict(), trimmed, WithJsonSchema(json_schema), _names(column.name)]
 
 
-def _as_meant(row: Any) -> Any:
+def _normalise_row(row: Any) -> Any:
     """Numbers that were written as text, and yes or no as true or false, as the model wants them."""
     if not isinstance(row, dict):
         return row
-    return {key: _meant(str(key), value) for key, value in row.items()}
+    return {key: _normalise_value(str(key), value) for key, value in row.items()}
 
 
-def _meant(key: str, value: Any) -> Any:
+def _normalise_value(key: str, value: Any) -> Any:
     if key.lower() == ID.lower() and type(value) is int:
         return str(value)
     column = _BY_SPELLING.get(key)
     if column is None:
         return value
     if isinstance(value, bool) and is_yes_or_no(column):
-        return spelled(column.name, str(value))
+        return canonical_category(column.name, str(value))
     if isinstance(value, str) and not column.is_category and re.search(NUMBER_AS_TEXT[column.positive], value):
         return float(value)
     return value

@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 from campaign.errors import CampaignError, ModelMismatch
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
-from deployments.web_service import metrics
+from deployments.web_service import prometheus
 from deployments.web_service.last_good import LastGood
+from deployments.web_service.live_model import LiveModel
 from deployments.web_service.origin import Origin
 from deployments.web_service.refusals import NotReady
-from deployments.web_service.served import Served
 
 POLL_SECONDS = 3.0  # with download and check, a promotion is in service within ten seconds
-RETRY_SECONDS = 30.0  # then a refused version is looked at again: its files may have been out of reach
+RETRY_SECONDS = 30.0  # after which a refused version is tried again: its files may have been out of reach
 TOLERANCE = 1e-9  # of a probability; the arithmetic is the same on every machine
 
 log = logging.getLogger("campaign.web")
@@ -35,17 +35,18 @@ class Refused:
 
 
 class Rotation:
-    """`served` is replaced by one assignment: a request has one model from its beginning to its end."""
+    """`live` is replaced by one assignment: a request has one model from its beginning to its end."""
 
     def __init__(self, origin: Origin, feature_set: str, last_good: LastGood | None) -> None:
         self.origin = origin
         self.feature_set = feature_set
         self.last_good = last_good
-        self.served: Served | None = None
+        self.live: LiveModel | None = None
         self.refused: Refused | None = None
-        self.silence = "The champion is being asked for. Try again in a few seconds."  # or why nobody says who it is
+        # Why the champion is not known; empty once the registry has said who it is.
+        self.registry_error = "The champion is being asked for. Try again in a few seconds."
         self._champion = ""
-        self._looked, self._ended = Event(), Event()
+        self._first_look, self._ended = Event(), Event()
         self._thread = Thread(target=self._run, name="rotation", daemon=True)
 
     def start(self) -> None:
@@ -54,29 +55,29 @@ class Rotation:
     def stop(self) -> None:
         self._ended.set()
 
-    def looked(self, seconds: float) -> None:
+    def wait_for_first_look(self, seconds: float) -> None:
         """Wait until it is known whether there is a model, but not for ever."""
-        self._looked.wait(seconds)
+        self._first_look.wait(seconds)
 
-    def ready(self) -> Served:
+    def ready(self) -> LiveModel:
         """The model in service. Raises `NotReady`, with the reason, while there is none."""
-        if self.served is None:
-            raise NotReady(self.obstacle, int(POLL_SECONDS))
-        return self.served
+        if self.live is None:
+            raise NotReady(self.why_not_ready, int(POLL_SECONDS))
+        return self.live
 
     @property
-    def obstacle(self) -> str:
+    def why_not_ready(self) -> str:
         """Why the champion is not in service, or is not known; empty when all is well."""
-        return self.silence or (self.refused.why if self.refused else "")
+        return self.registry_error or (self.refused.why if self.refused else "")
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Ask who is champion, and take it into service if it is another one."""
         try:
             champion = self.origin.champion()
         except CampaignError as error:
-            self._set_silence(str(error))
+            self._set_registry_error(str(error))
             return
-        self._set_silence("")
+        self._set_registry_error("")
         if champion == self._champion:
             self._set_refused(None)  # rolled back to the one in service
             return
@@ -84,7 +85,7 @@ class Rotation:
             return
         try:
             with self.origin.fetch(champion) as (model, reference):
-                self._swap(model, self._proved(model, reference))
+                self._swap(model, self._check_against_reference(model, reference))
                 self._keep(model, reference)
         except CampaignError as error:
             self._set_refused(Refused(champion, str(error), time.monotonic() + RETRY_SECONDS))
@@ -100,19 +101,19 @@ class Rotation:
     def _run(self) -> None:
         if self.last_good and (kept := self.last_good.load()) is not None:
             try:
-                self._swap(kept[0], self._proved(*kept))
-                self._looked.set()
+                self._swap(kept[0], self._check_against_reference(*kept))
+                self._first_look.set()
             except Exception as error:  # what a disk gives back may be anything
                 log.warning("The last good model is not used: %s", error)
         while not self._ended.is_set():
             try:
-                self.look()
+                self.refresh()
             except Exception:  # whatever it was: the model in service stays, and the next look may go well
                 log.exception("Looking for the champion failed")
-            self._looked.set()
+            self._first_look.set()
             self._ended.wait(POLL_SECONDS)
 
-    def _proved(self, model: ScoringModel, reference: Path | None) -> int:
+    def _check_against_reference(self, model: ScoringModel, reference: Path | None) -> int:
         """How many recorded predictions the model agrees with: all, or none if none were recorded.
 
         Raises `ModelMismatch` if it was made for other features, or disagrees.
@@ -124,24 +125,26 @@ class Rotation:
                 "Name its model in CAMPAIGN_MODEL and start the service again, or roll back.",
             )
         if reference is None:
-            model.predict(np.zeros((1, model.n_features), np.float32))  # what is compiled is loaded now
+            model.predict(
+                np.zeros((1, model.n_features), np.float32)
+            )  # the compiled loop is loaded now, not by the first request
             return 0
         recorded = pq.read_table(reference, columns=["probability"]).column(0).to_numpy()
-        scored = [model.probabilities_of(batch) for batch in read_campaigns(str(reference), model.encoder.features)]
-        apart = np.abs(np.concatenate(scored) - recorded).max()
-        if not apart <= TOLERANCE:
+        batches = read_campaigns(str(reference), model.encoder.features)
+        probabilities = np.concatenate([model.probabilities_of(batch) for batch in batches])
+        difference = np.abs(probabilities - recorded).max()
+        if not difference <= TOLERANCE:
             raise ModelMismatch(
-                f"Version {model.version} of {model.name} differs by {apart:.3g} from the predictions that were "
+                f"Version {model.version} of {model.name} differs by {difference:.3g} from the predictions that were "
                 "recorded when it was registered.",
                 "Register it again with `campaign train`, or roll back with `campaign champion set`.",
             )
         return len(recorded)
 
     def _swap(self, model: ScoringModel, checked: int) -> None:
-        before, now = self.served, Served(model, checked)
-        self.served = now
-        metrics.show(before, now)
-        log.info("Version %s of %s is in service, %s", model.version, model.name, now.proof)
+        previous, self.live = self.live, LiveModel(model, checked)
+        prometheus.show_version(previous, self.live)
+        log.info("Version %s of %s is in service, %s", model.version, model.name, self.live.check_result)
 
     def _keep(self, model: ScoringModel, reference: Path | None) -> None:
         if self.last_good is None:
@@ -151,17 +154,17 @@ class Rotation:
         except OSError as error:
             log.warning("The model cannot be kept for a restart without MLflow: %s", error)
 
-    def _set_silence(self, why: str) -> None:
-        if why and why != self.silence:
+    def _set_registry_error(self, why: str) -> None:
+        if why and why != self.registry_error:
             log.warning("%s", why)
-        self.silence = why
-        metrics.registry_silent.set(bool(why))
+        self.registry_error = why
+        prometheus.registry_silent.set(bool(why))
 
     def _set_refused(self, refused: Refused | None) -> None:
         if self.refused and (refused is None or refused.champion != self.refused.champion):
-            metrics.refused.labels(self.refused.champion).set(0)
+            prometheus.refused.labels(self.refused.champion).set(0)
         if refused:
-            metrics.refused.labels(refused.champion).set(1)
+            prometheus.refused.labels(refused.champion).set(1)
             if self.refused is None or self.refused.why != refused.why:
                 log.warning("%s", refused.why)
         self.refused = refused

@@ -11,7 +11,7 @@ from deployments.web_service.capture import Capture
 from deployments.web_service.keys import Keys
 from deployments.web_service.last_good import LastGood
 from deployments.web_service.merging import Merging
-from deployments.web_service.origin import Registry, origin
+from deployments.web_service.origin import Registry, champion_source
 from deployments.web_service.request import CampaignRequest
 from deployments.web_service.rotation import Rotation
 
@@ -34,8 +34,8 @@ class Service:
     @classmethod
     def of(cls, settings: Settings) -> "Service":
         feature_set = feature_set_of(settings.model)
-        source, store = origin(), Store(settings.store)
-        # A folder that was exported is there after a restart; a registry may not be.
+        source, store = champion_source(), Store(settings.store)
+        # An exported folder can be read after a restart; a registry may be away.
         kept = LastGood(settings.cache / "web" / settings.model) if isinstance(source, Registry) else None
         return cls(
             keys=Keys(settings.api_keys),
@@ -47,10 +47,10 @@ class Service:
         )
 
     def start(self) -> None:
-        """Gives the model a few seconds: a worker that answers 503 where another one has a model would be worse."""
+        """Wait some seconds for the model, so that a new worker does not answer 503 while the others answer."""
         for part in (self.rotation, self.capture, self.merging):
             part.start()
-        self.rotation.looked(START_SECONDS)
+        self.rotation.wait_for_first_look(START_SECONDS)
 
     def stop(self) -> None:
         for part in (self.rotation, self.merging, self.capture):
@@ -59,4 +59,4 @@ class Service:
 
 def feature_set_of(model: str) -> str:
     """Which columns a request has to hold, by the registered model's name."""
-    return next((one for one in get_args(FeatureSet) if model_name(one) == model), "published")
+    return next((name for name in get_args(FeatureSet) if model_name(name) == model), "published")

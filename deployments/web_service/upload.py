@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from campaign.errors import CampaignError
 from campaign.reading import Batch, read_campaigns
 from campaign.schema import FEATURES, ID
+from deployments.web_service.live_model import LiveModel
 from deployments.web_service.refusals import NotUnderstood, TooLarge, WrongType
-from deployments.web_service.request import CampaignRequest, from_body, spelled_out
-from deployments.web_service.served import Served
+from deployments.web_service.request import CampaignRequest, canonical_campaign, from_body
 
 MAX_CAMPAIGNS = 10_000
 MAX_COLUMNS = 1_000  # of a table that is to come back: few bytes may name many
 MAX_EXPANDED = 1 << 27  # bytes of a Parquet file once it is decompressed
 JSON, CSV, PARQUET = "json", "csv", "parquet"
-KINDS = {
+CONTENT_TYPES = {
     b"application/json": JSON,
     b"text/csv": CSV,
     b"application/csv": CSV,
@@ -46,10 +46,10 @@ class Upload:
     campaigns: pa.Table
 
 
-def kind_of_table(content_type: bytes, body: bytes) -> str:
+def table_format(content_type: bytes, body: bytes) -> str:
     """By what it is said to be, or by its first bytes. Raises `WrongType`."""
-    if content_type in KINDS:
-        return KINDS[content_type]
+    if content_type in CONTENT_TYPES:
+        return CONTENT_TYPES[content_type]
     if content_type in (b"", b"application/octet-stream"):
         if body.startswith(b"PAR1"):
             return PARQUET
@@ -60,17 +60,17 @@ def kind_of_table(content_type: bytes, body: bytes) -> str:
     )
 
 
-def read_upload(kind: str, body: bytes, served: Served, request: CampaignRequest) -> Upload:
+def read_upload(kind: str, body: bytes, live: LiveModel, request: CampaignRequest) -> Upload:
     """Raises `NotUnderstood` for what is no table of campaigns at all, and `TooLarge` beyond MAX_CAMPAIGNS."""
     if kind == JSON:
-        return _from_json(json_rows(body), served, request)
+        return _from_json(json_rows(body), live, request)
     with TemporaryDirectory(prefix="campaign-") as folder:
         file = Path(folder) / f"upload.{kind}"
         file.write_bytes(body)
         try:
             if kind == PARQUET:
                 _refuse_bombs(file)
-            return _from_file(file, served)
+            return _from_file(file, live)
         except (CampaignError, pa.ArrowException, OSError) as error:  # Arrow's decoders raise OSErrors too
             raise NotUnderstood([("body", f"is not a table of campaigns: {error}")]) from error
 
@@ -85,7 +85,7 @@ def json_rows(body: bytes) -> list[Any]:
     return rows
 
 
-def as_sent(kind: str, body: bytes) -> pa.Table:
+def read_all_columns(kind: str, body: bytes) -> pa.Table:
     """Every column of the table that was sent, for one that was read before; nested ones have no place in a CSV."""
     if kind == JSON:
         rows = [row if isinstance(row, dict) else {} for row in json_rows(body)]
@@ -102,7 +102,7 @@ def as_sent(kind: str, body: bytes) -> pa.Table:
     return pacsv.read_csv(pa.BufferReader(body), pacsv.ReadOptions(), pacsv.ParseOptions(newlines_in_values=True), text)
 
 
-def _from_json(rows: list[Any], served: Served, request: CampaignRequest) -> Upload:
+def _from_json(rows: list[Any], live: LiveModel, request: CampaignRequest) -> Upload:
     errors: dict[int, str] = {}
     campaigns, matrix = [], []
     for at, row in enumerate(rows):
@@ -111,15 +111,17 @@ def _from_json(rows: list[Any], served: Served, request: CampaignRequest) -> Upl
         except NotUnderstood as fault:
             errors[at] = fault.sentence
         else:
-            campaigns.append(spelled_out(campaign))
-            matrix.append(served.row(campaign)[0])
-    width = served.model.n_features
-    columns = {name: pa.array([one.get(name) for one in campaigns], kind) for name, kind in COLUMNS.items()}
+            campaigns.append(canonical_campaign(campaign))
+            matrix.append(live.row(campaign)[0])
+    width = live.model.n_features
+    columns = {
+        name: pa.array([campaign.get(name) for campaign in campaigns], kind) for name, kind in CAMPAIGN_COLUMNS.items()
+    }
     return Upload(len(rows), errors, np.array(matrix, np.float32).reshape(-1, width), pa.table(columns))
 
 
-def _from_file(file: Path, served: Served) -> Upload:
-    encoder = served.model.encoder
+def _from_file(file: Path, live: LiveModel) -> Upload:
+    encoder = live.model.encoder
     rows, matrices, tables = 0, [], []
     errors: dict[int, str] = {}
     for batch in read_campaigns(str(file), encoder.features, batch_rows=MAX_CAMPAIGNS + 1):
@@ -131,12 +133,12 @@ def _from_file(file: Path, served: Served) -> Upload:
     return Upload(rows, errors, np.concatenate(matrices), pa.concat_tables(tables))
 
 
-COLUMNS = {ID: pa.string()} | {column.name: column.arrow_type for column in FEATURES}
+CAMPAIGN_COLUMNS = {ID: pa.string()} | {column.name: column.arrow_type for column in FEATURES}
 
 
 def _campaigns(batch: Batch) -> pa.Table:
     """The good rows, null in the columns that the model does not see."""
-    columns: dict[str, Any] = {name: pa.nulls(len(batch), kind) for name, kind in COLUMNS.items()}
+    columns: dict[str, Any] = {name: pa.nulls(len(batch), kind) for name, kind in CAMPAIGN_COLUMNS.items()}
     columns |= {name: pa.array(values) for name, values in batch.numbers.items()}
     columns |= {name: values.cast(pa.string()) for name, values in batch.categories.items()}
     if ID in batch.raw.schema.names:

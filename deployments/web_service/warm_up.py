@@ -6,12 +6,12 @@ from campaign.identity import SeenIds
 from campaign.schema import NAMES
 from campaign.synthetic import campaigns
 from campaign.warm_up import smallest_model
-from deployments.web_service.explain import explain
-from deployments.web_service.served import Served
+from deployments.web_service.explanation import explain
+from deployments.web_service.live_model import LiveModel
 
 model = smallest_model()
 rows = pa.Table.from_batches(campaigns(5000))  # enough ids for their table to grow
 campaign = rows.select(NAMES).slice(0, 1).to_pylist()[0]
-Served(model, 0).score(campaign)
+LiveModel(model, 0).score(campaign)
 explain(model, campaign)
 SeenIds().repeats(rows.column("CampaignID").combine_chunks())

@@ -28,7 +28,7 @@ from campaign.forest import Forest
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
 from campaign.schema import CATEGORIES, FEATURES
-from deployments.champion import PATIENCE, registered_champion
+from deployments.champion import MLFLOW_LIMITS, registered_champion
 
 ROOT = Path(__file__).parents[2]
 BATCH = ROOT / "deployments" / "batch"
@@ -68,7 +68,7 @@ def work(tmp_path: Path, frame: pd.DataFrame, bundle: Path, monkeypatch: pytest.
     frame.to_csv(tmp_path / "day.csv", index=False)
     frame.to_parquet(tmp_path / "day.parquet", index=False)
     monkeypatch.setenv("CAMPAIGN_BUNDLE", str(bundle))
-    for name, value in PATIENCE.items():  # else they would outlive the test
+    for name, value in MLFLOW_LIMITS.items():  # else they would outlive the test
         monkeypatch.setenv(name, value)
     return tmp_path
 
@@ -301,8 +301,8 @@ def test_a_file_on_the_web_is_predicted_like_the_same_file_here(work: Path, site
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("none.csv?signature=secret", "none.csv: it cannot be downloaded (404 Not Found)."),
-        ("cut/day.csv?signature=secret", "cut/day.csv: the download ended after"),
+        ("none.csv?signature=secret", "none.csv: cannot be downloaded (404 Not Found)."),
+        ("cut/day.csv?signature=secret", "cut/day.csv: cannot be downloaded (it ended after"),
     ],
 )
 def test_a_download_that_fails_or_breaks_off_is_no_answer(work: Path, site: str, address: str, said: str) -> None:

@@ -18,7 +18,7 @@ from campaign.reading import read_campaigns
 from campaign.schema import FEATURES, NAMES
 from campaign.store import Store
 from deployments.web_service import capture
-from deployments.web_service.capture import SCHEMA, Capture, as_table
+from deployments.web_service.capture import CAPTURE_SCHEMA, Capture, as_table
 from deployments.web_service.merging import merge_day, merge_past_days
 
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
@@ -40,7 +40,7 @@ def test_a_captured_row_says_what_was_asked_and_answered_when_and_by_which_model
     before = datetime.now(UTC)
     answer = web.ask.post("/predict", json=FILM | {"campaignid": "mine", "category": "fILM", "country": "Peru"}).json()
     captured = web.captured()
-    assert captured.schema.equals(SCHEMA)
+    assert captured.schema.equals(CAPTURE_SCHEMA)
     (row,) = captured.to_pylist()
     assert row["CampaignID"] == "mine"
     assert {name: row[name] for name in NAMES} == VALUES | {"Country": "Peru"}  # known names as the schema spells them
@@ -59,7 +59,7 @@ def test_a_batch_is_captured_without_its_bad_rows(web: Web, kind: str) -> None:
     sent = {"content": out.getvalue(), "headers": {"content-type": "text/csv"}} if kind == "csv" else {"json": table}
     answer = web.ask.post("/predict/batch", **sent).json()
     captured = web.captured()
-    assert captured.schema.equals(SCHEMA)
+    assert captured.schema.equals(CAPTURE_SCHEMA)
     answered = [row for row in answer["predictions"] if "error" not in row]
     for name in ("prediction_id", "probability"):
         assert captured[name].to_pylist() == [row[name] for row in answered]
@@ -135,7 +135,7 @@ def test_a_store_that_stays_away_costs_a_bounded_memory_and_the_rest_is_counted(
 def test_answers_come_while_the_store_is_away(serve: Callable[..., Web], champion: Path, tmp_path: Path) -> None:
     (tmp_path / "store").write_text("no folder")
     web = serve(CAMPAIGN_BUNDLE=str(champion), CAMPAIGN_STORE=str(tmp_path / "store"))
-    web.service.rotation.look()
+    web.service.rotation.refresh()
     assert web.ask.post("/predict", json=FILM).status_code == 200
     assert web.ask.get("/reports/2026-11-22").status_code == 503
 

@@ -18,7 +18,7 @@ from campaign.forest import Forest
 from campaign.model import ScoringModel
 from campaign.reading import Batch, read_campaigns
 from campaign.schema import FEATURES, features_of
-from deployments.web_service.explain import BACKGROUND_ROWS, explain
+from deployments.web_service.explanation import BACKGROUND_ROWS, explain
 
 CAMPAIGN: dict[str, Any] = {
     "GoalAmount": 20_000.0,

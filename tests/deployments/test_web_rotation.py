@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from web_world import FILM, Web, free_port, write_bundle
 
-from deployments.champion import PATIENCE
+from deployments.champion import MLFLOW_LIMITS
 
 MODEL = "campaign-success"
 
@@ -75,7 +75,7 @@ def registry(mlflow_server: str, tmp_path_factory: pytest.TempPathFactory, home:
     """Versions 1 and 2 are sound, 3 is of other features, 4 answers other than was recorded, 5 recorded nothing."""
     made, folder = Registry(mlflow_server), tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in PATIENCE.items():  # else they would outlive the tests
+        for name, value in MLFLOW_LIMITS.items():  # else they would outlive the tests
             patch.setenv(name, value)
         made.register(write_bundle(folder / "1", "1", trees=5))
         made.register(write_bundle(folder / "2", "2", trees=9))
@@ -100,8 +100,8 @@ def web(serve: Callable[..., Web], registry: Registry) -> Web:
 
 
 def of_registry(serve: Callable[..., Web], registry: Registry) -> Web:
-    started = serve(MLFLOW_TRACKING_URI=registry.uri, **PATIENCE)
-    started.service.rotation.look()
+    started = serve(MLFLOW_TRACKING_URI=registry.uri, **MLFLOW_LIMITS)
+    started.service.rotation.refresh()
     return started
 
 
@@ -113,7 +113,7 @@ def test_the_alias_names_the_model_in_service_after_a_promotion_and_a_rollback(w
     answers = []
     for number in ("1", "2", "1"):
         registry.promote(number)
-        web.service.rotation.look()
+        web.service.rotation.refresh()
         answers.append((version(web), web.ask.get("/readyz").json()["version"]))
     assert answers == [("1", "1"), ("2", "2"), ("1", "1")]
     assert "500 recorded predictions" in web.ask.get("/readyz").json()["checked"]
@@ -124,21 +124,21 @@ def test_a_model_that_does_not_fit_or_agree_is_refused_and_the_old_one_stays(
     web: Web, registry: Registry, number: str, why: str
 ) -> None:
     registry.promote(number)
-    web.service.rotation.look()
+    web.service.rotation.refresh()
     assert version(web) == "1"
     said = web.ask.get("/readyz").json()
     assert (said["version"], said["refused"]["version"]) == ("1", number)
     assert why in said["refused"]["reason"]
     assert web.count(f'campaign_model_refused{{version="{number}"}}') == 1
     registry.promote("1")
-    web.service.rotation.look()
+    web.service.rotation.refresh()
     assert web.ask.get("/readyz").json()["refused"] is None
     assert web.count(f'campaign_model_refused{{version="{number}"}}') == 0
 
 
 def test_a_model_without_recorded_predictions_serves_and_says_so(web: Web, registry: Registry) -> None:
     registry.promote("5")
-    web.service.rotation.look()
+    web.service.rotation.refresh()
     assert version(web) == "5"
     assert "no recorded predictions" in web.ask.get("/readyz").json()["checked"]
 
@@ -147,7 +147,7 @@ def test_a_version_that_is_no_model_of_this_project_is_refused(web: Web, registr
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "model.pkl").write_text("no")
     registry.promote(registry.register(tmp_path / "files"))
-    web.service.rotation.look()
+    web.service.rotation.refresh()
     assert version(web) == "1"
     assert web.ask.get("/readyz").json()["refused"]
 
@@ -156,10 +156,10 @@ def test_after_a_restart_the_last_good_model_serves_while_mlflow_is_away(
     web: Web, registry: Registry, serve: Callable[..., Web]
 ) -> None:
     registry.promote("2")
-    web.service.rotation.look()
+    web.service.rotation.refresh()
     again = serve(MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
     wait_until_ready(again)
-    again.service.rotation.look()
+    again.service.rotation.refresh()
     assert version(again) == "2"
     assert "500 recorded predictions" in again.ask.get("/readyz").json()["checked"]
     assert "127.0.0.1:9 does not say who is champion" in again.ask.get("/readyz").json()["registry"]
@@ -172,7 +172,7 @@ def test_a_last_good_model_that_was_torn_is_not_used(web: Web, serve: Callable[.
     folder = kept.folder / (kept.folder / "current").read_text()
     (folder / file).write_bytes((folder / file).read_bytes()[:100])
     again = serve(MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
-    again.service.rotation.look()
+    again.service.rotation.refresh()
     answer = again.ask.post("/predict", json=FILM)
     assert answer.status_code == 503
     assert "127.0.0.1:9" in answer.json()["detail"]
@@ -181,7 +181,7 @@ def test_a_last_good_model_that_was_torn_is_not_used(web: Web, serve: Callable[.
 def test_what_is_kept_for_a_restart_does_not_grow(web: Web, registry: Registry) -> None:
     for number in ("2", "1", "2", "1"):
         registry.promote(number)
-        web.service.rotation.look()
+        web.service.rotation.refresh()
     assert len([path for path in web.service.rotation.last_good.folder.iterdir() if path.is_dir()]) <= 2
 
 
@@ -202,7 +202,7 @@ def test_two_hundred_swaps_under_load_lose_no_request(web: Web, tmp_path: Path) 
     probabilities, failures = {}, []
     for origin in origins:
         web.service.rotation.origin = origin
-        web.service.rotation.look()
+        web.service.rotation.refresh()
         answer = web.ask.post("/predict", json=FILM).json()
         probabilities[answer["model_version"]] = answer["probability"]
     swapped = threading.Event()
@@ -223,12 +223,12 @@ def test_two_hundred_swaps_under_load_lose_no_request(web: Web, tmp_path: Path) 
     threads = [threading.Thread(target=load, args=(place,)) for place in range(4)]
     for thread in threads:
         thread.start()
-    swaps = web.service.rotation.served
+    swaps = web.service.rotation.live
     for at in range(200):
         web.service.rotation.origin = origins[at % 2]
-        web.service.rotation.look()
-        assert web.service.rotation.served is not swaps
-        swaps = web.service.rotation.served
+        web.service.rotation.refresh()
+        assert web.service.rotation.live is not swaps
+        swaps = web.service.rotation.live
     swapped.set()
     for thread in threads:
         thread.join()

@@ -150,7 +150,7 @@ def test_a_model_of_what_is_known_at_launch_does_not_ask_for_the_rest(
 ) -> None:
     folder = write_bundle(tmp_path / "launch", "1", feature_set="launch")
     web = serve(CAMPAIGN_BUNDLE=str(folder), CAMPAIGN_MODEL="campaign-success-launch")
-    web.service.rotation.look()
+    web.service.rotation.refresh()
     at_launch = {
         name: value for name, value in FILM.items() if name not in ("raisedamount", "numbackers", "numupdates")
     }
@@ -314,7 +314,7 @@ def test_the_page_and_the_documentation_are_served(web: Web) -> None:
 @pytest.fixture
 def locked(serve: Callable[..., Web], champion: Path) -> Web:
     web = serve(CAMPAIGN_BUNDLE=str(champion), CAMPAIGN_API_KEYS="old-key, new-key")
-    web.service.rotation.look()
+    web.service.rotation.refresh()
     return web
 
 
@@ -355,7 +355,7 @@ def test_without_a_model_it_is_alive_not_ready_and_names_both_ways_to_give_one(
     serve: Callable[..., Web], tmp_path: Path, champion: Path
 ) -> None:
     web = serve(CAMPAIGN_BUNDLE=str(tmp_path / "bundle"))
-    web.service.rotation.look()
+    web.service.rotation.refresh()
     assert web.ask.get("/healthz").status_code == 200
     for answer in (web.ask.get("/readyz"), web.ask.post("/predict", json=FILM), web.ask.get("/model")):
         assert answer.status_code == 503
@@ -364,7 +364,7 @@ def test_without_a_model_it_is_alive_not_ready_and_names_both_ways_to_give_one(
         assert "campaign champion export DIR" in answer.json()["detail"]
     champion.rename(tmp_path / "bundle")
     try:
-        web.service.rotation.look()
+        web.service.rotation.refresh()
         assert web.ask.post("/predict", json=FILM).status_code == 200
     finally:
         (tmp_path / "bundle").rename(champion)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from web_world import FILM, Web
 
-from deployments.web_service import patience
+from deployments.web_service import connection_limits
 
 BODY = json.dumps(FILM).encode()
 HEAD = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
@@ -41,7 +41,7 @@ def still_up(web: Web) -> bool:
 
 @pytest.fixture
 def impatient(web: Web, monkeypatch: pytest.MonkeyPatch) -> Web:
-    monkeypatch.setattr(patience, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 0.3)
     return web
 
 

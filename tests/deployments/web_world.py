@@ -82,9 +82,11 @@ class Web:
 
 @contextmanager
 def running(app: Any) -> Iterator[Web]:
-    from deployments.web_service.patience import Patient
+    from deployments.web_service.connection_limits import LimitedHttpProtocol
 
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http=Patient, log_level="warning", access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, http=LimitedHttpProtocol, log_level="warning", access_log=False)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

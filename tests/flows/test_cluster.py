@@ -26,7 +26,7 @@ from flows.batch_scoring import batch_scoring
 from flows.training import training
 from tasks.manifest import read_manifest
 from tasks.synthetic_days import write_training_data
-from tasks.task_runner import ConfiguredTaskRunner, count_workers
+from tasks.task_runner import count_workers
 from tasks.training.study import COUNTED
 
 DAY = date(2026, 11, 22)
@@ -98,7 +98,7 @@ def cluster(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 def day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A day in two files of six row groups each, with flaws, and ids that come twice; a piece is a row group."""
     monkeypatch.setattr("tasks.scoring.pieces.PIECE_ROWS", 5_000)
-    monkeypatch.setattr("tasks.scoring.pieces.TASK_PIECES", 2)
+    monkeypatch.setattr("tasks.scoring.pieces.PIECES_A_TASK", 2)
     monkeypatch.setenv("CAMPAIGN_STORE", f"file://{tmp_path}/store")
     monkeypatch.setenv("CAMPAIGN_METRICS_URL", f"sqlite:///{tmp_path}/metrics.db")
     store = Store(Settings().store)
@@ -110,10 +110,6 @@ def day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
         with store.writing(f"incoming/day={DAY}/{number}.parquet") as sink:
             pq.write_table(table, sink, row_group_size=5_000)
     return store
-
-
-def on_the_cluster(flow):
-    return flow.with_options(task_runner=ConfiguredTaskRunner())
 
 
 def digests(store: Store) -> dict[str, str]:
@@ -135,7 +131,7 @@ def score_again(store: Store, flow) -> dict[str, str]:
 
 
 def test_a_day_scored_on_the_cluster_has_the_bytes_of_one_scored_here(day, cluster, monkeypatch):
-    cluster_digests = score_again(day, on_the_cluster(batch_scoring))
+    cluster_digests = score_again(day, batch_scoring)
     cluster_manifest = read_manifest(day, DAY)
     monkeypatch.delenv("CAMPAIGN_DASK_SCHEDULER")
     assert score_again(day, batch_scoring) == cluster_digests
@@ -147,7 +143,7 @@ def test_a_day_scored_on_the_cluster_has_the_bytes_of_one_scored_here(day, clust
 def test_a_worker_killed_while_it_scores_costs_time_alone(day, cluster, monkeypatch):
     first_part = lambda: any("part-" in entry.path for entry in day.entries("predictions"))  # noqa: E731
     killing = cluster.kill_a_worker(first_part)
-    cluster_digests = score_again(day, on_the_cluster(batch_scoring))
+    cluster_digests = score_again(day, batch_scoring)
     killing.join()
     assert cluster.processes[-1].wait(10) == -signal.SIGKILL
     monkeypatch.delenv("CAMPAIGN_DASK_SCHEDULER")
@@ -175,7 +171,7 @@ def test_a_search_on_the_cluster_makes_as_many_trials_as_were_asked_for(storage,
 
     if killed:
         killing = cluster.kill_a_worker(lambda: len(finished_trials()) >= 2)
-    verdict = on_the_cluster(training)(trials=10, seed=seed)
+    verdict = training(trials=10, seed=seed)
     if killed:
         killing.join()
         assert cluster.processes[-1].wait(10) == -signal.SIGKILL
@@ -190,4 +186,4 @@ def test_a_search_on_the_cluster_makes_as_many_trials_as_were_asked_for(storage,
 def test_a_search_on_the_cluster_wants_a_database_that_all_reach(cluster, monkeypatch):
     monkeypatch.delenv("CAMPAIGN_OPTUNA_URL")
     with pytest.raises(BadInput, match="CAMPAIGN_OPTUNA_URL"):
-        on_the_cluster(training)(trials=4, seed=99)
+        training(trials=4, seed=99)

@@ -28,9 +28,10 @@ from tasks.manifest import read_manifest
 from tasks.measures import roc_auc
 from tasks.metrics_database import champions, database, metrics
 from tasks.model_versions import files_of, find_champion, find_version, list_versions, load_version, make_champion
-from tasks.scoring.score import input_files, load_champion, score_inputs, score_piece
+from tasks.scoring.score import input_files, load_champion
+from tasks.scoring.scored_pieces import score_inputs, score_piece
 from tasks.synthetic_days import write_campaigns, write_training_data
-from tasks.training.promote import compare_with_champion, probabilities
+from tasks.training.promote import compare_with_champion, score_rows
 from tasks.training.register import Registered
 
 TODAY = date.today()
@@ -40,7 +41,8 @@ from datetime import date
 from campaign.settings import Settings
 from campaign.store import HashingSink, Store
 from tasks.model_versions import load_version, require_champion
-from tasks.scoring.score import input_files, score_inputs, score_piece
+from tasks.scoring.score import input_files
+from tasks.scoring.scored_pieces import score_inputs, score_piece
 
 left = int(sys.argv[2])
 write = HashingSink.write
@@ -131,9 +133,9 @@ def test_a_new_champion_does_not_rewrite_history_unless_asked_by_name(embedded):
 
 
 def test_a_promotion_that_is_tried_again_stays_one(embedded):
-    earned, reason, *_ = compare_with_champion(Registered(Settings().model, "1", "", ""), None, None)
-    assert earned
-    assert reason
+    verdict = compare_with_champion(Registered(Settings().model, "1", "", ""), None, None)
+    assert verdict.promoted
+    assert verdict.reason
 
 
 def test_a_rollback_is_on_record(embedded):
@@ -159,7 +161,7 @@ def test_without_drift_five_retrainings_never_sink_below_the_first_champion(embe
         np.load(newest.parent / "published/test_rows.npy"),
         np.load(newest.parent / "published/test_labels.npy"),
     )
-    before, after = (roc_auc(label, probabilities(model, str(newest), rows)) for model in (first, last))
+    before, after = (roc_auc(label, score_rows(model, str(newest), rows)) for model in (first, last))
     assert after >= before - Settings().gate_margin
 
 

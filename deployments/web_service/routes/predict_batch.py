@@ -13,13 +13,13 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from campaign.decision import predicts_success
-from deployments.web_service import metrics
-from deployments.web_service.body import MANY_CAMPAIGNS, body_of, kind_of
-from deployments.web_service.capture import SCHEMA
+from deployments.web_service import prometheus
+from deployments.web_service.body import MANY_CAMPAIGNS, body_of, content_type_of
+from deployments.web_service.capture import CAPTURE_SCHEMA
 from deployments.web_service.documents import table_body
 from deployments.web_service.guarded import REFUSALS, Guarded
 from deployments.web_service.service import Service
-from deployments.web_service.upload import MAX_CAMPAIGNS, Upload, as_sent, kind_of_table, read_upload
+from deployments.web_service.upload import MAX_CAMPAIGNS, Upload, read_all_columns, read_upload, table_format
 
 ADDED = ("probability", "success", "model_version", "error")
 
@@ -65,7 +65,7 @@ async def predict_batch(request: Request) -> Response:
     service.rotation.ready()
     async with service.uploads:  # the others wait for their turn, and their bodies on the wire
         body = await body_of(request.receive, MANY_CAMPAIGNS)
-        kind = kind_of_table(kind_of(request.headers.raw), body)
+        kind = table_format(content_type_of(request.headers.raw), body)
         as_csv = "text/csv" in request.headers.get("accept", "")
         content = await run_in_threadpool(answer, service, kind, body, as_csv)
     return Response(content, media_type="text/csv" if as_csv else "application/json")
@@ -73,22 +73,22 @@ async def predict_batch(request: Request) -> Response:
 
 def answer(service: Service, kind: str, body: bytes, as_csv: bool) -> bytes:
     """Read, score, count and capture. Raises `Refusal`."""
-    served = service.rotation.ready()
-    upload = read_upload(kind, body, served, service.request)
-    probability = served.model.predict(upload.matrix) if len(upload.matrix) else np.empty(0)
-    for name, rows in served.model.encoder.count_unknown(upload.matrix).items():
+    live = service.rotation.ready()
+    upload = read_upload(kind, body, live, service.request)
+    probability = live.model.predict(upload.matrix) if len(upload.matrix) else np.empty(0)
+    for name, rows in live.model.encoder.count_unknown(upload.matrix).items():
         if rows:
-            metrics.unknown.labels(name).inc(rows)
+            prometheus.unknown.labels(name).inc(rows)
     successful = int(predicts_success(probability).sum())
-    metrics.predictions.labels("success").inc(successful)
-    metrics.predictions.labels("failure").inc(len(probability) - successful)
-    metrics.rejected.inc(len(upload.errors))
-    scored = _scored(upload, probability, served.version, service)
+    prometheus.predictions.labels("success").inc(successful)
+    prometheus.predictions.labels("failure").inc(len(probability) - successful)
+    prometheus.rejected.inc(len(upload.errors))
+    scored = _scored(upload, probability, live.version, service)
     service.capture.add_table(scored)
     if as_csv:
-        return _csv(as_sent(kind, body), upload, scored)
+        return _csv(read_all_columns(kind, body), upload, scored)
     counts = {"successful": successful, "unsuccessful": len(probability) - successful, "rejected": len(upload.errors)}
-    return json.dumps({"model_version": served.version, **counts, "predictions": _rows(upload, scored)}).encode()
+    return json.dumps({"model_version": live.version, **counts, "predictions": _rows(upload, scored)}).encode()
 
 
 def _scored(upload: Upload, probability: Any, version: str, service: Service) -> pa.Table:
@@ -102,7 +102,7 @@ def _scored(upload: Upload, probability: Any, version: str, service: Service) ->
         "model_version": pa.array([version] * rows, pa.string()),
         "answered_at": pa.array(np.full(rows, int(time.time() * 1e6))).cast(pa.timestamp("us", "UTC")),
     }
-    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    return pa.table([columns[name] for name in CAPTURE_SCHEMA.names], schema=CAPTURE_SCHEMA)
 
 
 def _rows(upload: Upload, scored: pa.Table) -> list[dict[str, Any]]:

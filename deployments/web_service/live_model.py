@@ -1,4 +1,4 @@
-"""A model that is in service, ready for one campaign at a time."""
+"""The model in service, ready for one campaign at a time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ import numpy as np
 
 from campaign.encoding import UNKNOWN_CATEGORY
 from campaign.model import ScoringModel
-from deployments.web_service.request import spelled
+from deployments.web_service.request import canonical_category
 
 
 @dataclass(frozen=True)
-class Served:
+class LiveModel:
     """Never changed: a new champion is another object. `checked` counts the recorded predictions it agrees with."""
 
     model: ScoringModel
@@ -33,8 +33,8 @@ class Served:
         return self.model.version
 
     @property
-    def proof(self) -> str:
-        """What was checked before it came into service."""
+    def check_result(self) -> str:
+        """What was checked before it came into service, as a clause."""
         if not self.checked:
             return "no recorded predictions at hand to check it against"
         return f"in agreement with {self.checked:,} recorded predictions"
@@ -60,6 +60,6 @@ class Served:
         return float(self.model.predict(np.array([row], np.float32))[0]), unknown
 
     def _code(self, name: str, text: str) -> int:
-        wanted = spelled(name, text).casefold()
+        wanted = canonical_category(name, text).casefold()
         known = self.model.encoder.categories[name]
-        return next((code for code, one in enumerate(known) if one.casefold() == wanted), UNKNOWN_CATEGORY)
+        return next((code for code, category in enumerate(known) if category.casefold() == wanted), UNKNOWN_CATEGORY)

@@ -25,7 +25,7 @@ from campaign.schema import BY_NAME, MAX_NUMBER
 
 GOAL, RAISED = "GoalAmount", "RaisedAmount"
 BACKGROUND_ROWS = 128
-GRID, NEAR = 61, 12  # points of a curve: over its whole range, and close to where it turns
+GRID, NEAR = 61, 12  # points of a curve: over its whole range, and near goal and amount raised
 METHOD = (
     f"Each bar is a fact's Shapley value: starting from {BACKGROUND_ROWS} made-up campaigns like the published ones, "
     "this campaign's facts are put in place one after the other, and what each one changes is averaged over every "
@@ -50,7 +50,7 @@ def explain(model: ScoringModel, campaign: Mapping[str, Any]) -> dict[str, Any]:
         rows[first : first + len(grid), place[name]] = grid
         first += len(grid)
     probability = model.predict(rows)
-    background, baseline = _background(model)
+    background, baseline = _background_of(model)
     shares = model.contributions(row[0], background)
     curves, first = [], 1
     for name, grid in grids.items():
@@ -115,11 +115,11 @@ def _batch(encoder: Encoder, rows: pa.RecordBatch) -> Batch:
     return Batch("", 0, rows, pa.nulls(len(rows), pa.string()), numbers, categories, None)
 
 
-def _background(model: ScoringModel) -> tuple[NDArray[np.float32], float]:
+def _background_of(model: ScoringModel) -> tuple[NDArray[np.float32], float]:
     """The background as this model sees it, and the mean of what it predicts there; kept for as long as the model."""
-    found = _backgrounds.get(model)
-    if found is None:
+    background = _backgrounds.get(model)
+    if background is None:
         rows = next(synthetic.campaigns(BACKGROUND_ROWS))
         matrix = np.ascontiguousarray(model.encoder.encode(_batch(model.encoder, rows)))  # read row by row
-        found = _backgrounds[model] = matrix, float(model.predict(matrix).mean())
-    return found
+        background = _backgrounds[model] = matrix, float(model.predict(matrix).mean())
+    return background

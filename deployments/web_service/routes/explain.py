@@ -5,11 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
-from deployments.web_service.body import ONE_CAMPAIGN, body_of, refuse_unless_json
+from deployments.web_service.body import ONE_CAMPAIGN, body_of, require_json
 from deployments.web_service.documents import json_body
-from deployments.web_service.explain import explain
+from deployments.web_service.explanation import explain
 from deployments.web_service.guarded import REFUSALS, Guarded
-from deployments.web_service.request import spelled_out
+from deployments.web_service.request import canonical_campaign
 from deployments.web_service.service import Service
 
 
@@ -23,7 +23,7 @@ def router(campaign: dict[str, Any]) -> APIRouter:
 async def explain_one(request: Request) -> dict[str, Any]:
     """The probability of a campaign, how it changes with goal and raised amount, and what each fact contributes."""
     service: Service = request.app.state.service
-    served = service.rotation.ready()
-    refuse_unless_json(request.headers.raw)
+    live = service.rotation.ready()
+    require_json(request.headers.raw)
     campaign = service.request.read(await body_of(request.receive, ONE_CAMPAIGN))
-    return await run_in_threadpool(explain, served.model, spelled_out(campaign))
+    return await run_in_threadpool(explain, live.model, canonical_campaign(campaign))

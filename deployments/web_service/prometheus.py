@@ -3,12 +3,12 @@
 import os
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client import REGISTRY as OWN
+from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from deployments.web_service.served import Served
+from deployments.web_service.live_model import LiveModel
 
-SHARED = "PROMETHEUS_MULTIPROC_DIR"
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 requests = Counter("campaign_requests", "Answers, by route and status", ["route", "status"])
@@ -33,31 +33,31 @@ since = Gauge(
 registry_silent = Gauge("campaign_registry_silent", "1 while nobody says who is champion", multiprocess_mode="livemax")
 
 
-def exposition() -> tuple[bytes, str]:
+def render_metrics() -> tuple[bytes, str]:
     """The text of all metrics, and its content type."""
-    registry = OWN
-    if os.environ.get(SHARED):
+    registry = PROCESS_REGISTRY
+    if os.environ.get(SHARED_FOLDER):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
-def show(before: Served | None, now: Served) -> None:
+def show_version(previous: LiveModel | None, live: LiveModel) -> None:
     """Say which version is in service."""
-    if before is not None:
-        version.labels(before.model.name, before.version).set(0)
-    version.labels(now.model.name, now.version).set(1)
+    if previous is not None:
+        version.labels(previous.model.name, previous.version).set(0)
+    version.labels(live.model.name, live.version).set(1)
     swaps.inc()
-    since.set(now.since.timestamp())
-    if (trained_at := trained_at_of(now)) is not None:
+    since.set(live.since.timestamp())
+    if (trained_at := trained_timestamp(live)) is not None:
         trained.set(trained_at)
 
 
-def trained_at_of(served: Served) -> float | None:
+def trained_timestamp(live: LiveModel) -> float | None:
     """Unix seconds; None for a model that does not say."""
     from datetime import datetime
 
     try:
-        return datetime.fromisoformat(str(served.model.about.get("trained_at"))).timestamp()
+        return datetime.fromisoformat(str(live.model.about.get("trained_at"))).timestamp()
     except ValueError:
         return None

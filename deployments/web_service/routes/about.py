@@ -10,13 +10,13 @@ from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
 from campaign.errors import StoreError
-from deployments.web_service import metrics
 from deployments.web_service.guarded import REFUSALS, Guarded, OpenToAll, Sentence
+from deployments.web_service.live_model import LiveModel
+from deployments.web_service.prometheus import render_metrics
 from deployments.web_service.refusals import NotReady, NotThere
-from deployments.web_service.served import Served
 from deployments.web_service.service import Service
 
-STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).parents[1] / "static"
 UNAVAILABLE: dict[int | str, dict[str, Any]] = {code: REFUSALS[code] for code in (401, 503)}
 
 guarded, public = APIRouter(route_class=Guarded), APIRouter(route_class=OpenToAll)
@@ -32,7 +32,7 @@ def page() -> FileResponse:
 async def model(request: Request) -> dict[str, Any]:
     """The model in service: how good it is, what it learnt from, what it asks for, and what gives the outcome away."""
     service: Service = request.app.state.service
-    return described(service.rotation.ready())
+    return describe_model(service.rotation.ready())
 
 
 @guarded.get(
@@ -72,29 +72,29 @@ async def alive() -> dict[str, str]:
 async def ready(request: Request) -> dict[str, Any]:
     """The model in service, and why a champion is not."""
     rotation = request.app.state.service.rotation
-    served: Served = rotation.ready()
+    live: LiveModel = rotation.ready()
     refused = rotation.refused and {"version": rotation.refused.champion, "reason": rotation.refused.why}
     return {
         "status": "ready",
-        "model": served.model.name,
-        "version": served.version,
-        "since": served.since.isoformat(timespec="seconds"),
-        "checked": served.proof,
+        "model": live.model.name,
+        "version": live.version,
+        "since": live.since.isoformat(timespec="seconds"),
+        "checked": live.check_result,
         "refused": refused,
-        "registry": rotation.silence or "answers",
+        "registry": rotation.registry_error or "answers",
     }
 
 
 @public.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def prometheus() -> Response:
     """For Prometheus."""
-    text, kind = metrics.exposition()
-    return Response(text, headers={"content-type": kind})
+    text, content_type = render_metrics()
+    return Response(text, headers={"content-type": content_type})
 
 
-def described(served: Served) -> dict[str, Any]:
+def describe_model(live: LiveModel) -> dict[str, Any]:
     """The answer of `GET /model`."""
-    about, encoder = served.model.about, served.model.encoder
+    about, encoder = live.model.about, live.model.encoder
     features = [
         {
             "field": column.name.lower(),
@@ -109,8 +109,8 @@ def described(served: Served) -> dict[str, Any]:
         for column in encoder.features
     ]
     return {
-        "name": served.model.name,
-        "version": served.version,
+        "name": live.model.name,
+        "version": live.version,
         "feature_set": encoder.feature_set,
         "metrics": about.get("metrics", {}),
         "trained": {
@@ -123,6 +123,6 @@ def described(served: Served) -> dict[str, Any]:
         },
         "features": features,
         "leaks": " ".join(about.get("leaks", [])) or "No feature gives the outcome away.",
-        "since": served.since.isoformat(timespec="seconds"),
-        "checked": served.proof,
+        "since": live.since.isoformat(timespec="seconds"),
+        "checked": live.check_result,
     }

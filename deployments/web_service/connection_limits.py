@@ -8,7 +8,7 @@ REQUEST_SECONDS = 30.0  # from a request's first byte (or the connection) to the
 HEAD_BYTES = 1 << 16
 
 
-class Patient(HttpToolsProtocol):
+class LimitedHttpProtocol(HttpToolsProtocol):
     """uvicorn itself waits for ever for a request to end, and keeps a head of any length."""
 
     began: float | None = None  # while a request is coming in
@@ -18,14 +18,14 @@ class Patient(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.began = self.loop.time()
-        self.loop.call_later(REQUEST_SECONDS, self._look)
+        self.loop.call_later(REQUEST_SECONDS, self._check_time)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.in_head and self.began is not None:
             self.head_bytes += len(data)
             if self.head_bytes > HEAD_BYTES:
-                self._end(431)
+                self._refuse(431)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -39,17 +39,17 @@ class Patient(HttpToolsProtocol):
         super().on_message_complete()
         self.began = None
 
-    def _look(self) -> None:
+    def _check_time(self) -> None:
         # One timer a connection, and none a request: timers cost.
         if self.transport.is_closing():
             return
         now = self.loop.time()
         if self.began is not None and now - self.began >= REQUEST_SECONDS:
-            self._end(408)
+            self._refuse(408)
             return
-        self.loop.call_later(REQUEST_SECONDS - (now - self.began if self.began is not None else 0), self._look)
+        self.loop.call_later(REQUEST_SECONDS - (now - self.began if self.began is not None else 0), self._check_time)
 
-    def _end(self, status: int) -> None:
+    def _refuse(self, status: int) -> None:
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()

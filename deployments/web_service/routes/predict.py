@@ -8,17 +8,17 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from campaign.decision import predicts_success
-from deployments.web_service import metrics
-from deployments.web_service.body import GONE, ONE_CAMPAIGN, Gone, Receive, body_of, refuse_unless_json
+from deployments.web_service import prometheus
+from deployments.web_service.body import GONE, ONE_CAMPAIGN, Gone, Receive, body_of, require_json
 from deployments.web_service.documents import json_body
 from deployments.web_service.guarded import REFUSALS, Guarded
 from deployments.web_service.refusals import Headers, Refusal
 from deployments.web_service.service import Service
 
 ROUTE = "/predict"
-_answered, _failed = metrics.requests.labels(ROUTE, "200"), metrics.requests.labels(ROUTE, "500")
-_seconds = metrics.latency.labels(ROUTE)
-_outcomes = {True: metrics.predictions.labels("success"), False: metrics.predictions.labels("failure")}
+_answered, _failed = prometheus.requests.labels(ROUTE, "200"), prometheus.requests.labels(ROUTE, "500")
+_seconds = prometheus.latency.labels(ROUTE)
+_outcomes = {True: prometheus.predictions.labels("success"), False: prometheus.predictions.labels("failure")}
 
 
 class Prediction(BaseModel):
@@ -60,7 +60,7 @@ class PredictOne:
         counted = _failed
         try:
             self.service.keys.check(scope["headers"])
-            refuse_unless_json(scope["headers"])
+            require_json(scope["headers"])
             body = self.answer(await body_of(receive, ONE_CAMPAIGN))
             headers: Headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -68,9 +68,9 @@ class PredictOne:
             counted = _answered
         except Refusal as refusal:
             await refusal.send(send)
-            counted = metrics.requests.labels(ROUTE, str(refusal.status))
+            counted = prometheus.requests.labels(ROUTE, str(refusal.status))
         except Gone:
-            counted = metrics.requests.labels(ROUTE, str(GONE))
+            counted = prometheus.requests.labels(ROUTE, str(GONE))
         finally:
             counted.inc()
             _seconds.observe(perf_counter() - began)
@@ -78,16 +78,16 @@ class PredictOne:
     def answer(self, body: bytes) -> bytes:
         """Score, count and capture. Raises `Refusal`."""
         service = self.service
-        served = service.rotation.served or service.rotation.ready()
+        live = service.rotation.live or service.rotation.ready()
         campaign = service.request.read(body)
-        probability, unknown = served.score(campaign)
+        probability, unknown = live.score(campaign)
         for name in unknown:
-            metrics.unknown.labels(name).inc()
+            prometheus.unknown.labels(name).inc()
         success = predicts_success(probability)
         _outcomes[success].inc()
         prediction_id = service.capture.new_id()
-        service.capture.add(prediction_id, campaign, probability, served.version)
+        service.capture.add(prediction_id, campaign, probability, live.version)
         return (
             f'{{"success":{"true" if success else "false"},"probability":{probability!r},'
-            f'"model_version":{json.dumps(served.version)},"prediction_id":"{prediction_id}"}}'
+            f'"model_version":{json.dumps(live.version)},"prediction_id":"{prediction_id}"}}'
         ).encode()

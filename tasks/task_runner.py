@@ -16,14 +16,11 @@ class ConfiguredTaskRunner(ThreadPoolTaskRunner):
     So the setting is read for each run, and none when a flow is imported.
     """
 
-    def __init__(self) -> None:
-        # One piece after the other: each uses all cores by itself, and two would take twice the memory.
-        super().__init__(max_workers=1)
-
     def duplicate(self) -> TaskRunner[Any]:  # type: ignore[override]
         scheduler = Settings().dask_scheduler
         if not scheduler:
-            return super().duplicate()
+            # One piece after the other: each uses all cores by itself, and two would take twice the memory.
+            return ThreadPoolTaskRunner(max_workers=1)
         from prefect_dask import DaskTaskRunner
 
         return DaskTaskRunner(address=scheduler)

@@ -1,7 +1,7 @@
 """What was asked and answered, written to the store in small Parquet files, off every request's path.
 
 `captured/day=YYYY-MM-DD/*.parquet`: the day of the answer in UTC, the columns of CAPTURE_SCHEMA. A file may repeat rows
-of another (a write that was retried, a merge that was killed before it removed the parts): a reader keeps one row of each
+of another (a write retried, a merge killed before it removed the parts): a reader keeps one row of each
 `prediction_id`.
 """
 

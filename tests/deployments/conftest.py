@@ -44,5 +44,5 @@ def serve(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 def web(serve: Callable[..., Web], champion: Path) -> Web:
     """A service that has the champion."""
     started = serve(CAMPAIGN_BUNDLE=str(champion))
-    started.service.rotation.look()
+    started.service.rotation.refresh()
     return started

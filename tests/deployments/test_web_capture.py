@@ -119,7 +119,7 @@ def test_a_store_that_stays_away_costs_a_bounded_memory_and_the_rest_is_counted(
 ) -> None:
     monkeypatch.setattr(capture, "MAX_QUEUED", 30)
     monkeypatch.setattr(capture, "MAX_WAITING", 50)
-    dropped = capture.metrics.dropped._value.get
+    dropped = capture.prometheus.dropped._value.get
     before = dropped()
     with out_of_order(kept):
         for _ in range(4):

@@ -1,0 +1,17 @@
+import pytest
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect_dask import DaskTaskRunner
+
+from flows.batch_scoring import batch_scoring
+from flows.training import training
+
+
+@pytest.mark.parametrize("flow", [training, batch_scoring])
+def test_a_run_takes_the_runner_that_is_configured_when_it_starts(flow, monkeypatch):
+    """Prefect asks the flow's runner for a duplicate at each start: a flow that was imported before follows."""
+    monkeypatch.delenv("CAMPAIGN_DASK_SCHEDULER", raising=False)
+    assert type(flow.task_runner.duplicate()) is ThreadPoolTaskRunner
+    monkeypatch.setenv("CAMPAIGN_DASK_SCHEDULER", "tcp://127.0.0.1:1")
+    assert isinstance(flow.task_runner.duplicate(), DaskTaskRunner)
+    monkeypatch.setenv("CAMPAIGN_DASK_SCHEDULER", "")
+    assert type(flow.task_runner.duplicate()) is ThreadPoolTaskRunner

@@ -25,7 +25,7 @@ def test_the_locks_pin_every_package_with_hashes_and_name_no_address():
         assert "://" not in text
         packages = re.findall(r"^[a-z0-9].*$", text, flags=re.MULTILINE)
         assert packages
-        assert all("==" in one for one in packages)
+        assert all("==" in package for package in packages)
         assert text.count("--hash=") >= len(packages)
 
 

@@ -105,9 +105,9 @@ def predict(work: Path, *arguments: str) -> Ended:
 
 def totals(ended: Ended) -> tuple[int, int]:
     assert ended.returncode == 0, ended.stderr
-    found = re.search(r"Total successful campaigns: (\d+)\nTotal unsuccessful campaigns: (\d+)\n", ended.stdout)
-    assert found, ended.stdout
-    return int(found[1]), int(found[2])
+    counts = re.search(r"Total successful campaigns: (\d+)\nTotal unsuccessful campaigns: (\d+)\n", ended.stdout)
+    assert counts, ended.stdout
+    return int(counts[1]), int(counts[2])
 
 
 def refusal(ended: Ended) -> str:
@@ -123,15 +123,15 @@ def test_totals_are_those_of_the_predictions(work: Path, frame: pd.DataFrame, bu
     ended = predict(work, "day.parquet")
     written = pq.read_table(work / "day-predictions.parquet")
     assert {field.name: str(field.type) for field in written.schema} == COLUMNS
-    found = written.to_pandas()
-    assert totals(ended) == ((found.success == 1).sum(), (found.success == 0).sum())
-    assert found.CampaignID.tolist() == frame.drop(index=list(BAD)).CampaignID.tolist()
-    assert set(found.model_version) == {"7"}
+    predictions = written.to_pandas()
+    assert totals(ended) == ((predictions.success == 1).sum(), (predictions.success == 0).sum())
+    assert predictions.CampaignID.tolist() == frame.drop(index=list(BAD)).CampaignID.tolist()
+    assert set(predictions.model_version) == {"7"}
     model = ScoringModel.load(bundle, "7")
     batch = next(read_campaigns(str(work / "day.parquet"), FEATURES))
     expected = np.delete(model.probabilities_of(batch), list(BAD))
-    np.testing.assert_array_equal(found.probability, expected)
-    np.testing.assert_array_equal(found.success, expected > 0.5)
+    np.testing.assert_array_equal(predictions.probability, expected)
+    np.testing.assert_array_equal(predictions.success, expected > 0.5)
 
 
 def test_bad_rows_are_put_aside_with_their_reasons(work: Path) -> None:
@@ -164,7 +164,7 @@ def test_without_bad_rows_nothing_is_said_of_them_and_an_earlier_quarantine_goes
 
 
 @pytest.mark.parametrize(
-    ("name", "damage", "said"),
+    ("name", "damage", "expected"),
     [
         ("day.parquet", lambda data: data[: len(data) // 2], "day.parquet: it is damaged or truncated"),
         ("day.parquet", lambda data: b"", "day.parquet: the file is empty"),
@@ -173,10 +173,10 @@ def test_without_bad_rows_nothing_is_said_of_them_and_an_earlier_quarantine_goes
     ],
     ids=["half a Parquet", "empty", "a column is missing", "a short line at the end"],
 )
-def test_a_damaged_file_leaves_earlier_predictions_alone(work: Path, name: str, damage: Any, said: str) -> None:
+def test_a_damaged_file_leaves_earlier_predictions_alone(work: Path, name: str, damage: Any, expected: str) -> None:
     (work / "day-predictions.parquet").write_text("earlier")
     (work / name).write_bytes(damage((work / name).read_bytes()))
-    assert said in refusal(in_process(work, name))
+    assert expected in refusal(in_process(work, name))
     assert sorted(path.name for path in work.iterdir()) == ["day-predictions.parquet", "day.csv", "day.parquet"]
     assert (work / "day-predictions.parquet").read_text() == "earlier"
 
@@ -186,7 +186,7 @@ def test_a_file_that_is_not_there_is_named(work: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("out", "said"),
+    ("out", "expected"),
     [
         ("day.parquet", "which is the input itself"),
         ("predictions.csv", "predictions are Parquet"),
@@ -195,9 +195,9 @@ def test_a_file_that_is_not_there_is_named(work: Path) -> None:
         ("/proc/nowhere/a.parquet", 'docker run -v "$PWD:/work"'),
     ],
 )
-def test_a_place_that_cannot_be_written_to_is_refused(work: Path, out: str, said: str) -> None:
+def test_a_place_that_cannot_be_written_to_is_refused(work: Path, out: str, expected: str) -> None:
     before = (work / "day.parquet").read_bytes()
-    assert said in refusal(in_process(work, "day.parquet", "--out", out))
+    assert expected in refusal(in_process(work, "day.parquet", "--out", out))
     assert (work / "day.parquet").read_bytes() == before
 
 
@@ -206,10 +206,10 @@ def test_a_place_that_cannot_be_written_to_is_refused(work: Path, out: str, said
 
 def test_without_a_champion_both_ways_to_give_one_are_named(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAMPAIGN_BUNDLE", str(work / "nothing"))
-    said = refusal(predict(work, "day.csv"))
-    assert "Set MLFLOW_TRACKING_URI to a tracking server" in said
-    assert "`campaign champion export DIR`" in said
-    assert "-v DIR:/bundle:ro" in said
+    message = refusal(predict(work, "day.csv"))
+    assert "Set MLFLOW_TRACKING_URI to a tracking server" in message
+    assert "`campaign champion export DIR`" in message
+    assert "-v DIR:/bundle:ro" in message
 
 
 @pytest.mark.parametrize("file", ["version.txt", "forest.npz"])
@@ -221,9 +221,9 @@ def test_a_bundle_that_is_not_whole_is_to_be_written_again(
         if path.name != file:
             (work / "bundle" / path.name).write_bytes(path.read_bytes())
     monkeypatch.setenv("CAMPAIGN_BUNDLE", str(work / "bundle"))
-    said = refusal(in_process(work, "day.csv"))
-    assert "is not whole" in said or "is damaged or not whole" in said
-    assert "Write it again" in said
+    message = refusal(in_process(work, "day.csv"))
+    assert "is not whole" in message or "is damaged or not whole" in message
+    assert "Write it again" in message
 
 
 def test_the_alias_in_mlflow_names_the_champion(work: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,9 +254,9 @@ def test_the_alias_in_mlflow_names_the_champion(work: Path, bundle: Path, monkey
 def test_an_mlflow_that_is_away_is_named_without_its_password(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    said = refusal(in_process(work, "day.csv"))
-    assert "MLflow at http://127.0.0.1:9 does not say who is champion" in said
-    assert "secret" not in said
+    message = refusal(in_process(work, "day.csv"))
+    assert "MLflow at http://127.0.0.1:9 does not say who is champion" in message
+    assert "secret" not in message
 
 
 # Where the campaigns come from
@@ -299,16 +299,16 @@ def test_a_file_on_the_web_is_predicted_like_the_same_file_here(work: Path, site
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "expected"),
     [
         ("none.csv?signature=secret", "none.csv: cannot be downloaded (404 Not Found)."),
         ("cut/day.csv?signature=secret", "cut/day.csv: cannot be downloaded (it ended after"),
     ],
 )
-def test_a_download_that_fails_or_breaks_off_is_no_answer(work: Path, site: str, address: str, said: str) -> None:
-    told = refusal(in_process(work, f"{site}/{address}"))
-    assert said in told
-    assert "secret" not in told
+def test_a_download_that_fails_or_breaks_off_is_no_answer(work: Path, site: str, address: str, expected: str) -> None:
+    message = refusal(in_process(work, f"{site}/{address}"))
+    assert expected in message
+    assert "secret" not in message
     assert not (work / "day-predictions.parquet").exists()
 
 
@@ -319,11 +319,11 @@ def test_campaigns_and_predictions_may_be_in_a_bucket(work: Path, s3: str) -> No
     here = totals(in_process(work, "day.parquet"))
     assert totals(in_process(work, "s3://campaign/batch/day.parquet", "--out", "s3://campaign/batch/out/")) == here
     for name in ("day-predictions.parquet", "day-predictions-quarantine.parquet"):
-        there, mine = pq.read_table(f"campaign/batch/out/{name}", filesystem=store), pq.read_table(work / name)
+        remote, local = pq.read_table(f"campaign/batch/out/{name}", filesystem=store), pq.read_table(work / name)
         assert (
-            there.drop_columns("source") == mine.drop_columns("source")
-            if "source" in mine.schema.names
-            else there == mine
+            remote.drop_columns("source") == local.drop_columns("source")
+            if "source" in local.schema.names
+            else remote == local
         )
     assert "s3://campaign/batch/none.csv" in refusal(in_process(work, "s3://campaign/batch/none.csv"))
 

@@ -151,7 +151,7 @@ def test_answers_on_both_sides_of_midnight_lie_in_two_days(kept: Capture) -> Non
 
 
 def answered(kept: Capture, *ids: str, at: datetime = YESTERDAY) -> None:
-    kept.add_table(as_table([(one, VALUES, 0.25, "7", at.timestamp()) for one in ids]))
+    kept.add_table(as_table([(prediction_id, VALUES, 0.25, "7", at.timestamp()) for prediction_id in ids]))
     kept.flush()
 
 

@@ -83,13 +83,13 @@ def scored(model: ScoringModel, campaigns: list[Mapping[str, Any]], folder: Path
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_contributions_and_baseline_add_up_to_the_probability(model: ScoringModel, case: dict[str, Any]) -> None:
-    told = explain(model, CAMPAIGN | case)
-    total = told["baseline"] + sum(one["contribution"] for one in told["contributions"])
-    assert total == pytest.approx(told["probability"], abs=1e-9)
-    assert sorted(one["field"] for one in told["contributions"]) == sorted(
+    explanation = explain(model, CAMPAIGN | case)
+    total = explanation["baseline"] + sum(share["contribution"] for share in explanation["contributions"])
+    assert total == pytest.approx(explanation["probability"], abs=1e-9)
+    assert sorted(share["field"] for share in explanation["contributions"]) == sorted(
         column.name.lower() for column in model.encoder.features
     )
-    sizes = [abs(one["contribution"]) for one in told["contributions"]]
+    sizes = [abs(share["contribution"]) for share in explanation["contributions"]]
     assert sizes == sorted(sizes, reverse=True)
 
 
@@ -98,11 +98,11 @@ def test_curves_say_what_the_model_says_at_each_of_their_points(
     model: ScoringModel, case: dict[str, Any], tmp_path: Path
 ) -> None:
     campaign = CAMPAIGN | case
-    told = explain(model, campaign)
+    explanation = explain(model, campaign)
     [alone] = scored(model, [campaign], tmp_path)
-    assert told["probability"] == alone
-    assert told["success"] is bool(alone > 0.5)
-    for curve in told["curves"]:
+    assert explanation["probability"] == alone
+    assert explanation["success"] is bool(alone > 0.5)
+    for curve in explanation["curves"]:
         [name] = [column.name for column in FEATURES if column.name.lower() == curve["field"]]
         expected = scored(model, [campaign | {name: amount} for amount in curve["x"]], tmp_path)
         np.testing.assert_array_equal(curve["probability"], expected)
@@ -125,21 +125,21 @@ def test_a_curve_spans_the_present_amount_and_the_place_where_goal_and_raised_me
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_answer_is_json(model: ScoringModel, case: dict[str, Any]) -> None:
-    told = explain(model, CAMPAIGN | case)
-    assert json.loads(json.dumps(told, allow_nan=False)) == told
-    assert told["model_version"] == "7"
+    explanation = explain(model, CAMPAIGN | case)
+    assert json.loads(json.dumps(explanation, allow_nan=False)) == explanation
+    assert explanation["model_version"] == "7"
 
 
 def test_each_fact_comes_with_its_value(model: ScoringModel) -> None:
-    told = {one["field"]: one["value"] for one in explain(model, CAMPAIGN)["contributions"]}
-    assert told == {column.name.lower(): CAMPAIGN[column.name] for column in model.encoder.features}
+    explanation = {share["field"]: share["value"] for share in explain(model, CAMPAIGN)["contributions"]}
+    assert explanation == {column.name.lower(): CAMPAIGN[column.name] for column in model.encoder.features}
 
 
 def test_goal_and_raised_decide_where_the_model_sees_both(published: ScoringModel) -> None:
-    told = explain(published, CAMPAIGN)
-    sizes = {one["field"]: abs(one["contribution"]) for one in told["contributions"]}
+    explanation = explain(published, CAMPAIGN)
+    sizes = {share["field"]: abs(share["contribution"]) for share in explanation["contributions"]}
     assert sizes["goalamount"] + sizes["raisedamount"] > 0.9 * sum(sizes.values())
-    goal, raised = told["curves"]
+    goal, raised = explanation["curves"]
     assert (goal["field"], raised["field"]) == ("goalamount", "raisedamount")
     assert goal["probability"][0] > 0.9 > 0.1 > goal["probability"][-1]
     assert raised["probability"][0] < 0.1 < 0.9 < raised["probability"][-1]
@@ -148,11 +148,11 @@ def test_goal_and_raised_decide_where_the_model_sees_both(published: ScoringMode
 def test_a_model_of_what_is_known_at_launch_has_nine_facts_and_no_curve_of_the_amount_raised(
     launch: ScoringModel,
 ) -> None:
-    told = explain(launch, CAMPAIGN)
-    assert [curve["field"] for curve in told["curves"]] == ["goalamount"]
-    assert len(told["contributions"]) == 9
+    explanation = explain(launch, CAMPAIGN)
+    assert [curve["field"] for curve in explanation["curves"]] == ["goalamount"]
+    assert len(explanation["contributions"]) == 9
     known = {column.name: CAMPAIGN[column.name] for column in launch.encoder.features}
-    assert explain(launch, known) == told
+    assert explain(launch, known) == explanation
 
 
 def test_the_baseline_is_the_mean_over_the_background_that_is_named(model: ScoringModel, tmp_path: Path) -> None:

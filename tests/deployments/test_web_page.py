@@ -97,12 +97,12 @@ def visiting(
     wrong: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
     yield page
     context.close()
     assert [url for url in asked if not url.startswith((f"{address}/", f"blob:{address}/"))] == []
     noted = "Failed to load resource" if refusals else "\0"
-    assert [one for one in wrong if noted not in one] == []
+    assert [message for message in wrong if noted not in message] == []
 
 
 def opened(page: Page, address: str) -> Page:
@@ -126,7 +126,7 @@ def refusing(browser: Browser, site: str) -> Iterator[Page]:
 
 def typed(page: Page, **values: Any) -> dict[str, Any]:
     """Enter values; gives what the service answers to the last of them."""
-    with page.expect_response(lambda one: asks(one.request, values) and one.ok) as answer:
+    with page.expect_response(lambda response: asks(response.request, values) and response.ok) as answer:
         for field, value in values.items():
             page.locator(f"#{field}").fill(str(value))
     return answer.value.json()
@@ -140,8 +140,8 @@ def percent(probability: float) -> str:
     return "<1%" if probability < 0.005 else ">99%" if probability >= 0.995 else f"{int(probability * 100 + 0.5)}%"
 
 
-def width_of(one: Locator) -> float:
-    box = one.bounding_box()
+def width_of(element: Locator) -> float:
+    box = element.bounding_box()
     assert box is not None
     return box["width"]
 
@@ -157,8 +157,8 @@ def test_the_chance_is_there_before_anything_is_touched(browser: Browser, site: 
     with visiting(browser, site) as page:
         with page.expect_response("**/explain") as answer:
             page.goto(site)
-        told = answer.value.json()
-        expect(page.locator("#probability")).to_have_text(percent(told["probability"]))
+        explanation = answer.value.json()
+        expect(page.locator("#probability")).to_have_text(percent(explanation["probability"]))
         expect(page.locator("#verdict")).to_have_text(re.compile("reach its goal|fall|either way"))
         expect(page.locator("footer")).to_contain_text("version 7")
         expect(page.locator("footer")).to_contain_text("November 20, 2026")
@@ -180,7 +180,7 @@ def test_the_chance_follows_a_slider_and_so_do_its_number_and_the_curves(page: P
     expect(page.locator("#position")).to_contain_text("$20,000 raised towards a goal of $1,000")
     after = page.locator("#curves path.line").evaluate_all("lines => lines.map((line) => line.getAttribute('d'))")
     assert len(before) == len(after) == 2
-    assert all(one != other for one, other in zip(before, after, strict=True))
+    assert all(old != new for old, new in zip(before, after, strict=True))
     assert page.locator("#curves .present").first.get_attribute("cx") != dot
 
 
@@ -191,7 +191,7 @@ def test_the_chance_follows_a_slider_and_so_do_its_number_and_the_curves(page: P
 def test_a_number_may_be_typed_as_people_write_it_and_lie_beyond_the_slider(
     page: Page, text: str, meant: float
 ) -> None:
-    with page.expect_response(lambda one: asks(one.request, {"raisedamount": meant})) as answer:
+    with page.expect_response(lambda response: asks(response.request, {"raisedamount": meant})) as answer:
         page.locator("#raisedamount").fill(text)
     assert answer.value.ok
     page.locator("#raisedamount").blur()
@@ -204,7 +204,7 @@ def test_a_number_may_be_typed_as_people_write_it_and_lie_beyond_the_slider(
 
 def test_choices_are_sent_under_their_own_names(page: Page) -> None:
     wanted = {"category": "Games", "launchmonth": "August", "country": "UK", "currency": "GBP", "videoincluded": "No"}
-    with page.expect_response(lambda one: asks(one.request, wanted)) as answer:
+    with page.expect_response(lambda response: asks(response.request, wanted)) as answer:
         page.get_by_label("Category").select_option("Games")
         page.get_by_label("Launch month").select_option("August")
         page.get_by_label("Country").select_option("UK")
@@ -247,19 +247,19 @@ def test_where_the_model_contradicts_the_amounts_the_page_says_which_is_exact(pa
 
 
 def answer_with(route: Route, **values: Any) -> None:
-    told = route.fetch()
-    route.fulfill(response=told, json=told.json() | values)
+    response = route.fetch()
+    route.fulfill(response=response, json=response.json() | values)
 
 
 def test_what_drives_the_prediction_adds_up_to_it(page: Page) -> None:
-    told = typed(page, goalamount=30_000, raisedamount=29_000)
-    expect(page.locator("#drivers .sum")).to_contain_text(f"{told['probability'] * 100:.1f}%.")
+    explanation = typed(page, goalamount=30_000, raisedamount=29_000)
+    expect(page.locator("#drivers .sum")).to_contain_text(f"{explanation['probability'] * 100:.1f}%.")
     rows = page.locator("#drivers li")
     expect(rows).to_have_count(len(FEATURES))
     shown = [float(text.replace("−", "-")) for text in page.locator("#drivers .points").evaluate_all(
         "all => all.map((one) => one.firstChild.textContent)")]  # fmt: skip
-    assert told["baseline"] * 100 + sum(shown) == pytest.approx(told["probability"] * 100, abs=0.6)
-    sent = {one["field"]: one["contribution"] * 100 for one in told["contributions"]}
+    assert explanation["baseline"] * 100 + sum(shown) == pytest.approx(explanation["probability"] * 100, abs=0.6)
+    sent = {share["field"]: share["contribution"] * 100 for share in explanation["contributions"]}
     assert shown[0] == pytest.approx(sent["raisedamount"], abs=0.051)
     expect(rows.first).to_contain_text("Raised amount $29,000")
     bars = rows.first.locator(".track i")
@@ -270,13 +270,13 @@ def test_what_drives_the_prediction_adds_up_to_it(page: Page) -> None:
 def test_an_answer_that_comes_late_does_not_replace_a_newer_one(page: Page) -> None:
     held: list[Route] = []
     page.route("**/explain", lambda route: route.continue_() if held else held.append(route))
-    with page.expect_request(lambda one: asks(one, {"raisedamount": 1_000})):
+    with page.expect_request(lambda request: asks(request, {"raisedamount": 1_000})):
         page.locator("#raisedamount").fill("1000")
     while not held:
         page.wait_for_timeout(10)
     typed(page, raisedamount=100_000)
     expect(page.locator("#probability")).to_have_text(">99%")
-    with page.expect_event("requestfinished", lambda one: asks(one, {"raisedamount": 1_000})):
+    with page.expect_event("requestfinished", lambda request: asks(request, {"raisedamount": 1_000})):
         held[0].continue_()
     # Two frames and a task later whatever the page does with that answer is done.
     page.evaluate(
@@ -298,10 +298,10 @@ def test_start_over_brings_the_first_campaign_back(page: Page) -> None:
 
 
 def test_a_curve_is_read_and_tried_by_keyboard(page: Page) -> None:
-    told = typed(page, goalamount=30_000, raisedamount=29_000)
-    [curve] = [one for one in told["curves"] if one["field"] == "raisedamount"]
+    explanation = typed(page, goalamount=30_000, raisedamount=29_000)
+    [curve] = [curve for curve in explanation["curves"] if curve["field"] == "raisedamount"]
     figure = page.locator("figure", has_text="If another amount were raised")
-    expect(figure.locator(".read")).to_have_text(f"Now: {percent(told['probability'])} at $29,000")
+    expect(figure.locator(".read")).to_have_text(f"Now: {percent(explanation['probability'])} at $29,000")
     picture = figure.get_by_role("img")
     expect(picture).to_have_attribute("aria-label", re.compile(r"raised amount: <1% at \$0, it rises above even at"))
     picture.focus()
@@ -335,10 +335,10 @@ def test_a_curve_is_read_and_tried_with_the_pointer(page: Page) -> None:
 
 
 def test_a_curve_is_there_as_a_table(page: Page) -> None:
-    told = typed(page, goalamount=30_000, raisedamount=29_000)
+    explanation = typed(page, goalamount=30_000, raisedamount=29_000)
     figure = page.locator("figure", has_text="If the goal were another")
     figure.get_by_text("As a table").click()
-    expect(figure.get_by_role("row", name="$30,000 (now)")).to_contain_text(percent(told["probability"]))
+    expect(figure.get_by_role("row", name="$30,000 (now)")).to_contain_text(percent(explanation["probability"]))
     expect(figure.get_by_role("row").nth(1)).to_have_text("$0>99%")
 
 
@@ -357,12 +357,12 @@ def test_a_value_that_physics_rules_out_is_told_next_to_its_field(refusing: Page
     expect(refusing.locator("#trouble")).to_be_hidden()
 
 
-@pytest.mark.parametrize(("text", "said"), [("abc", "Goal amount is not a number."), ("", "Goal amount is missing.")])
-def test_what_is_no_number_is_told_at_once_and_not_sent(page: Page, text: str, said: str) -> None:
+@pytest.mark.parametrize(("text", "fault"), [("abc", "Goal amount is not a number."), ("", "Goal amount is missing.")])
+def test_what_is_no_number_is_told_at_once_and_not_sent(page: Page, text: str, fault: str) -> None:
     sent: list[Any] = []
-    page.on("request", lambda one: sent.append(one.url))
+    page.on("request", lambda request: sent.append(request.url))
     page.locator("#goalamount").fill(text)
-    expect(page.locator("#goalamount-fault")).to_have_text(said)
+    expect(page.locator("#goalamount-fault")).to_have_text(fault)
     expect(page.locator("#trouble")).to_be_visible()
     assert sent == []
     typed(page, goalamount=9_000)
@@ -378,7 +378,7 @@ def test_a_service_that_is_away_is_told_in_words_and_asked_again(refusing: Page)
     refusing.locator("#file").set_input_files([file_of("a.csv", b"any")])
     expect(refusing.locator("#refused")).to_have_text("The service cannot be reached.")
     refusing.unroute(away)
-    with refusing.expect_response(lambda one: asks(one.request, {"goalamount": 9_000})):
+    with refusing.expect_response(lambda response: asks(response.request, {"goalamount": 9_000})):
         refusing.get_by_role("button", name="Try again").click()
     expect(refusing.locator("#trouble")).to_be_hidden()
     expect(refusing.locator("#verdict")).to_have_text("Almost certain to reach its goal")
@@ -396,9 +396,9 @@ def test_a_service_without_a_model_is_asked_again_when_it_says(browser: Browser,
 
 def test_a_new_champion_is_named_as_soon_as_it_answers(page: Page) -> None:
     def promoted(route: Route) -> None:
-        told = route.fetch()
+        response = route.fetch()
         key = "model_version" if route.request.url.endswith("/explain") else "version"
-        route.fulfill(response=told, json=told.json() | {key: "8"})
+        route.fulfill(response=response, json=response.json() | {key: "8"})
 
     page.route("**/explain", promoted)
     page.route("**/model", promoted)
@@ -410,11 +410,11 @@ def test_a_new_champion_is_named_as_soon_as_it_answers(page: Page) -> None:
 
 def test_a_column_that_the_schema_gains_is_asked_for_without_a_change_here(browser: Browser, site: str) -> None:
     def grown(route: Route) -> None:
-        told = route.fetch()
+        response = route.fetch()
         more = {"field": "numrewards", "name": "NumRewards", "meaning": "rewards on offer", "unit": "rewards",
                 "low": 0, "high": 40, "known": "at launch", "categories": []}  # fmt: skip
-        body = told.json()
-        route.fulfill(response=told, json=body | {"features": [*body["features"], more]})
+        body = response.json()
+        route.fulfill(response=response, json=body | {"features": [*body["features"], more]})
 
     with visiting(browser, site) as page:
         page.route("**/model", grown)
@@ -505,7 +505,7 @@ def test_a_second_table_takes_the_place_of_the_first(page: Page, campaigns: pd.D
 
 
 @pytest.mark.parametrize(
-    ("file", "said"),
+    ("file", "refusal"),
     [
         (
             file_of("a.csv", b"Goal,RaisedAmount\n1,2\n"),
@@ -516,9 +516,9 @@ def test_a_second_table_takes_the_place_of_the_first(page: Page, campaigns: pd.D
     ],
     ids=["a column is missing", "no Parquet", "a spreadsheet"],
 )
-def test_a_table_that_cannot_be_read_is_refused_in_words(refusing: Page, file: FilePayload, said: str) -> None:
+def test_a_table_that_cannot_be_read_is_refused_in_words(refusing: Page, file: FilePayload, refusal: str) -> None:
     refusing.locator("#file").set_input_files([file])
-    expect(refusing.locator("#refused")).to_have_text(re.compile(said))
+    expect(refusing.locator("#refused")).to_have_text(re.compile(refusal))
     expect(refusing.locator("#scored")).to_be_hidden()
 
 
@@ -619,7 +619,7 @@ def test_everything_is_reached_by_tab_and_nothing_holds_the_focus(page: Page) ->
         met.append(page.evaluate(here))
     controls = page.locator("#facts :is(input, select)").evaluate_all("all => all.map((one) => one.id)")
     assert {*FIELDS} <= {*controls}
-    assert [one for one in met if one in controls] == controls
+    assert [control for control in met if control in controls] == controls
     assert met.count("svg") == 2
     assert {"file", "template", "button", "summary"} <= {*met}
 
@@ -629,13 +629,13 @@ def test_the_form_is_filled_by_keyboard_alone(page: Page) -> None:
     page.keyboard.press("Control+A")
     page.keyboard.type("30000")
     page.keyboard.press("Tab")
-    with page.expect_response(lambda one: asks(one.request, {"goalamount": 30_100})):
+    with page.expect_response(lambda response: asks(response.request, {"goalamount": 30_100})):
         page.keyboard.press("ArrowRight")
     page.get_by_role("switch", name="Video included").focus()
-    with page.expect_response(lambda one: asks(one.request, {"videoincluded": "No"})):
+    with page.expect_response(lambda response: asks(response.request, {"videoincluded": "No"})):
         page.keyboard.press("Space")
     page.get_by_label("Category").focus()
-    with page.expect_response(lambda one: asks(one.request, {"category": "Film"})):
+    with page.expect_response(lambda response: asks(response.request, {"category": "Film"})):
         page.keyboard.press("ArrowDown")
 
 
@@ -652,9 +652,9 @@ def test_every_control_has_a_name_and_every_image_a_text(page: Page) -> None:
 
 
 def test_a_screen_reader_is_told_once_things_have_come_to_rest(page: Page) -> None:
-    told = typed(page, goalamount=30_000, raisedamount=90_000)
-    said = page.get_by_role("status").filter(has_text="%")
-    expect(said).to_have_text(f"{percent(told['probability'])}. Almost certain to reach its goal.")
+    explanation = typed(page, goalamount=30_000, raisedamount=90_000)
+    announced = page.get_by_role("status").filter(has_text="%")
+    expect(announced).to_have_text(f"{percent(explanation['probability'])}. Almost certain to reach its goal.")
 
 
 CONTRASTS = """() => {
@@ -693,15 +693,15 @@ def test_text_stands_out_from_its_ground(browser: Browser, site: str, campaigns:
         typed(page, raisedamount=0)
         page.locator("#file").set_input_files([as_file(campaigns, "csv")])
         expect(page.locator("#scored")).to_be_visible()
-        found = page.evaluate(CONTRASTS)
-        assert len(found) > 100
-        assert [one for one in found if not one["enough"]] == []
+        texts = page.evaluate(CONTRASTS)
+        assert len(texts) > 100
+        assert [text for text in texts if not text["enough"]] == []
         page.locator("#durationdays").fill("0")
         expect(page.locator("#durationdays-fault")).to_be_visible()
         shown = [
-            one for one in page.evaluate(CONTRASTS) if "Duration is not" in one["text"] or "Put the" in one["text"]
+            text for text in page.evaluate(CONTRASTS) if "Duration is not" in text["text"] or "Put the" in text["text"]
         ]
-        assert [one["enough"] for one in shown] == [True, True]
+        assert [text["enough"] for text in shown] == [True, True]
 
 
 def test_nothing_moves_for_those_who_asked_for_that(browser: Browser, site: str) -> None:

@@ -126,9 +126,9 @@ def test_a_model_that_does_not_fit_or_agree_is_refused_and_the_old_one_stays(
     registry.promote(number)
     web.service.rotation.refresh()
     assert version(web) == "1"
-    said = web.ask.get("/readyz").json()
-    assert (said["version"], said["refused"]["version"]) == ("1", number)
-    assert why in said["refused"]["reason"]
+    readiness = web.ask.get("/readyz").json()
+    assert (readiness["version"], readiness["refused"]["version"]) == ("1", number)
+    assert why in readiness["refused"]["reason"]
     assert web.count(f'campaign_model_refused{{version="{number}"}}') == 1
     registry.promote("1")
     web.service.rotation.refresh()

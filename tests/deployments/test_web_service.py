@@ -76,7 +76,7 @@ def test_a_campaign_gets_the_probability_that_a_day_of_files_gets(
     ids=["published", "cases", "true for yes", "numbers as text", "more fields", "a number as id", "no id"],
 )
 def test_a_campaign_may_be_spelled_in_several_ways(web: Web, spelled: dict[str, Any]) -> None:
-    plain, other = (web.ask.post("/predict", json=one) for one in (FILM, spelled))
+    plain, other = (web.ask.post("/predict", json=campaign) for campaign in (FILM, spelled))
     assert other.status_code == 200, other.text
     assert other.json()["probability"] == plain.json()["probability"]
 
@@ -156,7 +156,7 @@ def test_a_model_of_what_is_known_at_launch_does_not_ask_for_the_rest(
     }
     for body in (at_launch, FILM):
         assert web.ask.post("/predict", json=body).status_code == 200
-    assert {one["known"] for one in web.ask.get("/model").json()["features"]} == {"at launch"}
+    assert {feature["known"] for feature in web.ask.get("/model").json()["features"]} == {"at launch"}
     assert web.captured()["RaisedAmount"].to_pylist() == [None, 26_000.0]
 
 
@@ -199,7 +199,7 @@ def test_a_bad_row_gets_its_own_error_and_the_others_their_answer(web: Web, kind
     first, second, third, fourth = answer["predictions"]
     assert "numbackers is missing" in second["error"].lower()
     assert "raisedamount is negative" in third["error"].lower()
-    assert [one["row"] for one in answer["predictions"]] == [1, 2, 3, 4]
+    assert [row["row"] for row in answer["predictions"]] == [1, 2, 3, 4]
     assert first["prediction_id"] != fourth["prediction_id"]
 
 
@@ -221,7 +221,7 @@ def test_a_table_comes_back_as_it_was_with_four_columns_more(web: Web, kind: str
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "said"),
+    ("content", "kind", "reason"),
     [
         (b"goal\n1\n", "text/csv", "columns GoalAmount, RaisedAmount"),
         (b"", "text/csv", "empty"),
@@ -232,9 +232,9 @@ def test_a_table_comes_back_as_it_was_with_four_columns_more(web: Web, kind: str
         (b"\x00\xff\x00", "text/csv", "not a CSV file in UTF-8"),
     ],
 )
-def test_what_is_no_table_of_campaigns_is_refused_whole(web: Web, content: bytes, kind: str, said: str) -> None:
+def test_what_is_no_table_of_campaigns_is_refused_whole(web: Web, content: bytes, kind: str, reason: str) -> None:
     answer = web.ask.post("/predict/batch", content=content, headers={"content-type": kind})
-    assert said in " ".join(faults(answer).values())
+    assert reason in " ".join(faults(answer).values())
 
 
 @pytest.mark.parametrize("kind", ["rows", "csv", "parquet"])
@@ -254,14 +254,14 @@ def test_a_table_of_another_kind_is_refused(web: Web) -> None:
 
 
 def test_the_model_says_what_it_is_and_what_it_asks_for(web: Web) -> None:
-    said = web.ask.get("/model").json()
-    assert (said["name"], said["version"], said["metrics"]) == ("campaign-success", "7", {"roc_auc": 0.9})
-    assert said["trained"]["when"] == "2026-11-20T10:00:00+00:00"
-    assert said["leaks"] == "All."
-    assert [one["name"] for one in said["features"]] == list(NAMES)
-    goal = said["features"][0]
+    model = web.ask.get("/model").json()
+    assert (model["name"], model["version"], model["metrics"]) == ("campaign-success", "7", {"roc_auc": 0.9})
+    assert model["trained"]["when"] == "2026-11-20T10:00:00+00:00"
+    assert model["leaks"] == "All."
+    assert [feature["name"] for feature in model["features"]] == list(NAMES)
+    goal = model["features"][0]
     assert (goal["field"], goal["low"], goal["high"], goal["known"]) == ("goalamount", 1_000, 99_999, "at launch")
-    assert said["features"][4]["categories"] == ["Art", "Film", "Games", "Music", "Technology"]
+    assert model["features"][4]["categories"] == ["Art", "Film", "Games", "Music", "Technology"]
 
 
 def test_an_explanation_is_not_captured(web: Web) -> None:

@@ -68,12 +68,12 @@ def test_a_client_that_sends_byte_by_byte_is_answered_if_it_ends_in_time(web: We
 def test_many_slow_clients_keep_nobody_waiting(web: Web) -> None:
     slow = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(100)]
     try:
-        for one in slow:
-            one.sendall(HEAD + b"content-length: 900\r\n\r\n{")
+        for client in slow:
+            client.sendall(HEAD + b"content-length: 900\r\n\r\n{")
         assert still_up(web)
     finally:
-        for one in slow:
-            one.close()
+        for client in slow:
+            client.close()
 
 
 def test_a_head_without_end_is_refused(web: Web) -> None:

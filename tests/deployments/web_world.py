@@ -47,8 +47,8 @@ def write_bundle(folder: Path, version: str, trees: int = 5, feature_set: str = 
     model = ScoringModel(name, version, encoder, forest, about or {})
     model.save(folder)
     rows = pq.read_table(folder / "rows.parquet").slice(0, 500)
-    said = pa.array(forest.predict(encoder.encode(batch))[:500])
-    pq.write_table(rows.append_column("probability", said), folder / "reference.parquet")
+    probabilities = pa.array(forest.predict(encoder.encode(batch))[:500])
+    pq.write_table(rows.append_column("probability", probabilities), folder / "reference.parquet")
     (folder / "rows.parquet").unlink()
     (folder / "version.txt").write_text(f"{version}\n")
     return folder

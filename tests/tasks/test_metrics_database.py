@@ -41,7 +41,7 @@ def test_tables_that_are_there_keep_their_rows(empty):
     with database(empty).begin() as connection:
         connection.execute(sa.insert(metrics).values(**row, status="ok", computed_at=now()))
     with database(empty).connect() as connection:
-        [found] = connection.execute(sa.select(metrics)).all()
-    assert found.column_name == ""
-    assert found.value == 1.0
-    assert found.threshold is None
+        [row] = connection.execute(sa.select(metrics)).all()
+    assert row.column_name == ""
+    assert row.value == 1.0
+    assert row.threshold is None

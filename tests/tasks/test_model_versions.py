@@ -55,9 +55,9 @@ def test_without_a_champion_the_remedy_is_to_train_one(model):
 
 
 @pytest.mark.usefixtures("registry")
-@pytest.mark.parametrize(("model", "there"), [(MODEL, "3, 2, 1"), ("nobody", "none")])
-def test_a_version_that_is_not_there_is_answered_with_those_that_are(model, there):
-    with pytest.raises(NoChampion, match=f"{model} has no version 9 .there is: {there}."):
+@pytest.mark.parametrize(("model", "existing"), [(MODEL, "3, 2, 1"), ("nobody", "none")])
+def test_a_version_that_is_not_there_is_answered_with_those_that_are(model, existing):
+    with pytest.raises(NoChampion, match=f"{model} has no version 9 .there is: {existing}."):
         find_version(model, "9")
 
 

@@ -12,7 +12,7 @@ LABEL = (np.arange(ROWS) % 2).astype(np.int8)
 NOISE, OTHER_NOISE = RNG.normal(size=(2, ROWS))
 
 
-def said(signal: float, noise: np.ndarray = NOISE) -> np.ndarray:
+def probabilities(signal: float, noise: np.ndarray = NOISE) -> np.ndarray:
     return 1 / (1 + np.exp(-signal * (LABEL - 0.5) - noise))
 
 
@@ -21,12 +21,12 @@ def candidate(trial: int, probability: np.ndarray, cost: float) -> Candidate:
     return Candidate(trial, params, Size(8, roc_auc(LABEL, probability), log_loss(LABEL, probability), cost))
 
 
-BEST = said(3.0)
-SLIGHTLY_WORSE = said(2.99)
+BEST = probabilities(3.0)
+SLIGHTLY_WORSE = probabilities(2.99)
 # The same ranking, told with less confidence.
 TIMID = 0.5 + (SLIGHTLY_WORSE - 0.5) / 4
-WORSE_BY_CHANCE = said(2.97, 0.97 * NOISE + 0.243 * OTHER_NOISE)
-WORSE = said(2.8)
+WORSE_BY_CHANCE = probabilities(2.97, 0.97 * NOISE + 0.243 * OTHER_NOISE)
+WORSE = probabilities(2.8)
 
 
 @pytest.fixture
@@ -34,14 +34,16 @@ def choose(monkeypatch):
     """The choice between a best forest that costs 100 and one other, which a fit finds to be as the search said."""
 
     def choose(probability: np.ndarray, cost: float = 50.0, verified: np.ndarray | None = None):
-        found = {0: candidate(0, BEST, 100.0), 1: candidate(1, probability, cost)}
+        candidates = {0: candidate(0, BEST, 100.0), 1: candidate(1, probability, cost)}
         fits = {0: BEST, 1: probability if verified is None else verified}
         monkeypatch.setattr(
             "tasks.training.choose.verify",
-            lambda one, examples, seed: [(candidate(one.trial, fits[one.trial], one.size.cost), fits[one.trial])],
+            lambda given, examples, seed: [
+                (candidate(given.trial, fits[given.trial], given.size.cost), fits[given.trial])
+            ],
         )
         nothing = np.empty((ROWS, 0), np.float32)
-        return choose_forest([*found.values()], Examples(nothing, LABEL, nothing, LABEL), seed=1)
+        return choose_forest([*candidates.values()], Examples(nothing, LABEL, nothing, LABEL), seed=1)
 
     return choose
 
@@ -67,7 +69,7 @@ def test_a_cheaper_forest_that_is_as_good_is_chosen(choose, probability):
 
 @pytest.mark.parametrize(
     ("probability", "cost"),
-    [(WORSE, 1.0), (TIMID, 1.0), (SLIGHTLY_WORSE, 100.0), (SLIGHTLY_WORSE, 101.0), (said(0.5), 1.0)],
+    [(WORSE, 1.0), (TIMID, 1.0), (SLIGHTLY_WORSE, 100.0), (SLIGHTLY_WORSE, 101.0), (probabilities(0.5), 1.0)],
 )
 def test_else_the_best_is(choose, probability, cost):
     choice = choose(probability, cost)
@@ -82,13 +84,13 @@ def test_what_the_search_overrated_is_not_chosen(choose, verified):
 
 
 def test_a_forest_out_of_reach_is_not_even_fitted():
-    found = [candidate(0, BEST, 100.0), candidate(1, said(0.5), 1.0), candidate(2, TIMID, 1.0)]
-    assert shortlist(found, ROWS) == [0]
+    candidates = [candidate(0, BEST, 100.0), candidate(1, probabilities(0.5), 1.0), candidate(2, TIMID, 1.0)]
+    assert shortlist(candidates, ROWS) == [0]
 
 
 def test_few_forests_are_fitted_the_best_and_the_cheapest_among_them():
-    found = [candidate(0, BEST, 100.0), *(candidate(n, SLIGHTLY_WORSE, 60.0 - n) for n in range(1, 20))]
-    assert shortlist(found, ROWS) == [0, 19, 18]
+    candidates = [candidate(0, BEST, 100.0), *(candidate(n, SLIGHTLY_WORSE, 60.0 - n) for n in range(1, 20))]
+    assert shortlist(candidates, ROWS) == [0, 19, 18]
 
 
 def test_the_figures_of_a_choice_are_those_of_its_forest():
@@ -98,10 +100,10 @@ def test_the_figures_of_a_choice_are_those_of_its_forest():
     examples = Examples(X[:1_000], label[:1_000], X[1_000:], label[1_000:])
     params = ForestParams(n_estimators=16, max_depth=3, min_samples_leaf=5, max_features=2, max_samples=1.0)
     sizes = grow(params, examples, 1, lambda stage, auc: False).sizes
-    found = [Candidate(0, {**params, "n_estimators": size.trees}, size) for size in sizes]
-    choice = choose_forest(found, examples, seed=1)
-    for one in (choice.chosen, choice.best):
-        assert one.params["n_estimators"] == one.size.trees
+    candidates = [Candidate(0, {**params, "n_estimators": size.trees}, size) for size in sizes]
+    choice = choose_forest(candidates, examples, seed=1)
+    for forest in (choice.chosen, choice.best):
+        assert forest.params["n_estimators"] == forest.size.trees
     assert choice.chosen.size.cost <= choice.best.size.cost
     assert choice.chosen.size.roc_auc >= choice.best.size.roc_auc - max(TOLERANCE, choice.standard_error)
-    assert choose_forest(found, examples, seed=1) == choice
+    assert choose_forest(candidates, examples, seed=1) == choice

@@ -41,18 +41,19 @@ def test_every_row_is_in_one_part_as_it_was(data, feature_set):
     names = [column.name for column in features_of(feature_set)]
     assert sorted(np.concatenate([parts.rows(part) for part in PARTS])) == [*range(ROWS)]
     for part in PARTS:
-        matrix, mine = parts.matrix(part), table.take(parts.rows(part))
+        matrix, rows_of_part = parts.matrix(part), table.take(parts.rows(part))
         assert matrix.dtype == np.float32
-        assert matrix.shape == (len(mine), len(names))
-        assert (parts.labels(part) == mine.column("IsSuccessful").to_numpy()).all()
+        assert matrix.shape == (len(rows_of_part), len(names))
+        assert (parts.labels(part) == rows_of_part.column("IsSuccessful").to_numpy()).all()
         for at, name in enumerate(names):
             if name in CATEGORIES:
                 known = parts.encoder.categories[name]
                 wanted = [
-                    known.index(one) if one in known else UNKNOWN_CATEGORY for one in mine.column(name).to_pylist()
+                    known.index(category) if category in known else UNKNOWN_CATEGORY
+                    for category in rows_of_part.column(name).to_pylist()
                 ]
             else:
-                wanted = mine.column(name).to_numpy().astype(np.float32)
+                wanted = rows_of_part.column(name).to_numpy().astype(np.float32)
             assert (matrix[:, at] == wanted).all()
 
 

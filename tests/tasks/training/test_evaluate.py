@@ -45,7 +45,9 @@ def judged(trained) -> pd.DataFrame:
 def test_judged_alone_are_judged_each_with_its_own_prediction(trained, judged):
     data, parts, model = trained
     assert {bucket_of(campaign_id) for campaign_id in judged[ID]} == {TEST}
-    assert len(judged) == sum(bucket_of(one) == TEST for one in pq.read_table(data.path).column(ID).to_pylist())
+    assert len(judged) == sum(
+        bucket_of(campaign_id) == TEST for campaign_id in pq.read_table(data.path).column(ID).to_pylist()
+    )
     assert (judged[LABEL].to_numpy() == parts.labels("test")).all()
     assert (judged["probability"].to_numpy() == model.predict(parts.matrix("test"))).all()
     assert classification_metrics(judged[LABEL].to_numpy(), judged["probability"].to_numpy())["roc_auc"] > 0.9

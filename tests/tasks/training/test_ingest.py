@@ -23,8 +23,8 @@ class Site(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        found = self.path.startswith("/campaigns.csv")
-        self.send_response(200 if found else 503 if "broken" in self.path else 404)
+        exists = self.path.startswith("/campaigns.csv")
+        self.send_response(200 if exists else 503 if "broken" in self.path else 404)
         self.send_header("Content-Length", str(len(CSV) + ("cut" in self.path)))
         self.end_headers()
         self.wfile.write(CSV)
@@ -60,9 +60,9 @@ def kaggle(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("path", ["campaigns.csv", "campaigns.csv?token=1", "old/campaigns.csv"])
 def test_what_is_on_the_web_is_downloaded_under_its_name(site, tmp_path, path):
-    found = Path(fetch(f"{site}/{path}", tmp_path / "downloads"))
-    assert found.read_bytes() == CSV
-    assert found.name.endswith("-campaigns.csv")  # by which it is known as CSV
+    file = Path(fetch(f"{site}/{path}", tmp_path / "downloads"))
+    assert file.read_bytes() == CSV
+    assert file.name.endswith("-campaigns.csv")  # by which it is known as CSV
 
 
 def test_files_of_the_same_name_do_not_overwrite_each_other(site, tmp_path):
@@ -96,11 +96,11 @@ def test_the_one_file_of_a_kaggle_data_set_is_taken(kaggle, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("names", "told"), [((), "but 0 .none."), (("a.csv", "b.parquet"), "but 2 .a.csv, b.parquet.")]
+    ("names", "message"), [((), "but 0 .none."), (("a.csv", "b.parquet"), "but 2 .a.csv, b.parquet.")]
 )
-def test_a_kaggle_data_set_of_another_number_of_files_is_refused(kaggle, tmp_path, names, told):
+def test_a_kaggle_data_set_of_another_number_of_files_is_refused(kaggle, tmp_path, names, message):
     kaggle(*names)
-    with pytest.raises(BadInput, match=told):
+    with pytest.raises(BadInput, match=message):
         fetch("kaggle://owner/campaigns", tmp_path)
 
 

@@ -115,9 +115,9 @@ def test_the_same_seed_searches_the_same_points(url, examples, tmp_path):
     studies = [open_study(name, url, seed, FEATURES) for name, seed in (("a", 1), ("b", 1), ("c", 2))]
     for study in studies:
         bring_to(study, examples, 6)
-    one, same, other = map(counted, studies)
-    assert one == same
-    assert one[2:] != other[2:]
+    first, same, other = map(counted, studies)
+    assert first == same
+    assert first[2:] != other[2:]
 
 
 KILLED = """
@@ -205,11 +205,11 @@ def test_a_share_that_is_repeated_makes_no_trial_twice(url, examples):
 
 
 @pytest.mark.parametrize(
-    ("there", "total", "workers", "sizes"),
+    ("existing", "total", "workers", "sizes"),
     [(0, 12, 1, [5, 5, 2]), (4, 6, 1, [2]), (0, 6, 3, [2, 2, 2]), (0, 2, 5, [1, 1]), (6, 6, 1, []), (9, 6, 2, [])],
 )
-def test_what_is_missing_is_shared_out(there, total, workers, sizes):
-    shares = shares_of(there, total, workers, 400)
+def test_what_is_missing_is_shared_out(existing, total, workers, sizes):
+    shares = shares_of(existing, total, workers, 400)
     assert [share.trials for share in shares] == sizes
     assert len({share.name for share in shares}) == len(sizes)
 
@@ -223,5 +223,5 @@ def test_however_many_trials_there_are_their_shares_are_bounded():
 def test_each_other_question_has_a_study_of_its_own():
     usual = {"model": "m", "digest": "d", "feature_set": "published", "seed": 1}
     others = [usual | other for other in ({}, {"digest": "e"}, {"feature_set": "launch"}, {"seed": 2}, {"model": "n"})]
-    assert len({study_name(**one) for one in others}) == len(others)
+    assert len({study_name(**arguments) for arguments in others}) == len(others)
     assert study_name(**usual) == "m-d-published-1-1"

@@ -1,4 +1,4 @@
-"""What Prometheus is told. With several workers the client library keeps the counts in files that they share."""
+"""The metrics for Prometheus. With several workers the client library keeps the counts in files that they share."""
 
 import os
 

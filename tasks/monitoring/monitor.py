@@ -44,7 +44,7 @@ class MonitoredDay:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A day's rows for the metrics table, and what of them is told of the day."""
+    """A day's rows for the metrics table, and what the flow gives of them."""
 
     rows: list[MetricRow]
     drift: Drift

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -172,11 +172,10 @@ def cut_into_pieces(spans: list[Span]) -> list[list[Span]]:
     return pieces
 
 
-def share_out(pieces: list[Piece], most: int) -> list[list[Piece]]:
+def split_among_tasks(pieces: list[Piece], most: int) -> list[list[Piece]]:
     """Pieces in order, in lists for a task run each: of PIECES_A_TASK, or more where that is over `most`."""
     lists = max(1, min(most, -(-len(pieces) // PIECES_A_TASK)))
-    bounds = [len(pieces) * number // lists for number in range(lists + 1)]
-    return [pieces[first:last] for first, last in pairwise(bounds)]
+    return [[pieces[at] for at in places] for places in np.array_split(np.arange(len(pieces)), lists)]
 
 
 def join_neighbours(spans: list[Span]) -> Iterator[Span]:

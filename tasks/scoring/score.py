@@ -16,7 +16,7 @@ from tasks.manifest import Manifest, Rows, manifest_path, read_manifest
 from tasks.metrics_database import database, scored
 from tasks.model_versions import Version, load_version, require_champion
 from tasks.retries import RETRIES
-from tasks.scoring.pieces import Piece, share_out
+from tasks.scoring.pieces import Piece, split_among_tasks
 from tasks.scoring.scored_pieces import ScoredPiece, score_all, score_inputs
 from tasks.task_runner import MAX_TASK_RUNS
 
@@ -131,7 +131,7 @@ def score_day(day: date, champion: Version, most_tasks: int = MAX_TASK_RUNS) -> 
         raise BadInput(f"{store.at(f'incoming/day={day}')} holds no Parquet file.", "Put the day's campaigns there.")
 
     def score_in_task_runs(pieces: list[Piece]) -> list[ScoredPiece]:
-        shares = share_out(pieces, most_tasks)
+        shares = split_among_tasks(pieces, most_tasks)
         numbers = [*range(len(shares))]
         runs = score_pieces.map(unmapped(day), numbers, shares, unmapped(champion), unmapped(store.uri))
         return [piece for share in runs.result() for piece in share]

@@ -11,7 +11,7 @@ from campaign.errors import BadInput
 from campaign.model import ScoringModel
 from campaign.schema import BY_NAME, CATEGORIES, ID
 from campaign.store import Store
-from tasks.scoring.pieces import Piece, Plan, plan_day, share_out
+from tasks.scoring.pieces import Piece, Plan, plan_day, split_among_tasks
 from tasks.scoring.score import input_files
 
 DAY = date(2026, 11, 22)
@@ -85,9 +85,9 @@ def test_a_file_without_rows_is_refused_by_name(tmp_path):
 
 
 @pytest.mark.parametrize(("count", "most", "sizes"), [(3, 400, [3]), (9, 400, [3, 3, 3]), (10, 2, [5, 5]), (1, 9, [1])])
-def test_pieces_are_share_out_among_no_more_tasks_than_prefect_is_to_have(count, most, sizes):
+def test_pieces_are_split_among_no_more_tasks_than_prefect_is_to_have(count, most, sizes):
     pieces = [Piece(str(number), ()) for number in range(count)]
-    lists = share_out(pieces, most)
+    lists = split_among_tasks(pieces, most)
     assert [len(share) for share in lists] == sizes
     assert [piece for share in lists for piece in share] == pieces
 

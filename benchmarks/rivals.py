@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks import measure, world
-from campaign.schema import FEATURES, ID, LABEL
-from campaign.settings import Settings
+from campaign.schema import ID, LABEL
+from campaign.schema_file import published, served_model
 
 REPLACED, SKLEARN, PYFUNC, ONNX = "the replaced way", "scikit-learn at its best", "mlflow.pyfunc", "ONNX Runtime"
 FLOOR, STRICT = "floor: read and write", "strict floor: what scoring reads and writes"
+FEATURES = published().features
 NAMES = [column.name for column in FEATURES]
 GRID_WINNER: dict[str, Any] = {"n_estimators": 110, "max_depth": 10, "min_samples_leaf": 3}
 BATCH_ROWS = 1 << 16
@@ -35,7 +36,7 @@ def write_models(folder: Path, environment: dict[str, str]) -> None:
         return
     os.environ.update(environment)
     mlflow_client()
-    pipeline = mlflow.sklearn.load_model(f"models:/{Settings().model}@champion")
+    pipeline = mlflow.sklearn.load_model(f"models:/{served_model()}@champion")
     joblib.dump(pipeline, folder / "champion.joblib")
     forest = pipeline.named_steps["forest"]
     example = np.zeros((1, len(NAMES)), np.float32)
@@ -97,7 +98,7 @@ def pyfunc(folder: Path) -> Work:
     from tasks.mlflow_run import mlflow_client
 
     mlflow_client()
-    model = mlflow.pyfunc.load_model(f"models:/{Settings().model}@champion")
+    model = mlflow.pyfunc.load_model(f"models:/{served_model()}@champion")
 
     def work(source: Path, out: Path) -> None:
         frame = pd.read_parquet(source, columns=[ID, *NAMES])
@@ -117,12 +118,13 @@ def onnx_runtime(folder: Path) -> Work:
     from campaign.reading import read_campaigns
     from tasks.model_versions import load_version, require_champion
 
-    encoder = load_version(require_champion(Settings().model)).encoder
+    model = load_version(require_champion(served_model()))
+    encoder = model.encoder
     session = onnxruntime.InferenceSession(folder / "champion.onnx")
 
     def work(source: Path, out: Path) -> None:
         ids, probabilities = [], []
-        for batch in read_campaigns(str(source), encoder.features):
+        for batch in read_campaigns(str(source), model.schema):
             ids.append(batch.ids)
             probabilities.append(session.run(None, {"X": encoder.encode(batch)})[1][:, 1].astype(float))
         _write(pa.chunked_array(ids), np.concatenate(probabilities), out)

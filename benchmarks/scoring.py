@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from benchmarks import measure, rivals, world
 from benchmarks.measure import Target, Timed
+from campaign.schema_file import served_model
 
 OURS = "campaign-success"
 SPEEDUP_OVER_REPLACED, SPEEDUP_OVER_SKLEARN, SHARE_OF_FLOOR, MAX_MB = 40, 5, 0.5, 700
@@ -23,13 +24,12 @@ MAX_DIFFERENCE = 1e-5  # ONNX Runtime adds float32
 
 def time_scoring(folder: Path, rows: int) -> None:
     """What the batch-scoring flow does with a day."""
-    from campaign.settings import Settings
     from campaign.store import Store
     from tasks.model_versions import load_version, require_champion
     from tasks.scoring.score import input_files
     from tasks.scoring.scored_pieces import score_all, score_inputs
 
-    model = load_version(require_champion(Settings().model))
+    model = load_version(require_champion(served_model()))
 
     def score(size: int) -> dict[str, Any]:
         store = Store(world.make_day(folder, size))

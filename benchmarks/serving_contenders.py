@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.serving_rivals import FOLDER
-from campaign.schema import NAMES
+from campaign.schema_file import published
 
 ROOT = Path(__file__).parents[1]
 WEB, REPLACED, MLFLOW, ECHO, BARE = (
@@ -26,6 +26,7 @@ CAMPAIGN = {
     "launchmonth": "June", "country": "UK", "currency": "GBP", "ownerexperience": 3, "videoincluded": "Yes",
     "socialmediapresence": 12_000, "numupdates": 9,
 }  # fmt: skip
+NAMES = [column.name for column in published().features]
 FRAME = {"dataframe_records": [dict(zip(NAMES, CAMPAIGN.values(), strict=True))]}
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -15,10 +15,15 @@ from campaign.encoding import Encoder
 from campaign.forest import Forest
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
-from campaign.schema import CATEGORIES, FEATURES, NAMES
+from campaign.schema_file import published
 from campaign.synthetic import campaigns
 
 FOLDER = "CAMPAIGN_BENCHMARK"
+SCHEMA = published()
+FEATURES = SCHEMA.features
+NAMES = [column.name for column in FEATURES]
+KNOWN_CATEGORIES = {column.name: column.categories for column in FEATURES if column.is_category}
+CATEGORIES = set(KNOWN_CATEGORIES)
 ROWS = 20_000
 FOREST = {"n_estimators": 110, "max_depth": 10, "min_samples_leaf": 3, "random_state": 1}
 CONSTANT = {"success": True, "probability": 0.5, "model_version": "1", "prediction_id": "none"}
@@ -79,12 +84,12 @@ def write_models(folder: Path) -> None:
 
     rows = pa.Table.from_batches(campaigns(ROWS))
     pq.write_table(rows, folder / "rows.parquet")
-    batch = next(read_campaigns(str(folder / "rows.parquet"), FEATURES, label=True))
-    encoder = Encoder.fit("published", {column.name: column.categories for column in FEATURES if column.is_category})
+    batch = next(read_campaigns(str(folder / "rows.parquet"), SCHEMA, label=True))
+    encoder = Encoder.fit(FEATURES, KNOWN_CATEGORIES)
     X, y = encoder.encode(batch), batch.label
     forest = RandomForestClassifier(**FOREST).fit(X, y)
     flat = Forest.from_sklearn(forest)
-    ScoringModel("campaign-success", "1", encoder, flat).save(folder / "bundle")
+    ScoringModel("campaign-success", "1", SCHEMA, encoder, flat).save(folder / "bundle")
     (folder / "bundle" / "version.txt").write_text("1")
     reference = rows.slice(0, 2000).append_column("probability", pa.array(flat.predict(X[:2000])))
     pq.write_table(reference, folder / "bundle" / "reference.parquet")
@@ -119,10 +124,9 @@ def microseconds_a_row(bundle: Path, body: dict[str, Any]) -> float:
     import time
 
     from deployments.web_service.live_model import LiveModel
-    from deployments.web_service.request import CampaignRequest
 
     live = LiveModel(ScoringModel.load(bundle, "1"), 0)
-    campaign = CampaignRequest.of("published").check(body)
+    campaign = live.request.check(body)
     for _ in range(1000):
         live.score(campaign)
     durations = []

@@ -9,34 +9,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from campaign.reading import Batch
-from campaign.schema import BY_NAME, Column, features_of
+from campaign.batch import Batch
+from campaign.schema import Column
 
-UNKNOWN_CATEGORY = -1
+UNKNOWN_CATEGORY, MISSING_CATEGORY = -1, -2
+MISSING_NUMBER = float(np.finfo(np.float32).min)  # of a nullable column: below all that a file may hold
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Ordinal codes for categories, in the order of `categories`, UNKNOWN_CATEGORY for others; numbers as they are."""
+    """Ordinal codes for categories, in the order of `categories`; numbers as they are.
 
-    feature_set: str
+    What training never saw, and what is missing, has a code of its own below them.
+    """
+
+    features: tuple[Column, ...]
     categories: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def fit(cls, feature_set: str, seen: Mapping[str, Iterable[str]]) -> "Encoder":
+    def fit(cls, features: tuple[Column, ...], seen: Mapping[str, Iterable[str]]) -> "Encoder":
         """An encoder for the categories seen in training rows, in the schema's order, then by name."""
         categories = {}
-        for column in features_of(feature_set):
+        for column in features:
             if column.is_category:
                 listed = {name.casefold(): name for name in column.categories}
                 present = {name.casefold(): name for name in sorted(seen[column.name], reverse=True)}
                 unlisted = sorted(name for key, name in present.items() if key not in listed)
                 categories[column.name] = (*(name for key, name in listed.items() if key in present), *unlisted)
-        return cls(feature_set, categories)
-
-    @property
-    def features(self) -> tuple[Column, ...]:
-        return features_of(self.feature_set)
+        return cls(features, categories)
 
     def encode(self, batch: Batch) -> NDArray[np.float32]:
         """Rows × features, column by column in memory; rows that were found bad included, with whatever they hold."""
@@ -46,6 +46,9 @@ class Encoder:
             for at, column in enumerate(self.features):
                 if column.is_category:
                     self.codes(column.name, batch.categories[column.name], matrix[:, at])
+                elif column.nullable:
+                    values = batch.numbers[column.name]
+                    matrix[:, at] = np.where(np.isnan(values), MISSING_NUMBER, values)
                 else:
                     matrix[:, at] = batch.numbers[column.name]
         return matrix
@@ -57,7 +60,7 @@ class Encoder:
         known = {value.casefold(): code for code, value in enumerate(self.categories[name])}
         names = map(str, values.dictionary.to_pylist())
         codes = np.array(
-            [*(known.get(name.casefold(), UNKNOWN_CATEGORY) for name in names), UNKNOWN_CATEGORY], np.float32
+            [*(known.get(name.casefold(), UNKNOWN_CATEGORY) for name in names), MISSING_CATEGORY], np.float32
         )
         indices = values.indices
         if indices.null_count:
@@ -70,12 +73,12 @@ class Encoder:
         return {
             column.name: int(np.count_nonzero(matrix[:, at] == UNKNOWN_CATEGORY))
             for at, column in enumerate(self.features)
-            if BY_NAME[column.name].is_category
+            if column.is_category
         }
 
     def to_json(self) -> dict[str, Any]:
-        return {"feature_set": self.feature_set, "categories": {k: list(v) for k, v in self.categories.items()}}
+        return {"categories": {name: list(values) for name, values in self.categories.items()}}
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "Encoder":
-        return cls(stored["feature_set"], {name: tuple(values) for name, values in stored["categories"].items()})
+    def from_json(cls, features: tuple[Column, ...], stored: Mapping[str, Any]) -> "Encoder":
+        return cls(features, {name: tuple(values) for name, values in stored["categories"].items()})

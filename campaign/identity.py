@@ -1,6 +1,11 @@
-"""Who a campaign is: its id, its part in every split, and whether it has been seen before."""
+"""Who a campaign is: its id, its part in every split, and whether it has been seen before.
+
+Everything here goes by an id's normal form: outer spaces go, and a whole number is the same as integer, float, decimal
+or text (7, 7.0, 7.00). Case and leading zeros stay.
+"""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,11 +16,19 @@ from numpy.typing import NDArray
 from campaign.kernels import compiled
 
 TEST, VALIDATION = 0, 1
+SPACES = " \t\r\n"
+WHOLE_NUMBER = re.compile(r"^(-?[0-9]+)\.0*$")
+
+
+def normal_form(campaign_id: str) -> str:
+    """The id by which rows are joined, told apart and split."""
+    trimmed = campaign_id.strip(SPACES)
+    return WHOLE_NUMBER.sub(r"\1", trimmed)
 
 
 def bucket_of(campaign_id: str) -> int:
     """0 (test), 1 (validation) or 2…4 (train), by the id alone, so that a campaign keeps its part in every run."""
-    return int.from_bytes(hashlib.sha256(campaign_id.encode()).digest(), "big") % 5
+    return int.from_bytes(hashlib.sha256(normal_form(campaign_id).encode()).digest(), "big") % 5
 
 
 def id_of_values(values: Iterable[Any]) -> str:
@@ -50,7 +63,7 @@ class SeenIds:
 
 
 def digests_of(ids: pa.StringArray) -> NDArray[np.uint64]:
-    """A 64-bit digest of each text, never 0."""
+    """A 64-bit digest of each id's normal form, never 0."""
     _, offsets, text = ids.buffers()
     digests = np.empty(len(ids), np.uint64)
     bounds = np.frombuffer(offsets, np.int32, len(ids) + 1, ids.offset * 4)
@@ -59,10 +72,28 @@ def digests_of(ids: pa.StringArray) -> NDArray[np.uint64]:
 
 
 def _digest(text: NDArray[np.uint8], bounds: NDArray[np.int32], digests: NDArray[np.uint64]) -> None:
+    def is_space(byte: int) -> bool:
+        return byte == 32 or byte == 9 or byte == 13 or byte == 10
+
     # FNV-1a over bytes, then the finaliser of MurmurHash3, without which the high bits of short ids hardly differ.
     for row in range(len(digests)):
         digest = np.uint64(0xCBF29CE484222325)
-        for at in range(bounds[row], bounds[row + 1]):
+        start, end = bounds[row], bounds[row + 1]
+        while start < end and is_space(text[start]):
+            start += 1
+        while start < end and is_space(text[end - 1]):
+            end -= 1
+        # 7.00 is 7: behind zeros a point, and before it digits alone.
+        point = end - 1
+        while point > start and text[point] == 48:
+            point -= 1
+        if point > start and text[point] == 46:
+            digits = point - 1
+            while digits >= start and 48 <= text[digits] <= 57:
+                digits -= 1
+            if digits < point - 1 and (digits < start or (digits == start and text[start] == 45)):
+                end = point
+        for at in range(start, end):
             digest = (digest ^ np.uint64(text[at])) * np.uint64(0x100000001B3)
         digest = (digest ^ (digest >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
         digest = (digest ^ (digest >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)

@@ -4,21 +4,25 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from campaign.decision import predicts_success
+from campaign.batch import Batch
+from campaign.decision import THRESHOLD, predicts_success
 from campaign.encoding import Encoder
-from campaign.errors import ModelMismatch
+from campaign.errors import BadInput, CampaignError, ModelMismatch
 from campaign.predictor import Predictor, load_predictor
-from campaign.reading import Batch
-from campaign.schema import ID, FeatureSet
+from campaign.schema import ID, Schema
+from campaign.schema_file import feature_set_of, published, schema_of
 
-FORMAT = 1
-DESCRIPTION, REFERENCE = "model.json", "reference.parquet"
+FORMAT = 2
+KEYS = {"format", "name", "schema", "encoder", "columns", "threshold", "about"}
+QUANTILES = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1)  # of what training saw of a number
+NORMAL_FORM = "the normal form of ids"  # about.split_by of a model whose rows were split by it
+DESCRIPTION, REFERENCE, LEARNT = "model.json", "reference.parquet", "learnt.npy"
 VERSION_TYPE = pa.dictionary(pa.int8(), pa.string())  # one text for all rows of a batch
 PREDICTIONS = pa.schema(
     [(ID, pa.string()), ("probability", pa.float64()), ("success", pa.int8()), ("model_version", VERSION_TYPE)]
@@ -33,16 +37,27 @@ PARQUET_OPTIONS: dict[str, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class ScoringModel:
-    """`about` holds what the model card says of it: metrics, the data it learnt from, when.
+    """Carries the schema that it was trained under; who uses the model uses that one.
 
-    A model's reference, a sample of its test rows with its own predictions, lies beside its files as REFERENCE.
+    `columns` holds what training saw of each feature: a number's `quantiles` at QUANTILES, `categories` with their
+    rows, how many rows are `missing`. `about` holds what the model card says: metrics, the data it learnt from, when.
+    Beside its files lie REFERENCE, a sample of its test rows with its own predictions, and LEARNT, the sorted digests
+    of all ids that it was fitted or judged on.
     """
 
     name: str
     version: str
+    schema: Schema
     encoder: Encoder
     predictor: Predictor
     about: Mapping[str, Any] = field(default_factory=dict)
+    threshold: float = THRESHOLD
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def splits_by_normal_form(self) -> bool:
+        """Whether its rows were split by the normal form of ids; before, they were by ids as they came."""
+        return self.about.get("split_by") == NORMAL_FORM
 
     @property
     def n_features(self) -> int:
@@ -60,6 +75,14 @@ class ScoringModel:
         """[features]: each feature's share of a row's probability, against a background [rows, features]."""
         return self.predictor.contributions(row, background)
 
+    @overload
+    def predicts_success(self, probability: float) -> bool: ...
+    @overload
+    def predicts_success(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]: ...
+    def predicts_success(self, probability: Any) -> Any:
+        """Whether a probability, or each of an array, is above this model's threshold."""
+        return predicts_success(probability, self.threshold)
+
     def probabilities_of(self, batch: Batch, threads: int = 1) -> NDArray[np.float64]:
         """Probability of success of each row, the bad ones included."""
         return self.predict(self.encoder.encode(batch), threads)
@@ -70,7 +93,7 @@ class ScoringModel:
         if not good.all():
             matrix, ids = matrix[good], ids.filter(pa.array(good))
         probability = self.predict(matrix, threads)
-        success = predicts_success(probability).astype(np.int8)
+        success = self.predicts_success(probability).astype(np.int8)
         version = pa.DictionaryArray.from_arrays(np.zeros(len(ids), np.int8), [self.version])
         predictions = pa.RecordBatch.from_arrays([ids, probability, success, version], schema=PREDICTIONS)
         return predictions, self.encoder.count_unknown(matrix)
@@ -80,36 +103,66 @@ class ScoringModel:
         folder.mkdir(parents=True, exist_ok=True)
         description, predictor = folder / DESCRIPTION, folder / self.predictor.FILE
         self.predictor.save(predictor)
-        features = [column.name for column in self.encoder.features]
-        stored = {"format": FORMAT, "name": self.name, "features": features, "encoder": self.encoder.to_json()}
-        description.write_text(json.dumps(stored | {"about": dict(self.about)}, indent=1))
+        stored = {
+            "format": FORMAT, "name": self.name, "schema": self.schema.to_table(), "encoder": self.encoder.to_json(),
+            "columns": dict(self.columns), "threshold": self.threshold, "about": dict(self.about),
+        }  # fmt: skip
+        description.write_text(json.dumps(stored, indent=1))
         return [description, predictor]
 
     @classmethod
     def load(cls, folder: Path, version: str) -> "ScoringModel":
-        """Raises `ModelMismatch` for a model of another schema or format."""
+        """Raises `ModelMismatch` for a model of another format, or one that is damaged."""
         try:
             stored = json.loads((folder / DESCRIPTION).read_text())
-            name, features, about = stored["name"], stored["features"], dict(stored["about"])
-            encoder = Encoder.from_json(stored["encoder"])
-            predictor = load_predictor(folder)
+            name, found = stored["name"], stored["format"]
+            if found == 1:
+                model = cls(
+                    name, version, *_of_format_1(stored, version), load_predictor(folder), dict(stored["about"])
+                )
+            elif found == FORMAT and stored.keys() <= KEYS:
+                schema = schema_of(stored["schema"], DESCRIPTION)
+                encoder = Encoder.from_json(schema.features, stored["encoder"])
+                more = float(stored["threshold"]), dict(stored["columns"])
+                model = cls(name, version, schema, encoder, load_predictor(folder), dict(stored["about"]), *more)
+            else:
+                unknown = f"the format {found}" if found != FORMAT else f"the key {min(stored.keys() - KEYS)}"
+                raise ModelMismatch(
+                    f"Version {version} of {name} has {unknown}, which this version of the project does not know.",
+                    "Score with the version of the project that trained it, or train again.",
+                )
+        except BadInput as error:
+            raise ModelMismatch(
+                f"Version {version} in {folder} has a schema that this version of the project does not know "
+                f"({error.cause})",
+                "Score with the version of the project that trained it, or train again.",
+            ) from error
+        except CampaignError:
+            raise
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise ModelMismatch(
                 f"Version {version} in {folder} is damaged or not whole ({error!r}).",
                 "Register it again with `campaign train`, or roll back with `campaign champion set`.",
             ) from error
-        if stored["format"] != FORMAT or not _fits_schema(encoder, features, predictor):
-            raise ModelMismatch(
-                f"Version {version} of {name} was registered under another schema ({', '.join(map(str, features))}).",
-                "Train again with this version of the project, or roll back with `campaign champion set`.",
-            )
-        return cls(name, version, encoder, predictor, about)
+        categories = {column.name for column in model.encoder.features if column.is_category}
+        if set(model.encoder.categories) != categories or model.n_features != len(model.encoder.features):
+            raise _another_schema(version, name, [column.name for column in model.encoder.features])
+        return model
 
 
-def _fits_schema(encoder: Encoder, features: list[str], predictor: Predictor) -> bool:
-    """Whether a model takes the columns that today's schema gives it."""
-    if encoder.feature_set not in get_args(FeatureSet):
-        return False
-    names = [column.name for column in encoder.features]
-    categories = {column.name for column in encoder.features if column.is_category}
-    return features == names and set(encoder.categories) == categories and predictor.n_features == len(names)
+def _of_format_1(stored: Mapping[str, Any], version: str) -> tuple[Schema, Encoder]:
+    """A model from before models carried their schema: it was the published one."""
+    try:
+        schema = published().select(feature_set_of(stored["encoder"]["feature_set"]))
+    except BadInput as error:
+        raise _another_schema(version, stored["name"], stored["features"]) from error
+    if stored["features"] != [column.name for column in schema.features]:
+        raise _another_schema(version, stored["name"], stored["features"])
+    return schema, Encoder.from_json(schema.features, stored["encoder"])
+
+
+def _another_schema(version: str, name: str, features: list[str]) -> ModelMismatch:
+    return ModelMismatch(
+        f"Version {version} of {name} was registered under another schema ({', '.join(map(str, features))}).",
+        "Train again with this version of the project, or roll back with `campaign champion set`.",
+    )

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from campaign.batch import Batch
 from campaign.model import PARQUET_OPTIONS, PREDICTIONS, ScoringModel
-from campaign.reading import Batch
 from campaign.store import HashingSink, Store
 
 

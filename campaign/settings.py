@@ -30,10 +30,19 @@ class Settings(BaseSettings):
         default_factory=under_home("{home_uri}/store"), description="Object store: `file:///…` or `s3://bucket/prefix`"
     )
     dataset: str = Field(
-        default_factory=lambda values: f"{values['store'].rstrip('/')}/base/campaigns.parquet",
-        description="Training data to begin with: Parquet or CSV at a path, `http(s)://`, `s3://` or `kaggle://`",
+        "",
+        description="Training data to begin with: Parquet or CSV at a path, `http(s)://`, `s3://` or `kaggle://`; "
+        "none: what the champion was trained on, else `$CAMPAIGN_STORE/base/campaigns.parquet`",
     )
-    model: str = Field("campaign-success", description="Registered model that scores and is monitored")
+    schema_uri: str = Field(
+        "",
+        validation_alias=AliasChoices("CAMPAIGN_SCHEMA", "schema_uri"),
+        description="What the rows are: a TOML file at a path or `s3://`; none: `$CAMPAIGN_HOME/campaign.toml` if it "
+        "is there, else the published data set's",
+    )
+    model: str = Field(
+        "", description="Registered model that scores and is monitored; none: the schema's `[model] name`"
+    )
     metrics_url: str = Field(
         default_factory=under_home("sqlite:///{home}/metrics.db"), description="SQLAlchemy URL of the metrics database"
     )

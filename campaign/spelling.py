@@ -1,8 +1,7 @@
 """How a category, and a yes or a no, may be written: without regard to case."""
 
 from campaign.schema import Column
-
-YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
+from campaign.schema_parts import NO, YES
 
 
 def spellings_of(column: Column) -> dict[str, str]:
@@ -16,9 +15,3 @@ def spellings_of(column: Column) -> dict[str, str]:
 def is_yes_or_no(column: Column) -> bool:
     """Whether the categories of a column are yes and no, so that true and false and 1 and 0 stand for them too."""
     return {name.casefold() for name in column.categories} == {"no", "yes"}
-
-
-def outcome_of(text: str) -> float:
-    """1 for a yes, 0 for a no, NaN for what is neither."""
-    word = text.strip().casefold()
-    return 1.0 if word in YES else 0.0 if word in NO else float("nan")

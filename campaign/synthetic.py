@@ -10,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from campaign.schema import FEATURES, ID, LABEL
+from campaign.schema import ID, LABEL, Column
+from campaign.schema_file import published
 
 CHUNK_ROWS = 1 << 18
+MADE_UP = {b"made_up": b"yes"}  # in the metadata of a file: whoever learns from it says so
 
 
 def campaigns(
@@ -34,20 +36,27 @@ def campaigns(
 def _chunk(rng: np.random.Generator, ids: pa.Array, count: int, drift: float) -> pa.RecordBatch:
     columns: dict[str, pa.Array] = {ID: ids}
     goal = np.empty(0)
-    for column in FEATURES:
+    for column in published().columns:
         if column.is_category:
             codes = rng.integers(len(column.categories), size=count, dtype=np.int8)
             columns[column.name] = pa.DictionaryArray.from_arrays(codes, pa.array(column.categories, pa.string()))
         elif column.name == "GoalAmount":
-            goal = (rng.integers(column.low, column.high + 1, size=count) * drift).astype(np.int64)
+            goal = (_uniform(rng, column, count) * drift).astype(np.int64)
             columns[column.name] = pa.array(goal)
         elif column.name == "RaisedAmount":
             raised = goal * (0.5 + rng.random(count))
             columns[column.name] = pa.array(raised)
         else:
-            columns[column.name] = pa.array(rng.integers(column.low, column.high + 1, size=count))
+            columns[column.name] = pa.array(_uniform(rng, column, count))
     columns[LABEL] = pa.array((raised >= goal).astype(np.int64))
     return pa.RecordBatch.from_pydict(columns)
+
+
+def _uniform(rng: np.random.Generator, column: Column, count: int) -> NDArray[np.int64]:
+    """Whole numbers from what the published data shows of a column."""
+    assert column.low is not None
+    assert column.high is not None
+    return rng.integers(int(column.low), int(column.high) + 1, size=count)
 
 
 def _ids(prefix: str, start: int, count: int, width: int) -> pa.Array:

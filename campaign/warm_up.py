@@ -5,7 +5,7 @@ import numpy as np
 from campaign.encoding import Encoder
 from campaign.forest import Forest
 from campaign.model import ScoringModel
-from campaign.schema import FEATURES
+from campaign.schema_file import published
 
 
 def smallest_forest() -> Forest:
@@ -18,11 +18,12 @@ def smallest_forest() -> Forest:
         roots=np.zeros(1, np.int32),
         heights=np.ones(1, np.int32),
         depths=np.ones(1, np.float32),
-        n_features=len(FEATURES),
+        n_features=len(published().features),
     )
 
 
 def smallest_model() -> ScoringModel:
     """That forest with an encoder of the published columns."""
-    categories = {column.name: column.categories for column in FEATURES if column.is_category}
-    return ScoringModel("warm-up", "0", Encoder("published", categories), smallest_forest())
+    schema = published()
+    categories = {column.name: column.categories for column in schema.features if column.is_category}
+    return ScoringModel("warm-up", "0", schema, Encoder(schema.features, categories), smallest_forest())

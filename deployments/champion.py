@@ -12,6 +12,7 @@ from typing import Any
 
 from campaign.errors import CampaignError, ModelMismatch, NoChampion
 from campaign.model import DESCRIPTION, ScoringModel
+from campaign.schema_file import served_model
 from campaign.settings import Settings
 
 ALIAS = "champion"
@@ -30,7 +31,7 @@ MLFLOW_LIMITS = {
 def load_champion() -> ScoringModel:
     """The champion of CAMPAIGN_MODEL in MLflow when MLFLOW_TRACKING_URI is set, else the one in CAMPAIGN_BUNDLE."""
     if os.environ.get(TRACKING):
-        model = Settings().model
+        model = served_model()
         return registered_model(model, registered_champion(model))
     return bundled_model(bundle_folder())
 

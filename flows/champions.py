@@ -15,8 +15,8 @@ from tasks.model_versions import files_of, find_champion, list_versions, require
 def versions_table(model: str) -> Table:
     """Every registered version, the newest first."""
     table = Table(title=f"Versions of {model}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("", "role", "test\nROC-AUC", "labelled\ndays", "registered", "verdict"):
-        table.add_column(name, justify="left" if name in ("role", "registered", "verdict") else "right")
+    for name in ("", "role", "test\nROC-AUC", "labelled\ndays", "registered", "schema", "verdict"):
+        table.add_column(name, justify="left" if name in ("role", "registered", "schema", "verdict") else "right")
     champion = find_champion(model)
     for version in list_versions(model):
         is_champion = champion is not None and version.number == champion.number
@@ -27,6 +27,9 @@ def versions_table(model: str) -> Table:
             version.tags.get("test_roc_auc", "")[:7],
             str(len(json.loads(version.tags.get("days", "{}")))),
             f"{version.created:%Y-%m-%d}",
+            f"{version.tags['schema']} {version.tags['schema_digest'][:6]}"
+            if "schema" in version.tags
+            else "published",
             version.tags.get("verdict", "").partition(": ")[2],
         )
     return table

@@ -3,15 +3,31 @@
 Heavy imports stand inside the commands, so that `--help` answers at once.
 """
 
+import os
+import shutil
 import sys
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
 from campaign.errors import CampaignError
 from flows.environment import configure_logging, prepare
+
+
+def use_home(folder: Path | None) -> Path | None:
+    """Everything that is kept is in this folder; said before Prefect is imported, which has to know."""
+    if folder is not None:
+        os.environ["CAMPAIGN_HOME"] = str(folder)
+    prepare()
+    return folder
+
+
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", callback=use_home, is_eager=True, help="Folder of everything, if not CAMPAIGN_HOME."),
+]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
     "Predict whether a crowdfunding campaign will succeed, watch how well, and retrain when the world moves."
@@ -27,7 +43,6 @@ To = Annotated[datetime | None, typer.Option("--to", formats=DAY, help="Last day
 
 def main() -> None:
     """Run the command line. What a user can mend ends in two sentences and exit code 1."""
-    prepare()
     try:
         app()
     except CampaignError as error:
@@ -40,15 +55,19 @@ def main() -> None:
         sys.exit(1)
 
 
+@app.callback()
+def campaign(home: Home = None) -> None:
+    """Nothing but the options of all commands."""
+
+
 @app.command()
 def demo(
+    home: Home = None,
     rows: Annotated[int, typer.Option(help="Campaigns to train on to begin with.")] = 40_000,
     day_rows: Annotated[int, typer.Option(help="Campaigns a day.")] = 5_000,
     trials: Annotated[int, typer.Option(help="Trials of each search.")] = 12,
 ) -> None:
     """Play the whole loop on a made-up world: train, score, drift, decay, retrain, do better."""
-    import os
-
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
     from flows.demo import play
 
@@ -58,6 +77,7 @@ def demo(
 
 @app.command()
 def traffic(
+    home: Home = None,
     day: Day = None,
     rows: Annotated[int, typer.Option(help="Campaigns a day.")] = 10_000,
     drift: Annotated[float, typer.Option(help="Factor on goals and amounts.")] = 1.0,
@@ -76,22 +96,39 @@ def traffic(
 def train(
     data: Annotated[str | None, typer.Argument(help="Parquet or CSV: a path, http(s)://, s3:// or kaggle://.")] = None,
     trials: Annotated[int, typer.Option(min=1, help="Trials that the study shall have.")] = 30,
-    feature_set: Annotated[str, typer.Option(help="published (all twelve) or launch (known at launch).")] = "published",
+    feature_set: Annotated[
+        str | None, typer.Option(help="launch, running (what is known by then) or all; the schema's own if left out.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the search and the fit.")] = 1,
+    schema: Annotated[
+        Path | None, typer.Option(help="TOML that says what the rows are; it becomes the home's campaign.toml.")
+    ] = None,
+    home: Home = None,
 ) -> None:
     """Search, fit and register a forest; it becomes champion if it earns that."""
-    from campaign.schema import FeatureSet, features_of
+    from campaign.schema_file import NAME, feature_set_of, read_schema
+    from campaign.settings import Settings
+
+    if feature_set:
+        feature_set_of(feature_set)
+    if schema:
+        read_schema(str(schema))
+        os.environ["CAMPAIGN_SCHEMA"] = str(schema.absolute())  # this process serves it from now on, as the home will
     from flows.training import training as flow
 
-    features_of(feature_set)
     configure_logging()
-    verdict = flow(data, trials, cast(FeatureSet, feature_set), seed)
+    verdict = flow(data, trials, cast(Any, feature_set), seed)
+    own = Settings().home / NAME
+    if schema and schema.absolute() != own.absolute():
+        shutil.copyfile(schema, own)
     role = "champion" if verdict.promoted else "challenger"
     typer.echo(f"Version {verdict.version} is {role}: {verdict.reason}.")
+    for note in verdict.notes:
+        typer.echo(note)
 
 
 @app.command()
-def score(day: Day = None, from_day: From = None, to_day: To = None) -> None:
+def score(home: Home = None, day: Day = None, from_day: From = None, to_day: To = None) -> None:
     """Score the days whose campaigns are new or changed, or those that are named."""
     from flows.batch_scoring import batch_scoring as flow
 
@@ -108,7 +145,7 @@ def score(day: Day = None, from_day: From = None, to_day: To = None) -> None:
 
 
 @app.command()
-def monitor(day: Day = None, from_day: From = None, to_day: To = None) -> None:
+def monitor(home: Home = None, day: Day = None, from_day: From = None, to_day: To = None) -> None:
     """Monitor the days whose predictions or outcomes are new or changed, or those that are named."""
     from flows.monitoring import monitoring as flow
 
@@ -127,7 +164,7 @@ def monitor(day: Day = None, from_day: From = None, to_day: To = None) -> None:
 
 
 @app.command()
-def ui() -> None:
+def ui(home: Home = None) -> None:
     """Serve MLflow's and Prefect's pages on what was logged, until Ctrl-C."""
     from flows.ui import serve
 
@@ -137,12 +174,13 @@ def ui() -> None:
 @champion_app.callback(invoke_without_command=True)
 def champion(
     context: typer.Context,
-    model: Annotated[str | None, typer.Option(help="Registered model, if not CAMPAIGN_MODEL.")] = None,
+    model: Annotated[str | None, typer.Option(help="Registered model, if not the home's.")] = None,
+    home: Home = None,
 ) -> None:
     """List the versions with their metrics, and who was champion when and why."""
-    from campaign.settings import Settings
+    from campaign.schema_file import served_model
 
-    context.obj = model or Settings().model
+    context.obj = model or served_model()
     if context.invoked_subcommand is None:
         from rich.console import Console
 
@@ -150,7 +188,7 @@ def champion(
 
         console = Console()
         console.print(versions_table(context.obj))
-        if context.obj == Settings().model:
+        if context.obj == served_model():
             console.print(history_table())
 
 
@@ -159,6 +197,7 @@ def set_champion(
     context: typer.Context,
     version: Annotated[str, typer.Argument(help="The version that shall score from now on.")],
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "set by hand",
+    home: Home = None,
 ) -> None:
     """Make a version champion, for example to roll back."""
     from tasks.model_versions import find_version, load_version, make_champion
@@ -169,7 +208,11 @@ def set_champion(
 
 
 @champion_app.command()
-def export(context: typer.Context, folder: Annotated[Path, typer.Argument(help="Folder to write to.")]) -> None:
+def export(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    home: Home = None,
+) -> None:
     """Write the champion as files that score without MLflow: model.json, forest.npz, reference.parquet."""
     from flows.champions import export_champion
 

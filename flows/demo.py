@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from campaign.identity import SeenIds
 from campaign.reading import read_campaigns
+from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
 from flows.batch_scoring import batch_scoring
@@ -105,7 +106,7 @@ def play(rows: int, day_rows: int, trials: int) -> None:
         if len(missing) < DAYS:
             lines.append(f"reused: {DAYS - len(missing)} days of campaigns")
     with step("Train and register the first champion") as lines:
-        champion = find_champion(Settings().model)
+        champion = find_champion(served_model())
         if champion is None:
             verdict = training(trials=trials)
             lines.append(f"version {verdict.version} is champion: {verdict.reason}")
@@ -190,17 +191,15 @@ def days_table(store: Store, days: list[date]) -> Table:
 
 def _compare(store: Store, day: date) -> None:
     """How the first and the present champion do on the same campaigns."""
-    name = Settings().model
-    outcomes = Outcomes.read((store.at(f"outcomes/day={day}/outcomes.parquet"),))
+    name = served_model()
     present = find_champion(name)
     assert present is not None
     aucs = {}
     for version in dict.fromkeys(["1", present.number]):
         model = load_version(find_version(name, version))
+        outcomes = Outcomes.read((store.at(f"outcomes/day={day}/outcomes.parquet"),), model.schema)
         labels, probabilities = [], []
-        for batch in read_campaigns(
-            store.at(f"incoming/day={day}/campaigns.parquet"), model.encoder.features, SeenIds()
-        ):
+        for batch in read_campaigns(store.at(f"incoming/day={day}/campaigns.parquet"), model.schema, seen=SeenIds()):
             label = outcomes.of(batch.ids)
             known = batch.good & (label != NO_OUTCOME)
             labels.append(label[known])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import AliasChoices
 
-from campaign.schema import FEATURES
+from campaign.schema_file import published
 from campaign.settings import Settings
 
 
@@ -27,9 +27,11 @@ def settings_table() -> str:
 def columns_table() -> str:
     """Every feature, what it means, what the published data shows, and when it is known."""
     rows = ["| column | meaning | in the published data | known |", "|---|---|---|---|"]
-    for column in FEATURES:
+    for column in published().columns:
         shown = (
-            ", ".join(column.categories) if column.is_category else f"{column.low:,} – {column.high:,} {column.unit}"
+            ", ".join(column.categories)
+            if column.is_category
+            else f"{column.low:,.0f} – {column.high:,.0f} {column.unit}"
         )
         rows.append(f"| `{column.name}` | {column.meaning} | {shown} | {column.known} |")
     return "\n".join(rows)

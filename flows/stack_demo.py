@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 
 from campaign.errors import CampaignError
+from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
 from flows.demo import DAYS, World, console, days_table, step
@@ -63,7 +64,7 @@ def status_of_call() -> str:
 
 def play() -> None:
     """Seven days, the last two drifted, then an eighth that no model has seen."""
-    store, model = Store(Settings().store), Settings().model
+    store, model = Store(Settings().store), served_model()
     world = World([date.today() - timedelta(days=DAYS + 1 - n) for n in range(DAYS + 1)], ROWS)
     days = world.days[:DAYS]
     span = {"from_day": days[0], "to_day": days[-1]}

@@ -1,10 +1,12 @@
 """Search, fit and register a forest, and make it champion if it earns that."""
 
+from typing import Literal
+
 from prefect import flow
 
-from campaign.schema import FeatureSet
 from tasks.task_runner import ConfiguredTaskRunner
 from tasks.training.choose import choose
+from tasks.training.choose_schema import choose_schema
 from tasks.training.encode import encode
 from tasks.training.evaluate import evaluate
 from tasks.training.explore import explore
@@ -22,23 +24,26 @@ from tasks.training.validate import validate
 def training(
     dataset: str | None = None,
     trials: int = 30,
-    feature_set: FeatureSet = "published",
+    feature_set: Literal["launch", "running", "all", "published"] | None = None,
     seed: int = 1,
     reasons: list[str] | None = None,
+    schema_uri: str | None = None,
 ) -> Verdict:
     """Learn from a data set and every day whose outcomes have arrived.
 
     Args:
         dataset: Parquet or CSV at a path, http(s)://, s3:// or kaggle://; the configured one if left out.
         trials: finished and pruned trials that the study shall have; those of an interrupted run count.
-        feature_set: published (all twelve features) or launch (what is known when a campaign starts).
+        feature_set: launch, running or all (published is its old name); the schema's own if left out.
         seed: of the search, the fit and every sample.
         reasons: why this training was called for, for the model card.
+        schema_uri: TOML at a path or s3://, that says what the rows are; the home's if left out.
     """
-    data = validate(ingest(dataset), feature_set)
-    run = open_run(data, feature_set, seed, reasons or [])
+    schema = choose_schema(schema_uri, feature_set)
+    data = validate(ingest(dataset, schema.name), schema)
+    run = open_run(data, seed, reasons or [])
     explored = explore(data, run)
-    parts = encode(data, split(data), feature_set)
+    parts = encode(data, split(data))
     searched = search(parts, run, trials, seed)
     choice = choose(searched, parts, run)
     fitted = fit(parts, choice, data, run, seed)

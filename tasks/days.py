@@ -45,7 +45,7 @@ def select_days(
     return [day for day in existing if first <= day <= last], False
 
 
-def parquet_files(store: Store, folder: str, day: date) -> list[Entry]:
+def parquet_files(store: Store, folder: str, day: date | str) -> list[Entry]:
     """The Parquet files that a folder holds of a day."""
     return [entry for entry in store.entries(f"{folder}/day={day}") if entry.path.endswith(".parquet")]
 

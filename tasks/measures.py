@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from campaign.decision import predicts_success
+from campaign.decision import THRESHOLD, predicts_success
 
 Floats = NDArray[np.float64]
 EPSILON = float(np.finfo(np.float64).eps)
@@ -63,7 +63,7 @@ def log_loss(label: NDArray[np.generic], probability: Floats) -> float:
 
 
 def classification_metrics(
-    label: NDArray[np.generic], probability: Floats, rows: Floats | None = None
+    label: NDArray[np.generic], probability: Floats, rows: Floats | None = None, threshold: float = THRESHOLD
 ) -> dict[str, float]:
     """Accuracy, precision, recall, F1 (all of the decision), ROC-AUC, PR-AUC, log loss and Brier score.
 
@@ -71,17 +71,22 @@ def classification_metrics(
     What cannot be computed is NaN: ROC-AUC of one class, precision when no success was predicted.
     """
     weight = np.ones(len(label)) if rows is None else rows
-    return _metrics(label.astype(np.float64), probability, Ranked.of(probability), weight)
+    return _metrics(label.astype(np.float64), probability, Ranked.of(probability), weight, threshold)
 
 
 def confidence_intervals(
-    label: NDArray[np.generic], probability: Floats, replicates: int = 200, seed: int = 1
+    label: NDArray[np.generic],
+    probability: Floats,
+    replicates: int = 200,
+    seed: int = 1,
+    threshold: float = THRESHOLD,
 ) -> dict[str, tuple[float, float]]:
     """95 % bootstrap percentile interval of each metric."""
     cell, first = _cells(label, probability)
     labels, distinct = label[first].astype(np.float64), probability[first]
     ranked = Ranked.of(distinct)
-    drawn = [_metrics(labels, distinct, ranked, weight) for weight in _replicates(cell, len(first), replicates, seed)]
+    weights = _replicates(cell, len(first), replicates, seed)
+    drawn = [_metrics(labels, distinct, ranked, weight, threshold) for weight in weights]
     spread = {}
     for name in drawn[0]:
         values = np.array([metrics[name] for metrics in drawn])
@@ -127,8 +132,8 @@ def _losses(label: Floats, probability: Floats) -> Floats:
     return -(label * np.log(clipped) + (1 - label) * np.log1p(-clipped))
 
 
-def _metrics(label: Floats, probability: Floats, ranked: Ranked, weight: Floats) -> dict[str, float]:
-    predicted = predicts_success(probability)
+def _metrics(label: Floats, probability: Floats, ranked: Ranked, weight: Floats, threshold: float) -> dict[str, float]:
+    predicted = predicts_success(probability, threshold)
     total, predicted_successes, successes = weight.sum(), weight[predicted].sum(), (weight * label).sum()
     hits = (weight * label)[predicted].sum()
     precision = hits / predicted_successes if predicted_successes else np.nan

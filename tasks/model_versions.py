@@ -11,6 +11,7 @@ from sqlalchemy import insert
 
 from campaign.errors import ModelMismatch, NoChampion
 from campaign.model import ScoringModel
+from campaign.schema_file import served_model
 from campaign.settings import Settings
 from tasks.metrics_database import champions, database, now
 from tasks.mlflow_run import mlflow_client
@@ -79,7 +80,7 @@ def make_champion(model: str, number: str, reason: str) -> None:
     client.set_model_version_tag(model, number, PROMOTED_AT, now().isoformat())
     client.set_model_version_tag(model, number, REASON, reason)
     client.set_registered_model_alias(model, CHAMPION, number)
-    if model != Settings().model:  # the metrics database is about the model that scores
+    if model != served_model():  # the metrics database is about the model that scores
         return
     previous = before.number if before else None
     with database().begin() as connection:

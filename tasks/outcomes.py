@@ -7,7 +7,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from campaign.identity import SeenIds, digests_of
-from campaign.reading import read_campaigns
+from campaign.reading import read_outcomes
+from campaign.schema import Schema
 
 NO_OUTCOME = -1
 LAST_BIT = np.uint64(1)
@@ -20,11 +21,11 @@ class Outcomes:
     packed: NDArray[np.uint64]
 
     @classmethod
-    def read(cls, uris: tuple[str, ...]) -> "Outcomes":
+    def read(cls, uris: tuple[str, ...], schema: Schema) -> "Outcomes":
         """Those of some outcome files; the first outcome of a campaign counts."""
         seen, pieces = SeenIds(), [np.empty(0, np.uint64)]
         for uri in uris:
-            for batch in read_campaigns(uri, (), label=True):
+            for batch in read_outcomes(uri, schema):
                 assert batch.label is not None
                 known = ~np.isnan(batch.label) & np.asarray(batch.ids.is_valid())
                 ids, label = batch.ids.filter(pa.array(known)), batch.label[known].astype(np.uint64)

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 from prefect import get_run_logger, task
 
 from campaign import synthetic
-from campaign.schema import FEATURES, ID, LABEL
+from campaign.schema import ID, LABEL
+from campaign.schema_file import published
 from campaign.settings import Settings
 from campaign.store import Published, Store
 from tasks.retries import RETRIES
@@ -23,7 +24,7 @@ def generate_day(day: date, rows: int, drift: float, flaws: float = FLAWS) -> pa
 
 def write_campaigns(store: Store, day: date, rows: int, drift: float, flaws: float = FLAWS) -> Published:
     """Write incoming/day=…, which does not know the outcome yet."""
-    table = generate_day(day, rows, drift, flaws).select([ID, *(column.name for column in FEATURES)])
+    table = generate_day(day, rows, drift, flaws).select([ID, *(column.name for column in published().columns)])
     return _write(store, f"incoming/day={day}/campaigns.parquet", table)
 
 
@@ -41,9 +42,9 @@ def lacks_outcomes(day: date) -> bool:
 
 def write_training_data(store: Store, rows: int, seed: int = 1) -> Published:
     """Write base/campaigns.parquet, the training data to begin with."""
-    first = next(synthetic.campaigns(min(rows, 1), seed))
+    schema = next(synthetic.campaigns(min(rows, 1), seed)).schema.with_metadata(synthetic.MADE_UP)
     path = "base/campaigns.parquet"
-    with store.writing(path) as sink, pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
+    with store.writing(path) as sink, pq.ParquetWriter(sink, schema, compression="zstd") as writer:
         for batch in synthetic.campaigns(rows, seed):
             writer.write_batch(batch)
     return Published(store.at(path), sink.sha256)

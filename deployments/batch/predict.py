@@ -14,11 +14,12 @@ from tempfile import TemporaryDirectory
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+from campaign.batch import Batch
 from campaign.download import download, is_web, name_in
 from campaign.errors import BadInput, CampaignError, StoreError
 from campaign.identity import SeenIds
 from campaign.model import ScoringModel
-from campaign.reading import Batch, read_campaigns
+from campaign.reading import read_campaigns
 from campaign.scoring import ScoredRows, score_batches
 from campaign.store import Store, filesystem_of
 from deployments.champion import load_champion
@@ -79,7 +80,7 @@ def score(uri: str, out: str, model: ScoringModel) -> ScoredRows:
 
 def batches_of(uri: str, model: ScoringModel) -> Iterator[Batch]:
     try:
-        yield from read_campaigns(uri, model.encoder.features, SeenIds())
+        yield from read_campaigns(uri, model.schema, seen=SeenIds())
     except StoreError as error:
         remedy = "Check the address and leave to read it (for S3: AWS_ENDPOINT_URL and the keys), then run again."
         raise BadInput(error.cause, remedy) from error

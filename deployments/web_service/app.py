@@ -6,17 +6,20 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from campaign.schema_file import home_schema
 from campaign.settings import Settings
 from deployments.web_service.guarded import wrong_parameter
+from deployments.web_service.request import CampaignRequest
 from deployments.web_service.routes import about, explain, predict, predict_batch
 from deployments.web_service.routes.predict import ROUTE, PredictOne
 from deployments.web_service.service import Service
 
-DESCRIPTION = "Predicts whether a crowdfunding campaign will reach its goal, and says how well it knows."
+DESCRIPTION = "Predicts what becomes of a campaign, and says how well it knows."
 
 
 class RevalidatedFiles(StaticFiles):
@@ -32,6 +35,15 @@ class Application(FastAPI):
     """FastAPI, past whose middlewares and router the one route that has to be fast is answered."""
 
     predict_one: PredictOne
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, with the campaigns that the model in service takes; those of the home's schema before it."""
+        service: Service = self.state.service
+        live = service.rotation.live
+        request = live.request if live else CampaignRequest(home_schema())
+        document = get_openapi(title=self.title, version=self.version, description=self.description, routes=self.routes)
+        document["components"]["schemas"]["Campaign"] = request.json_schema()
+        return document
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"] == ROUTE and scope["method"] == "POST":
@@ -59,9 +71,7 @@ def create_app() -> Application:
     )
     app.state.service = service
     app.predict_one = PredictOne(service)
-    campaign = service.request.json_schema()
-    routes = [module.router(campaign) for module in (predict, predict_batch, explain)]
-    for router in (*routes, about.guarded, about.public):
+    for router in (predict.router, predict_batch.router, explain.router, about.guarded, about.public):
         app.include_router(router)
     app.mount("/static", RevalidatedFiles(directory=about.STATIC, check_dir=False))
     return app

@@ -1,7 +1,7 @@
 """What was asked and answered, written to the store in small Parquet files, off every request's path.
 
-`captured/day=YYYY-MM-DD/*.parquet`: the day of the answer in UTC, the columns of CAPTURE_SCHEMA. A file may repeat rows
-of another (a write retried, a merge killed before it removed the parts): a reader keeps one row of each
+`captured/day=YYYY-MM-DD/*.parquet`: the day of the answer in UTC, the columns of `capture_schema`. A file may repeat
+rows of another (a write retried, a merge killed before it removed the parts): a reader keeps one row of each
 `prediction_id`.
 """
 
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, groupby
 from threading import Event, Thread
 from typing import Any
 
@@ -21,12 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from campaign.decision import predicts_success
 from campaign.errors import StoreError
-from campaign.schema import FEATURES, ID
+from campaign.schema import ID, Column, Schema
 from campaign.store import Store
 from deployments.web_service import prometheus
-from deployments.web_service.request import canonical_category
+from deployments.web_service.live_model import LiveModel
 
 FOLDER = "captured"
 FLUSH_SECONDS = 5.0
@@ -38,19 +37,29 @@ MAX_TABLES = 50  # of a batch each
 MAX_WAITING = 500_000  # rows kept for a store that is down: some 100 MB
 STOP_SECONDS = 8.0  # to write the last rows in
 
-CAPTURE_SCHEMA = pa.schema(
-    [
-        ("prediction_id", pa.string()),
-        (ID, pa.string()),  # null where the client gave none
-        *((column.name, column.arrow_type) for column in FEATURES),
-        ("probability", pa.float64()),
-        ("success", pa.int8()),
-        ("model_version", pa.string()),
-        ("answered_at", pa.timestamp("us", "UTC")),
-    ]
-)
+Answer = tuple[str, Mapping[str, Any], float, LiveModel, float]
 
 log = logging.getLogger("campaign.web")
+
+
+def capture_schema(schema: Schema) -> pa.Schema:
+    """The columns that are captured of a model's answers: derived ones as computed, others as they were sent."""
+    return pa.schema(
+        [
+            ("prediction_id", pa.string()),
+            (ID, pa.string()),  # null where the client gave none
+            *((column.name, column.arrow_type) for column in captured_columns(schema)),
+            ("probability", pa.float64()),
+            ("success", pa.int8()),
+            ("model_version", pa.string()),
+            ("answered_at", pa.timestamp("us", "UTC")),
+        ]
+    )
+
+
+def captured_columns(schema: Schema) -> list[Column]:
+    """Every column of the schema, but for derived ones that the model does not see."""
+    return [column for column in schema.columns if column.derive is None or column in schema.features]
 
 
 class Capture:
@@ -59,7 +68,7 @@ class Capture:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._process, self._numbers, self._files = uuid.uuid4().hex[:16], count(1), count(1)
-        self._queue: deque[tuple[str, Mapping[str, Any], float, str, float]] = deque()
+        self._queue: deque[Answer] = deque()
         self._tables: deque[pa.Table] = deque()
         self._waiting: list[pa.Table] = []
         self._full, self._ended = Event(), False
@@ -78,18 +87,18 @@ class Capture:
         """An id that no other prediction has, of this process or another."""
         return f"{self._process}-{next(self._numbers):x}"
 
-    def add(self, prediction_id: str, campaign: Mapping[str, Any], probability: float, version: str) -> None:
+    def add(self, prediction_id: str, campaign: Mapping[str, Any], probability: float, live: LiveModel) -> None:
         """Take one answer. Never waits; what there is no room for is counted."""
         queued = len(self._queue)
         if queued >= MAX_QUEUED:
             prometheus.dropped.inc()
             return
-        self._queue.append((prediction_id, campaign, probability, version, time.time()))
+        self._queue.append((prediction_id, campaign, probability, live, time.time()))
         if queued == FLUSH_ROWS:
             self._full.set()
 
     def add_table(self, answered: pa.Table) -> None:
-        """Take answers as a table of CAPTURE_SCHEMA. Never waits either."""
+        """Take answers as a table of `capture_schema`. Never waits either."""
         if len(self._tables) < MAX_TABLES:
             self._tables.append(answered)
         else:
@@ -100,10 +109,13 @@ class Capture:
         tables = [self._tables.popleft() for _ in range(len(self._tables))]
         for _ in range(0, len(self._queue), CHUNK_ROWS):
             rows = min(len(self._queue), CHUNK_ROWS)
-            tables.append(as_table([self._queue.popleft() for _ in range(rows)]))
+            answers = [self._queue.popleft() for _ in range(rows)]
+            tables += [as_table(list(alike)) for _, alike in groupby(answers, key=lambda answer: id(answer[3]))]
             time.sleep(CHUNK_PAUSE)
-        if tables:
-            self._enqueue(pa.concat_tables(tables))
+        while tables:  # a model of another schema has other columns
+            alike = [table for table in tables if table.schema.equals(tables[0].schema)]
+            tables = [table for table in tables if not table.schema.equals(tables[0].schema)]
+            self._enqueue(pa.concat_tables(alike))
         while self._waiting:
             self._publish(self._waiting[0])
             prometheus.captured.inc(len(self._waiting.pop(0)))
@@ -139,19 +151,28 @@ class Capture:
             self.flush()  # what came during the last write
 
 
-def as_table(rows: Sequence[tuple[str, Mapping[str, Any], float, str, float]]) -> pa.Table:
-    """Answers as a table of CAPTURE_SCHEMA."""
-    ids, campaigns, probabilities, versions, times = zip(*rows, strict=True)
+def as_table(rows: Sequence[Answer]) -> pa.Table:
+    """Answers of one model as a table of `capture_schema`."""
+    ids, campaigns, probabilities, lives, times = zip(*rows, strict=True)
+    live: LiveModel = lives[0]
+    schema = live.model.schema
     columns: dict[str, Any] = {"prediction_id": ids, ID: [campaign.get(ID) for campaign in campaigns]}
-    for column in FEATURES:
+    derived = live.batch_of(campaigns).numbers if live.has_derived else {}
+    for column in captured_columns(schema):
         name = column.name
         values = [campaign.get(name) for campaign in campaigns]
-        columns[name] = [text and canonical_category(name, text) for text in values] if column.is_category else values
+        if column.derive is not None:
+            columns[name] = pa.array(derived[name], from_pandas=True)
+        elif column.is_category:
+            columns[name] = [text and live.request.canonical_category(name, text) for text in values]
+        else:
+            columns[name] = values
     probability = np.array(probabilities)
-    success = predicts_success(probability).astype(np.int8)
-    columns |= {"probability": probability, "success": success, "model_version": versions}
+    success = live.model.predicts_success(probability).astype(np.int8)
+    columns |= {"probability": probability, "success": success, "model_version": [live.version] * len(rows)}
     columns["answered_at"] = (np.array(times) * 1e6).astype(np.int64)
-    return pa.table([pa.array(columns[field.name]).cast(field.type) for field in CAPTURE_SCHEMA], schema=CAPTURE_SCHEMA)
+    captured = capture_schema(schema)
+    return pa.table([pa.array(columns[field.name]).cast(field.type) for field in captured], schema=captured)
 
 
 def _days(table: pa.Table) -> pa.ChunkedArray:

@@ -2,89 +2,157 @@
 
 Contributions are exact Shapley values (campaign/shapley.py). Together with the baseline, the mean probability of the
 background, they add up to the probability.
-
-The background is 128 made-up campaigns of the published distribution (`campaign.synthetic`, drawn from the ranges
-and categories of the schema, always the same ones), and not the data that the model was trained on.
 """
 
 from collections.abc import Mapping
 from math import floor, log10
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from campaign import synthetic
-from campaign.decision import predicts_success
-from campaign.encoding import Encoder
 from campaign.model import ScoringModel
-from campaign.reading import Batch
-from campaign.schema import BY_NAME, MAX_NUMBER
+from campaign.schema import MAX_NUMBER, Column
+from campaign.shapley import MAX_FEATURES
+from deployments.web_service.live_model import LiveModel
 
-GOAL, RAISED = "GoalAmount", "RaisedAmount"
-BACKGROUND_ROWS = 128
 GRID, NEAR = 61, 12  # points of a curve: over its whole range, and near goal and amount raised
+PROBES = 9  # values at which a column is tried, to see how much it moves a prediction
+CURVES = 2
 METHOD = (
-    f"Each bar is a fact's Shapley value: starting from {BACKGROUND_ROWS} made-up campaigns like the published ones, "
-    "this campaign's facts are put in place one after the other, and what each one changes is averaged over every "
-    "order. Together with the starting point they add up to the probability. They describe the model, not causes."
+    "Each bar is a fact's Shapley value: starting from {} {}s that the model was judged on, this one's facts are put "
+    "in place one after the other, and what each one changes is averaged over every order. Together with the starting "
+    "point they add up to the probability. They describe the model, not causes."
 )
 
-_backgrounds: WeakKeyDictionary[ScoringModel, tuple[NDArray[np.float32], float]] = WeakKeyDictionary()
+Floats = NDArray[np.float64]
 
 
-def explain(model: ScoringModel, campaign: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of `POST /explain` for a campaign whose values, under the published names, were checked.
+def explain(live: LiveModel, campaign: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of `POST /explain` for a campaign whose values, under the schema's names, were checked.
 
-    A curve's `at` is the index of the present point. Contributions come with the largest first.
+    A curve's `at` is the index of the present point. Contributions come with the largest first; a model of more
+    features than they can be computed for has none, and says so.
     """
-    encoder = model.encoder
-    row = encoder.encode(_batch(encoder, pa.RecordBatch.from_pylist([_typed(encoder, campaign)])))
-    place = {column.name: at for at, column in enumerate(encoder.features)}
-    grids = {name: _grid(campaign, name, RAISED in place) for name in (GOAL, RAISED) if name in place}
-    rows = np.repeat(row, 1 + sum(map(len, grids.values())), axis=0)
+    model = live.model
+    features = model.encoder.features
+    row = np.array(live.row(campaign)[0], np.float32)
+    place = {column.name: at for at, column in enumerate(features)}
+    grids = {column.name: grid for column, grid in _grids(live, row, place, campaign)}
+    rows = np.repeat(row[None], 1 + sum(map(len, grids.values())), axis=0)
     first = 1
     for name, grid in grids.items():
         rows[first : first + len(grid), place[name]] = grid
         first += len(grid)
     probability = model.predict(rows)
-    background, baseline = _background_of(model)
-    shares = model.contributions(row[0], background)
     curves, first = [], 1
     for name, grid in grids.items():
         along = probability[first : first + len(grid)]
         first += len(grid)
-        at = int(np.searchsorted(grid, float(campaign[name])))
-        curves.append({"field": name.lower(), "x": grid.tolist(), "probability": along.tolist(), "at": at})
-    order = np.argsort(-np.abs(shares), kind="stable")
-    names = [encoder.features[at].name for at in order]
+        present = _number(campaign, name, row[place[name]])
+        at = min(int(np.searchsorted(grid, present)), len(grid) - 1)
+        curves.append(
+            {"field": live.model.schema.column(name).field, "x": grid.tolist(), "probability": along.tolist(), "at": at}
+        )
     return {
-        "success": predicts_success(float(probability[0])),
+        "success": model.predicts_success(float(probability[0])),
         "probability": float(probability[0]),
         "model_version": model.version,
-        "baseline": baseline,
         "curves": curves,
-        "contributions": [
-            {"field": name.lower(), "value": campaign[name], "contribution": float(shares[place[name]])}
-            for name in names
-        ],
-        "method": METHOD,
+        **_contributions(live, row, campaign),
     }
 
 
-def _grid(campaign: Mapping[str, Any], name: str, both: bool) -> NDArray[np.float64]:
+def _contributions(live: LiveModel, row: NDArray[np.float32], campaign: Mapping[str, Any]) -> dict[str, Any]:
+    features = live.model.encoder.features
+    if len(features) > MAX_FEATURES:
+        limit = f"What each fact contributes is worked out for up to {MAX_FEATURES} facts"
+        method = f"{limit}; this model has {len(features)}."
+        return {"baseline": None, "contributions": [], "method": method}
+    shares = live.model.contributions(row, live.background)
+    values = _values(live, row, campaign)
+    order = np.argsort(-np.abs(shares), kind="stable")
+    return {
+        "baseline": float(live.model.predict(live.background).mean()),
+        "contributions": [
+            {"field": features[at].field, "value": values[at], "contribution": float(shares[at])} for at in order
+        ],
+        "method": METHOD.format(len(live.background), live.model.schema.outcome.noun),
+    }
+
+
+def _values(live: LiveModel, row: NDArray[np.float32], campaign: Mapping[str, Any]) -> list[Any]:
+    """Each feature's value as the client gave it, or as it was derived; None where it is missing."""
+    if not live.has_derived:
+        return [campaign.get(column.name) for column in live.model.encoder.features]
+    return [
+        campaign.get(column.name) if column.derive is None else _derived(float(row[at]))
+        for at, column in enumerate(live.model.encoder.features)
+    ]
+
+
+def _derived(value: float) -> float | None:
+    return None if value <= -MAX_NUMBER else value
+
+
+def _number(campaign: Mapping[str, Any], name: str, seen: np.float32) -> float:
+    """As the client gave it; float32, in which the model sees it, has fewer digits."""
+    given = campaign.get(name)
+    return float(seen if given is None else given)
+
+
+def _grids(
+    live: LiveModel, row: NDArray[np.float32], place: Mapping[str, int], campaign: Mapping[str, Any]
+) -> list[tuple[Column, Floats]]:
+    """Along which columns the prediction is shown, and at which values.
+
+    Goal and amount raised, where the schema says which they are; else the numbers that move this prediction most.
+    """
+    schema = live.model.schema
+    amounts = [column for column in (schema.with_role("goal"), schema.with_role("raised")) if column]
+    if amounts:
+        present = {column.name: _number(campaign, column.name, row[place[column.name]]) for column in amounts}
+        return [(column, _grid_of_amount(present, column)) for column in amounts]
+    numbers = [column for column in schema.features if not column.is_category and len(_range_of(live.model, column))]
+    if not numbers:
+        return []
+    probes = [np.quantile(_range_of(live.model, column), np.linspace(0, 1, PROBES)) for column in numbers]
+    rows = np.repeat(row[None], PROBES * len(numbers), axis=0)
+    for at, (column, values) in enumerate(zip(numbers, probes, strict=True)):
+        rows[at * PROBES : (at + 1) * PROBES, place[column.name]] = values
+    moved = np.ptp(live.model.predict(rows).reshape(len(numbers), PROBES), axis=1)
+    chosen = [numbers[at] for at in np.argsort(-moved, kind="stable")[:CURVES]]
+    present = {column.name: _number(campaign, column.name, row[place[column.name]]) for column in chosen}
+    return [(column, _grid_of_range(live.model, column, present[column.name])) for column in chosen]
+
+
+def _range_of(model: ScoringModel, column: Column) -> Floats:
+    """Values that a slider covers: what training saw, but for the rarest on both sides, or the schema's hints."""
+    quantiles = model.columns.get(column.name, {}).get("quantiles", [])
+    if quantiles:
+        return np.array(quantiles[1:-1], np.float64)
+    return np.array([] if column.low is None or column.high is None else [column.low, column.high], np.float64)
+
+
+def _grid_of_range(model: ScoringModel, column: Column, present: float) -> Floats:
+    values = _range_of(model, column)
+    grid = np.linspace(values[0], values[-1], GRID)
+    if abs(present) >= MAX_NUMBER:  # it is missing
+        return np.unique(grid)
+    return np.unique(np.append(np.linspace(min(values[0], present), max(values[-1], present), GRID), present))
+
+
+def _grid_of_amount(present: Mapping[str, float], column: Column) -> Floats:
     """Ascending amounts from 0 to a round one well past the present amount and the other one, both included.
 
     Denser around the two: where goal and amount raised meet, the curve turns.
     """
-    present = float(campaign[name])
-    other = float(campaign[RAISED if name == GOAL else GOAL]) if both else present
-    end = min(_round_up(1.5 * max(present, other)), MAX_NUMBER)
-    end = end or float(BY_NAME[name].high)
+    own = present[column.name]
+    other = next((amount for name, amount in present.items() if name != column.name), own)
+    end = min(_round_up(1.5 * max(own, other)), MAX_NUMBER)
+    end = end or float(column.high or 1.0)
     near = np.linspace(0.88, 1.12, NEAR)
-    points = np.concatenate([np.linspace(0, end, GRID), other * near, present * near, [other, present]])
+    points = np.concatenate([np.linspace(0, end, GRID), other * near, own * near, [other, own]])
     return np.unique(points[points <= end])
 
 
@@ -94,32 +162,3 @@ def _round_up(amount: float) -> float:
         return 0.0
     power = 10.0 ** floor(log10(amount))
     return next(step * power for step in (1, 1.5, 2, 3, 5, 7.5, 10) if step * power >= amount)
-
-
-def _typed(encoder: Encoder, campaign: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        column.name: str(campaign[column.name]) if column.is_category else float(campaign[column.name])
-        for column in encoder.features
-    }
-
-
-def _batch(encoder: Encoder, rows: pa.RecordBatch) -> Batch:
-    """Rows that need no checking, as the encoder takes them."""
-    numbers, categories = {}, {}
-    for column in encoder.features:
-        values = rows.column(column.name)
-        if not column.is_category:
-            numbers[column.name] = np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
-        else:
-            categories[column.name] = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    return Batch("", 0, rows, pa.nulls(len(rows), pa.string()), numbers, categories, None)
-
-
-def _background_of(model: ScoringModel) -> tuple[NDArray[np.float32], float]:
-    """The background as this model sees it, and the mean of what it predicts there; kept for as long as the model."""
-    background = _backgrounds.get(model)
-    if background is None:
-        rows = next(synthetic.campaigns(BACKGROUND_ROWS))
-        matrix = np.ascontiguousarray(model.encoder.encode(_batch(model.encoder, rows)))  # read row by row
-        background = _backgrounds[model] = matrix, float(model.predict(matrix).mean())
-    return background

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from campaign.model import DESCRIPTION, REFERENCE, ScoringModel
-from campaign.settings import Settings
+from campaign.schema_file import served_model
 from deployments.champion import TRACKING, bundle_folder, bundled_model, registered_champion, registered_files
 
 Fetched = tuple[ScoringModel, Path | None]  # the model, and its reference if it has one
@@ -60,4 +60,4 @@ class Bundle:
 
 def champion_source() -> Origin:
     """MLflow when MLFLOW_TRACKING_URI is set, else the exported folder."""
-    return Registry(Settings().model) if os.environ.get(TRACKING) else Bundle(bundle_folder())
+    return Registry(served_model()) if os.environ.get(TRACKING) else Bundle(bundle_folder())

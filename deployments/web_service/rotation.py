@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from campaign.errors import CampaignError, ModelMismatch
 from campaign.model import ScoringModel
-from campaign.reading import read_campaigns
 from deployments.web_service import prometheus
+from deployments.web_service.background import stored_batch
 from deployments.web_service.last_good import LastGood
 from deployments.web_service.live_model import LiveModel
 from deployments.web_service.origin import Origin
@@ -37,9 +37,8 @@ class Refused:
 class Rotation:
     """`live` is replaced by one assignment: a request has one model from its beginning to its end."""
 
-    def __init__(self, origin: Origin, feature_set: str, last_good: LastGood | None) -> None:
+    def __init__(self, origin: Origin, last_good: LastGood | None) -> None:
         self.origin = origin
-        self.feature_set = feature_set
         self.last_good = last_good
         self.live: LiveModel | None = None
         self.refused: Refused | None = None
@@ -85,7 +84,7 @@ class Rotation:
             return
         try:
             with self.origin.fetch(champion) as (model, reference):
-                self._swap(model, self._check_against_reference(model, reference))
+                self._swap(self._checked(model, reference))
                 self._keep(model, reference)
         except CampaignError as error:
             self._set_refused(Refused(champion, str(error), time.monotonic() + RETRY_SECONDS))
@@ -101,7 +100,7 @@ class Rotation:
     def _run(self) -> None:
         if self.last_good and (kept := self.last_good.load()) is not None:
             try:
-                self._swap(kept[0], self._check_against_reference(*kept))
+                self._swap(self._checked(*kept))
                 self._first_look.set()
             except Exception as error:  # what a disk gives back may be anything
                 log.warning("The last good model is not used: %s", error)
@@ -113,38 +112,37 @@ class Rotation:
             self._first_look.set()
             self._ended.wait(POLL_SECONDS)
 
-    def _check_against_reference(self, model: ScoringModel, reference: Path | None) -> int:
-        """How many recorded predictions the model agrees with: all, or none if none were recorded.
+    def _checked(self, model: ScoringModel, reference: Path | None) -> LiveModel:
+        """The model, once it agrees with all of its recorded predictions, if any were recorded.
 
-        Raises `ModelMismatch` if it was made for other features, or disagrees.
+        Raises `ModelMismatch` if it disagrees, or asks clients for more than the one in service does.
         """
-        if model.encoder.feature_set != self.feature_set:
+        recorded = pq.read_table(reference) if reference is not None else None
+        live = LiveModel(model, 0 if recorded is None else len(recorded), recorded)
+        if self.live and (more := live.request.required - self.live.request.required):
             raise ModelMismatch(
-                f"Version {model.version} of {model.name} sees the features {model.encoder.feature_set!r}, and this "
-                f"service asks for {self.feature_set!r}.",
-                "Name its model in CAMPAIGN_MODEL and start the service again, or roll back.",
+                f"Version {model.version} of {model.name} asks for {', '.join(sorted(more))}, which clients of version "
+                f"{self.live.version} need not send.",
+                "Tell them, and start the service again, or roll back with `campaign champion set`.",
             )
-        if reference is None:
-            model.predict(
-                np.zeros((1, model.n_features), np.float32)
-            )  # the compiled loop is loaded now, not by the first request
-            return 0
-        recorded = pq.read_table(reference, columns=["probability"]).column(0).to_numpy()
-        batches = read_campaigns(str(reference), model.encoder.features)
-        probabilities = np.concatenate([model.probabilities_of(batch) for batch in batches])
-        difference = np.abs(probabilities - recorded).max()
+        if recorded is None:
+            # The compiled loop is loaded now, not by the first request.
+            model.predict(np.zeros((1, model.n_features), np.float32))
+            return live
+        probabilities = model.probabilities_of(stored_batch(model, recorded))
+        difference = np.abs(probabilities - recorded.column("probability").to_numpy()).max()
         if not difference <= TOLERANCE:
             raise ModelMismatch(
                 f"Version {model.version} of {model.name} differs by {difference:.3g} from the predictions that were "
                 "recorded when it was registered.",
                 "Register it again with `campaign train`, or roll back with `campaign champion set`.",
             )
-        return len(recorded)
+        return live
 
-    def _swap(self, model: ScoringModel, checked: int) -> None:
-        previous, self.live = self.live, LiveModel(model, checked)
-        prometheus.show_version(previous, self.live)
-        log.info("Version %s of %s is in service, %s", model.version, model.name, self.live.check_result)
+    def _swap(self, live: LiveModel) -> None:
+        previous, self.live = self.live, live
+        prometheus.show_version(previous, live)
+        log.info("Version %s of %s is in service, %s", live.version, live.model.name, live.check_result)
 
     def _keep(self, model: ScoringModel, reference: Path | None) -> None:
         if self.last_good is None:

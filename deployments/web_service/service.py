@@ -2,9 +2,8 @@
 
 from asyncio import Semaphore
 from dataclasses import dataclass, field
-from typing import get_args
 
-from campaign.schema import FeatureSet, model_name
+from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
 from deployments.web_service.capture import Capture
@@ -12,7 +11,6 @@ from deployments.web_service.keys import Keys
 from deployments.web_service.last_good import LastGood
 from deployments.web_service.merging import Merging
 from deployments.web_service.origin import Registry, champion_source
-from deployments.web_service.request import CampaignRequest
 from deployments.web_service.rotation import Rotation
 
 START_SECONDS = 10.0  # for the first model, before requests are accepted
@@ -24,7 +22,6 @@ class Service:
     """Made before the first request, started and stopped with the server."""
 
     keys: Keys
-    request: CampaignRequest
     rotation: Rotation
     store: Store
     capture: Capture
@@ -33,14 +30,12 @@ class Service:
 
     @classmethod
     def of(cls, settings: Settings) -> "Service":
-        feature_set = feature_set_of(settings.model)
         source, store = champion_source(), Store(settings.store)
         # An exported folder can be read after a restart; a registry may be away.
-        kept = LastGood(settings.cache / "web" / settings.model) if isinstance(source, Registry) else None
+        kept = LastGood(settings.cache / "web" / served_model()) if isinstance(source, Registry) else None
         return cls(
             keys=Keys(settings.api_keys),
-            request=CampaignRequest.of(feature_set),
-            rotation=Rotation(source, feature_set, kept),
+            rotation=Rotation(source, kept),
             store=store,
             capture=Capture(store),
             merging=Merging(store),
@@ -55,8 +50,3 @@ class Service:
     def stop(self) -> None:
         for part in (self.rotation, self.merging, self.capture):
             part.stop()
-
-
-def feature_set_of(model: str) -> str:
-    """Which columns a request has to hold, by the registered model's name."""
-    return next((name for name in get_args(FeatureSet) if model_name(name) == model), "published")

@@ -12,12 +12,14 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from campaign.batch import Batch
 from campaign.errors import CampaignError
-from campaign.reading import Batch, read_campaigns
-from campaign.schema import FEATURES, ID
+from campaign.reading import read_campaigns
+from campaign.schema import ID
+from deployments.web_service.capture import captured_columns
 from deployments.web_service.live_model import LiveModel
 from deployments.web_service.refusals import NotUnderstood, TooLarge, WrongType
-from deployments.web_service.request import CampaignRequest, canonical_campaign, from_body
+from deployments.web_service.request import from_body
 
 MAX_CAMPAIGNS = 10_000
 MAX_COLUMNS = 1_000  # of a table that is to come back: few bytes may name many
@@ -60,10 +62,10 @@ def table_format(content_type: bytes, body: bytes) -> str:
     )
 
 
-def read_upload(kind: str, body: bytes, live: LiveModel, request: CampaignRequest) -> Upload:
+def read_upload(kind: str, body: bytes, live: LiveModel) -> Upload:
     """Raises `NotUnderstood` for what is no table of campaigns at all, and `TooLarge` beyond MAX_CAMPAIGNS."""
     if kind == JSON:
-        return _from_json(json_rows(body), live, request)
+        return _from_json(json_rows(body), live)
     with TemporaryDirectory(prefix="campaign-") as folder:
         file = Path(folder) / f"upload.{kind}"
         file.write_bytes(body)
@@ -102,47 +104,56 @@ def read_all_columns(kind: str, body: bytes) -> pa.Table:
     return pacsv.read_csv(pa.BufferReader(body), pacsv.ReadOptions(), pacsv.ParseOptions(newlines_in_values=True), text)
 
 
-def _from_json(rows: list[Any], live: LiveModel, request: CampaignRequest) -> Upload:
+def _from_json(rows: list[Any], live: LiveModel) -> Upload:
     errors: dict[int, str] = {}
-    campaigns, matrix = [], []
+    campaigns, places = [], []
     for at, row in enumerate(rows):
         try:
-            campaign = request.check(row)
+            campaigns.append(live.request.canonical(live.request.check(row)))
+            places.append(at)
         except NotUnderstood as fault:
             errors[at] = fault.sentence
-        else:
-            campaigns.append(canonical_campaign(campaign))
-            matrix.append(live.row(campaign)[0])
-    width = live.model.n_features
-    columns = {
-        name: pa.array([campaign.get(name) for campaign in campaigns], kind) for name, kind in CAMPAIGN_COLUMNS.items()
-    }
-    return Upload(len(rows), errors, np.array(matrix, np.float32).reshape(-1, width), pa.table(columns))
+    if not campaigns:
+        return Upload(len(rows), errors, np.empty((0, live.model.n_features), np.float32), _no_campaigns(live))
+    batch = live.checked_batch(campaigns)
+    errors |= {places[at]: "; ".join(reasons) for at, reasons in batch.reasons.items()}
+    return Upload(len(rows), errors, live.model.encoder.encode(batch)[batch.good], _campaigns(batch, live, True))
 
 
 def _from_file(file: Path, live: LiveModel) -> Upload:
-    encoder = live.model.encoder
+    schema, encoder = live.model.schema, live.model.encoder
     rows, matrices, tables = 0, [], []
     errors: dict[int, str] = {}
-    for batch in read_campaigns(str(file), encoder.features, batch_rows=MAX_CAMPAIGNS + 1):
+    for batch in read_campaigns(str(file), schema, batch_rows=MAX_CAMPAIGNS + 1):
         _refuse_more_than_allowed(rows + len(batch))
         errors |= {rows + at: "; ".join(reasons) for at, reasons in batch.reasons.items()}
         rows += len(batch)
         matrices.append(encoder.encode(batch)[batch.good])
-        tables.append(_campaigns(batch))
+        tables.append(_campaigns(batch, live, False))
     return Upload(rows, errors, np.concatenate(matrices), pa.concat_tables(tables))
 
 
-CAMPAIGN_COLUMNS = {ID: pa.string()} | {column.name: column.arrow_type for column in FEATURES}
+def _columns(live: LiveModel) -> dict[str, pa.DataType]:
+    captured = captured_columns(live.model.schema)
+    return {ID: pa.string()} | {column.name: column.arrow_type for column in captured}
 
 
-def _campaigns(batch: Batch) -> pa.Table:
-    """The good rows, null in the columns that the model does not see."""
-    columns: dict[str, Any] = {name: pa.nulls(len(batch), kind) for name, kind in CAMPAIGN_COLUMNS.items()}
-    columns |= {name: pa.array(values) for name, values in batch.numbers.items()}
+def _no_campaigns(live: LiveModel) -> pa.Table:
+    return pa.table({name: pa.array([], kind) for name, kind in _columns(live).items()})
+
+
+def _campaigns(batch: Batch, live: LiveModel, checked: bool) -> pa.Table:
+    """The good rows; columns that the model does not see are null, unless all that was sent is `checked`."""
+    columns: dict[str, Any] = {name: pa.nulls(len(batch), kind) for name, kind in _columns(live).items()}
+    if checked:
+        for column in captured_columns(live.model.schema):
+            if column.derive is None:
+                columns[column.name] = batch.raw.column(column.in_file).cast(column.arrow_type)
+    columns |= {name: pa.array(values, from_pandas=True) for name, values in batch.numbers.items()}
     columns |= {name: values.cast(pa.string()) for name, values in batch.categories.items()}
-    if ID in batch.raw.schema.names:
-        columns[ID] = batch.raw.column(ID).cast(pa.string())
+    given = next((name for name in (live.model.schema.row.id, ID) if name in batch.raw.schema.names), "")
+    if given:
+        columns[ID] = batch.raw.column(given).cast(pa.string())
     return pa.table(columns).filter(pa.array(batch.good))
 
 

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from campaign.identity import SeenIds
-from campaign.schema import NAMES
+from campaign.schema_file import published
 from campaign.synthetic import campaigns
 from campaign.warm_up import smallest_model
 from deployments.web_service.explanation import explain
@@ -11,7 +11,8 @@ from deployments.web_service.live_model import LiveModel
 
 model = smallest_model()
 rows = pa.Table.from_batches(campaigns(5000))  # enough ids for their table to grow
-campaign = rows.select(NAMES).slice(0, 1).to_pylist()[0]
-LiveModel(model, 0).score(campaign)
-explain(model, campaign)
+campaign = rows.select([column.name for column in published().columns]).slice(0, 1).to_pylist()[0]
+live = LiveModel(model, 0)
+live.score(campaign)
+explain(live, campaign)
 SeenIds().repeats(rows.column("CampaignID").combine_chunks())

@@ -60,10 +60,10 @@ def deploy(reset: bool) -> None:
 
 
 def make_training_data() -> None:
-    """Write synthetic training data if the store has none and no other is configured."""
+    """Write synthetic training data if the store has none, and neither other data nor a schema of its own is named."""
     settings = Settings()
     store = Store(settings.store)
-    if settings.dataset == store.at("base/campaigns.parquet") and not store.exists("base/campaigns.parquet"):
+    if not (settings.dataset or settings.schema_uri or store.exists("base/campaigns.parquet")):
         print(f"Made {write_training_data(store, BASE_ROWS).uri}: {BASE_ROWS:,} synthetic campaigns")
 
 

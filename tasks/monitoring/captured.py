@@ -14,6 +14,7 @@ from prefect import get_run_logger, task
 from campaign.errors import CampaignError
 from campaign.model import REFERENCE
 from campaign.schema import ID
+from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store, filesystem_of
 from tasks.days import parquet_files, select_days
@@ -58,7 +59,7 @@ def label_answers(answers: pd.DataFrame, outcomes: Outcomes) -> LabelledPredicti
     return labelled
 
 
-def measure_answers(answers: pd.DataFrame, version: str, outcomes: Outcomes | None) -> list[MetricRow]:
+def measure_answers(store: Store, day: date, answers: pd.DataFrame, version: str) -> list[MetricRow]:
     """Counts, drift against the version's reference, and realised quality of the campaigns that have an outcome.
 
     Raises `NoChampion` or `ModelMismatch` for a version that the registry does not hold.
@@ -66,9 +67,10 @@ def measure_answers(answers: pd.DataFrame, version: str, outcomes: Outcomes | No
     import pandas as pd
 
     settings = Settings()
-    registered = find_version(settings.model, version)
+    registered = find_version(served_model(), version)
     model, reference = load_version(registered), pd.read_parquet(files_of(registered) / REFERENCE)
-    drift = measure_drift(answers, reference, model.encoder.features, settings)
+    drift = measure_drift(answers, reference, model.schema.features, settings)
+    outcomes = read_outcomes(store, day, model.schema)
     rows = [
         MetricRow("rows_scored", float(len(answers))),
         MetricRow("predicted_success_rate", float(answers["success"].mean())),
@@ -76,7 +78,8 @@ def measure_answers(answers: pd.DataFrame, version: str, outcomes: Outcomes | No
         day_drifted_row(drift.is_drifted),
     ]
     if outcomes is not None:
-        rows += realised_quality(label_answers(answers, outcomes), model.about["metrics"], settings)
+        labelled = label_answers(answers, outcomes)
+        rows += realised_quality(labelled, model.about["metrics"], settings, model.threshold)
     return rows
 
 
@@ -95,12 +98,11 @@ def monitor_captured_day(day: date) -> int:
     """Measure each version's answers of a day and write their rows; gives how many answers there were."""
     store, logger = Store(Settings().store), get_run_logger()
     before = fingerprint(store, day)
-    answers, outcomes = read_answers(store, day), read_outcomes(store, day)
-    rows = {}
+    answers, rows = read_answers(store, day), {}
     for version, answers_of_version in answers.groupby("model_version"):
         try:
             frame = answers_of_version.reset_index(drop=True)
-            rows[str(version)] = measure_answers(frame, str(version), outcomes)
+            rows[str(version)] = measure_answers(store, day, frame, str(version))
         except CampaignError as error:  # the service may have answered with a model that was exported elsewhere
             logger.warning("%d answers of version %s are not measured: %s", len(answers_of_version), version, error)
     write_metrics(day, CAPTURED, rows, before)

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from campaign.batch import Batch
 from campaign.identity import digests_of
-from campaign.reading import Batch, read_campaigns
-from campaign.schema import ID, Column
+from campaign.reading import read_campaigns
+from campaign.schema import ID, Column, Schema
 from campaign.store import filesystem_of
 from tasks.manifest import Manifest
 from tasks.monitoring.realised_quality import LabelledPredictions
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 SAMPLE_ROWS = 50_000
 
 
-def sample_inputs(manifest: Manifest, features: tuple[Column, ...]) -> pd.DataFrame:
+def sample_inputs(manifest: Manifest, schema: Schema) -> pd.DataFrame:
     """At most 50,000 campaigns of all that were read, drawn evenly; what physics rules out counts as missing.
 
     Quarantined rows are among them, so that a column that is missing everywhere costs that column, not the report.
@@ -35,9 +36,9 @@ def sample_inputs(manifest: Manifest, features: tuple[Column, ...]) -> pd.DataFr
     sampled = sample_rows(manifest.rows.read, SAMPLE_ROWS)
     frames, start = [], 0
     for part in manifest.inputs:
-        for batch in read_campaigns(part.uri, features):
+        for batch in read_campaigns(part.uri, schema):
             first, last = np.searchsorted(sampled, [start, start + len(batch)])
-            frames.append(_frame(batch, features, sampled[first:last] - start))
+            frames.append(_frame(batch, schema.features, sampled[first:last] - start))
             start += len(batch)
     return pd.concat(frames, ignore_index=True)
 

@@ -12,7 +12,7 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_link_artifact
 
 from campaign.model import REFERENCE
-from campaign.schema import ID
+from campaign.schema import ID, Schema
 from campaign.settings import Settings
 from campaign.store import Entry, Store
 from tasks.days import parquet_files, select_days
@@ -62,10 +62,10 @@ def fingerprint(store: Store, day: date) -> str:
     return hashlib.sha256(store.read(manifest_path(day)) + outcomes.encode()).hexdigest()
 
 
-def read_outcomes(store: Store, day: date) -> Outcomes | None:
+def read_outcomes(store: Store, day: date | str, schema: Schema) -> Outcomes | None:
     """The outcomes that have come for a day, None if no file has."""
     files = parquet_files(store, "outcomes", day)
-    return Outcomes.read(tuple(store.at(entry.path) for entry in files)) if files else None
+    return Outcomes.read(tuple(store.at(entry.path) for entry in files), schema) if files else None
 
 
 def count_rows(manifest: Manifest) -> list[MetricRow]:
@@ -90,19 +90,22 @@ def count_rows(manifest: Manifest) -> list[MetricRow]:
     ]
 
 
-def measure_day(manifest: Manifest, outcomes: Outcomes | None, settings: Settings) -> Measurement:
+def measure_day(store: Store, manifest: Manifest, settings: Settings) -> Measurement:
     """Counts, drift against the reference of the version that scored the day, and realised quality."""
     import pandas as pd
 
     version = find_version(manifest.model, manifest.model_version)
     model = load_version(version)
-    current = sample_inputs(manifest, model.encoder.features)
+    outcomes = read_outcomes(store, manifest.day, model.schema)
+    current = sample_inputs(manifest, model.schema)
     current["probability"], labelled = join_predictions(manifest, current[ID], outcomes)
     del outcomes  # millions of them take room that Evidently needs
     reference = pd.read_parquet(files_of(version) / REFERENCE)
     drift = measure_drift(current, reference, model.encoder.features, settings)
     errors = sampling_errors(current, reference, drift, manifest.rows.read)
-    quality = realised_quality(labelled, model.about["metrics"], settings) if labelled is not None else []
+    quality = []
+    if labelled is not None:
+        quality = realised_quality(labelled, model.about["metrics"], settings, model.threshold)
     sample_size = MetricRow("sample_rows", float(len(current)))
     rows = [*count_rows(manifest), sample_size, *drift.rows(), *errors, day_drifted_row(drift.is_drifted), *quality]
     roc_auc = next((row.value for row in quality if row.metric == "realised_roc_auc"), None)
@@ -134,7 +137,7 @@ def monitor_day(day: date) -> MonitoredDay:
     before = fingerprint(store, day)
     manifest = read_manifest(store, day)
     assert manifest is not None
-    measured = measure_day(manifest, read_outcomes(store, day), settings)
+    measured = measure_day(store, manifest, settings)
     drift, version = measured.drift, manifest.model_version
     report = publish_report(store, day, drift.html)
     if report:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from campaign.decision import THRESHOLD
 from campaign.settings import Settings
 from tasks.measures import classification_metrics
 from tasks.monitoring.metric_rows import DECAYED, NOT_COMPUTABLE, OK, TOO_FEW_ROWS, MetricRow
@@ -37,7 +38,10 @@ class LabelledPredictions:
 
 
 def realised_quality(
-    predictions: LabelledPredictions, test_metrics: Mapping[str, float], settings: Settings
+    predictions: LabelledPredictions,
+    test_metrics: Mapping[str, float],
+    settings: Settings,
+    decision_threshold: float = THRESHOLD,
 ) -> list[MetricRow]:
     """Metrics of probabilities against outcomes. Decayed: ROC-AUC too far below the model's on test rows.
 
@@ -47,7 +51,7 @@ def realised_quality(
     count = rows.sum()
     if not count:
         return [MetricRow("outcomes", 0.0)]
-    metrics = classification_metrics(label, probability, rows) | {
+    metrics = classification_metrics(label, probability, rows, decision_threshold) | {
         "calibration_error": calibration_error(label, probability, rows),
         "success_rate": float((label * rows).sum() / count),
     }

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from prefect import get_run_logger, task
 
+from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
 from tasks.days import scheduled_day
@@ -57,7 +58,7 @@ def delete_expired() -> dict[str, int]:
         for day in days:
             delete_day(store, folder, day)
         deleted[folder] = len(days)
-    versions = expired_versions(settings.model, datetime.now(UTC), settings.keep_losers_days)
+    versions = expired_versions(served_model(), datetime.now(UTC), settings.keep_losers_days)
     for version in versions:
         delete_version(version)
     deleted["versions"] = len(versions)

@@ -11,6 +11,7 @@ from prefect.events import emit_event
 from sqlalchemy.exc import IntegrityError
 
 from campaign.model import ScoringModel
+from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
 from tasks.labelled_days import count_outcome_rows, find_labelled_days, unseen_labels
@@ -98,7 +99,7 @@ def record_status(connection: sa.Connection, version: str, call: Call) -> None:
 @task(timeout_seconds=120, **RETRIES)
 def call_for_retraining() -> Call:
     """Decide, write it down, and emit the event that starts the training."""
-    name, logger = Settings().model, get_run_logger()
+    name, logger = served_model(), get_run_logger()
     champion = find_champion(name)
     if champion is None:
         return Call(NOT_NEEDED, [])

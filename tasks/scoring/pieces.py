@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from campaign.batch import Batch
 from campaign.files import metadata_of
 from campaign.identity import SeenIds
 from campaign.model import ScoringModel
-from campaign.reading import Batch, count_ignored, read_campaigns, source_of
-from campaign.schema import ID, Column
+from campaign.reading import count_ignored, read_campaigns, source_of
+from campaign.schema import ID, Column, Schema
 from campaign.store import Entry, Store, filesystem_of
 from tasks.manifest import Part
 
@@ -30,7 +31,8 @@ PIECES_A_TASK = 4  # some seconds of work: little is lost with a task, and Prefe
 class Span:
     """Consecutive row groups of one input, named by its place among the day's.
 
-    `first_row` is where in the file they begin; `repeated` are the rows, counted from there, whose id came before.
+    `first_row` is where in the file they begin; `repeated` are the rows, counted from there, whose id came before, and
+    `numbered` those without an id that equal an earlier row of the file, with the id that they get.
     """
 
     place: int
@@ -39,6 +41,7 @@ class Span:
     first_row: int
     rows: int
     repeated: NDArray[np.uint32]
+    numbered: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,15 +68,15 @@ def plan_day(store: Store, day: date, entries: list[Entry], model: ScoringModel)
     Part names carry a digest of inputs and model version: the same inputs and version leave the same bytes under the
     same names, and two writers of different ones never touch each other's. Ids take 8 bytes a row while this runs.
     """
-    features = model.encoder.features
+    schema = model.schema
     seen = SeenIds(sum(rows_of(store, entry) for entry in entries))
     inputs, spans, ignored = [], [], 0
     for place, entry in enumerate(entries):
         uri = store.at(entry.path)
         with local_copy(uri, entry) as local, ThreadPoolExecutor(1) as hashing:
             digest = hashing.submit(sha256_of, local)
-            spans += spans_of(local, place, uri, features, seen)
-            ignored = max(ignored, count_ignored(local, features))
+            spans += spans_of(local, place, uri, schema, seen)
+            ignored = max(ignored, count_ignored(local, schema))
         rows = sum(span.rows for span in spans if span.place == place)
         inputs.append(Part(uri, digest.result(), rows, entry.size, entry.changed.isoformat()))
     identity = "\n".join([*(f"{part.uri} {part.sha256}" for part in inputs), model.name, model.version])
@@ -113,29 +116,33 @@ def sha256_of(local: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def spans_of(local: str, place: int, uri: str, features: Sequence[Column], seen: SeenIds) -> list[Span]:
+def spans_of(local: str, place: int, uri: str, schema: Schema, seen: SeenIds) -> list[Span]:
     """A span for each row group of a file."""
     metadata = metadata_of(local, source_of(local))
     groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
-    repeated = repeated_rows(local, () if every_row_has_an_id(metadata) else features, seen)
+    repeated, numbered = compare_ids(local, schema, () if every_row_has_an_id(metadata, schema) else None, seen)
     starts = np.cumsum([0, *groups])
     bounds = np.searchsorted(repeated, starts)
+    made_bounds = np.searchsorted([row for row, _ in numbered], starts)
     return [
         Span(
             place, uri, (number,), int(starts[number]), rows,
             (repeated[bounds[number] : bounds[number + 1]] - starts[number]).astype(np.uint32),
+            tuple((row - int(starts[number]), made)
+                  for row, made in numbered[made_bounds[number] : made_bounds[number + 1]]),
         )
         for number, rows in enumerate(groups)
         if rows
     ]  # fmt: skip
 
 
-def every_row_has_an_id(metadata: pq.FileMetaData) -> bool:
-    """Whether a file's own statistics say so. Rows without an id take one from all their values."""
+def every_row_has_an_id(metadata: pq.FileMetaData, schema: Schema) -> bool:
+    """Whether a file's own statistics say so. Rows without an id take one from their values."""
+    names = {ID.casefold(), schema.row.id.casefold()}
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         columns = [group.column(at) for at in range(group.num_columns)]
-        ids = [column.statistics for column in columns if column.path_in_schema.strip().casefold() == ID.casefold()]
+        ids = [column.statistics for column in columns if column.path_in_schema.strip().casefold() in names]
         if len(ids) != 1 or not (statistics := ids[0]) or not statistics.has_null_count or not statistics.has_min_max:
             return False
         if statistics.null_count or not statistics.min:
@@ -143,11 +150,15 @@ def every_row_has_an_id(metadata: pq.FileMetaData) -> bool:
     return True
 
 
-def repeated_rows(local: str, features: Sequence[Column], seen: SeenIds) -> NDArray[np.int64]:
-    """The rows of a file whose id came before, in it or in one that `seen` has seen."""
-    batches = read_ahead(read_campaigns(local, features))
-    repeated = [batch.first_row + np.flatnonzero(seen.repeats(batch.ids)) for batch in batches]
-    return np.concatenate(repeated) if repeated else np.empty(0, np.int64)
+def compare_ids(
+    local: str, schema: Schema, columns: Sequence[Column] | None, seen: SeenIds
+) -> tuple[NDArray[np.int64], list[tuple[int, str]]]:
+    """The rows of a file whose id came before, in it or in one that `seen` has seen; and the numbered rows."""
+    repeated, numbered = [np.empty(0, np.int64)], []
+    for batch in read_ahead(read_campaigns(local, schema, columns)):
+        repeated.append(batch.first_row + np.flatnonzero(seen.repeats(batch.ids)))
+        numbered += [(batch.first_row + row, made) for row, made in sorted(batch.numbered.items())]
+    return np.concatenate(repeated), numbered
 
 
 def read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -183,9 +194,13 @@ def join_neighbours(spans: list[Span]) -> Iterator[Span]:
     for _, group in groupby(spans, key=lambda span: span.place):
         first, *others = group
         repeated = [first.repeated, *(span.repeated + np.uint32(span.first_row - first.first_row) for span in others)]
+        numbered = [
+            (row + span.first_row - first.first_row, made) for span in (first, *others) for row, made in span.numbered
+        ]
         yield replace(
             first,
             groups=tuple(number for span in (first, *others) for number in span.groups),
             rows=sum(span.rows for span in (first, *others)),
             repeated=np.concatenate(repeated),
+            numbered=tuple(numbered),
         )

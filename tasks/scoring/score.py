@@ -9,6 +9,7 @@ from sqlalchemy import delete, insert, select
 
 from campaign.errors import BadInput
 from campaign.model import ScoringModel
+from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Entry, Store
 from tasks.days import parquet_files, select_days
@@ -112,7 +113,7 @@ def find_days(day: date | None, from_day: date | None, to_day: date | None) -> l
 @task(timeout_seconds=120, **RETRIES)
 def find_champion_to_score_with() -> Version:
     """The version that the alias names now; one version scores all days of a run."""
-    return require_champion(Settings().model)
+    return require_champion(served_model())
 
 
 @task(name="score pieces", task_run_name="score {day} {number}", **RETRIES)

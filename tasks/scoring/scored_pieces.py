@@ -8,8 +8,10 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
+from campaign.batch import Batch
+from campaign.checking import REPEATED
 from campaign.model import ScoringModel
-from campaign.reading import REPEATED, Batch, read_campaigns
+from campaign.reading import read_campaigns
 from campaign.scoring import ScoredRows, score_batches
 from campaign.store import Entry, Store
 from tasks.manifest import Manifest, Part, Rows
@@ -51,9 +53,9 @@ def batches_of(piece: Piece, model: ScoringModel, read: Counter[int]) -> Iterato
 
 
 def _batches_of_span(span: Span, model: ScoringModel) -> Iterator[Batch]:
-    features = model.encoder.features
-    for batch in read_campaigns(span.uri, features, groups=span.groups, first_row=span.first_row):
+    for batch in read_campaigns(span.uri, model.schema, groups=span.groups, first_row=span.first_row):
         start = batch.first_row - span.first_row
+        batch.rename({row - start: made for row, made in span.numbered if start <= row < start + len(batch)})
         first, last = np.searchsorted(span.repeated, [start, start + len(batch)])
         batch.reject(span.repeated[first:last] - np.uint32(start), REPEATED)
         yield batch

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from optuna.trial import TrialState
 from prefect import get_run_logger, task
 
+from campaign.decision import THRESHOLD, threshold_of
 from campaign.forest import Forest
+from campaign.schema_parts import Gain, Share
 from campaign.settings import Settings
 from tasks.measures import paired_differences
 from tasks.mlflow_run import Run, reporting_to
@@ -39,7 +41,7 @@ class Candidate:
 class Choice:
     """The forest to fit and the best one found, with validation figures of plain scikit-learn, and the reason.
 
-    `rows` is how many each was fitted on.
+    `rows` is how many each was fitted on, `threshold` the probability above which a success is predicted.
     """
 
     chosen: Candidate
@@ -47,6 +49,7 @@ class Choice:
     standard_error: float
     reason: str
     rows: int
+    threshold: float = THRESHOLD
 
 
 def candidates_of(study: optuna.Study) -> list[Candidate]:
@@ -78,7 +81,13 @@ def shortlist(candidates: list[Candidate], rows: int, tolerance: float = TOLERAN
     return list(dict.fromkeys(trials))[:MAX_VERIFIED]
 
 
-def choose_forest(candidates: list[Candidate], examples: Examples, seed: int, tolerance: float = TOLERANCE) -> Choice:
+def choose_forest(
+    candidates: list[Candidate],
+    examples: Examples,
+    seed: int,
+    tolerance: float = TOLERANCE,
+    decide: float | Gain | Share = THRESHOLD,
+) -> Choice:
     """Fit the shortlist with plain scikit-learn, the library of the final fit, and choose among all prefixes.
 
     Chosen is the cheapest whose validation ROC-AUC is within one bootstrap standard error of the paired difference to
@@ -95,8 +104,9 @@ def choose_forest(candidates: list[Candidate], examples: Examples, seed: int, to
         if loss <= max(tolerance, error) and candidate.size.cost < best.size.cost:
             times = best.size.cost / candidate.size.cost
             reason = f"{times:.1f} times cheaper to score than the best, for {loss:.5f} of validation ROC-AUC"
-            return Choice(candidate, best, error, reason, len(examples.train))
-    return Choice(best, best, 0.0, "the best found, and no cheaper one is as good", len(examples.train))
+            return Choice(candidate, best, error, reason, len(examples.train), threshold_of(decide, probability))
+    reason, threshold = "the best found, and no cheaper one is as good", threshold_of(decide, best_probability)
+    return Choice(best, best, 0.0, reason, len(examples.train), threshold)
 
 
 def largest(candidates: list[Candidate], trial: int) -> Candidate:
@@ -121,7 +131,8 @@ def choose(searched: Searched, parts: Parts, run: Run) -> Choice:
     import mlflow
 
     study = optuna.load_study(study_name=searched.study, storage=Settings().optuna_url)
-    choice = choose_forest(candidates_of(study), examples_of(parts), searched.seed)
+    decide = parts.schema.outcome.decide
+    choice = choose_forest(candidates_of(study), examples_of(parts), searched.seed, decide=decide)
     chosen, best = choice.chosen.size, choice.best.size
     get_run_logger().info(
         "Chosen: trial %d cut to %d trees, ROC-AUC %.5f (best: trial %d, %d trees, %.5f): %s",

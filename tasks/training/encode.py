@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow.compute as pc
@@ -13,25 +13,34 @@ from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from campaign.encoding import Encoder
+from campaign.encoding import MISSING_CATEGORY, MISSING_NUMBER, Encoder
+from campaign.model import QUANTILES
 from campaign.reading import read_campaigns
-from campaign.schema import LABEL, features_of
+from campaign.schema import LABEL, Schema
+from tasks.sampling import sample_rows
 from tasks.training.split import Split
 from tasks.training.validate import Dataset
 
 Part = Literal["train", "validation", "test"]
+QUANTILE_ROWS = 500_000
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A folder with encoder.json and, for each part, the matrix, the labels and each row's place in the data set."""
+    """A folder with encoder.json, what training saw of each column (columns.json) and, for each part, the matrix, the
+    labels and each row's place in the data set."""
 
     folder: str
-    feature_set: str
+    schema: Schema
 
     @property
     def encoder(self) -> Encoder:
-        return Encoder.from_json(json.loads((Path(self.folder) / "encoder.json").read_text()))
+        return Encoder.from_json(self.schema.features, json.loads((Path(self.folder) / "encoder.json").read_text()))
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        stored: dict[str, Any] = json.loads((Path(self.folder) / "columns.json").read_text())
+        return stored
 
     def matrix(self, part: Part) -> NDArray[np.float32]:
         """Rows × features, mapped from disk."""
@@ -45,24 +54,24 @@ class Parts:
         return np.load(Path(self.folder) / f"{part}_rows.npy")
 
 
-def categories_in_train(path: str, buckets: NDArray[np.uint8], feature_set: str) -> dict[str, set[str]]:
+def categories_in_train(path: str, buckets: NDArray[np.uint8], schema: Schema) -> dict[str, set[str]]:
     """The categories that training rows show."""
-    names = [column.name for column in features_of(feature_set) if column.is_category]
+    names = [column.name for column in schema.features if column.is_category]
     seen: dict[str, set[str]] = {name: set() for name in names}
     start = 0
     for batch in pq.ParquetFile(path).iter_batches(columns=names):
         train = buckets[start : start + len(batch)] > 1
         start += len(batch)
         for name in names:
-            seen[name].update(pc.unique(batch.column(name).filter(train)).to_pylist())
+            seen[name].update(filter(None, pc.unique(batch.column(name).filter(train)).to_pylist()))
     return seen
 
 
-def write_parts(path: str, buckets: NDArray[np.uint8], feature_set: str, folder: Path) -> Parts:
+def write_parts(path: str, buckets: NDArray[np.uint8], schema: Schema, folder: Path) -> Parts:
     """Fit the encoder on training rows and stream all rows through it, in the memory of one batch."""
     folder.mkdir(parents=True, exist_ok=True)
-    features = features_of(feature_set)
-    encoder = Encoder.fit(feature_set, categories_in_train(path, buckets, feature_set))
+    features = schema.features
+    encoder = Encoder.fit(features, categories_in_train(path, buckets, schema))
     bucket = np.minimum(buckets, 2)
     names: tuple[Part, ...] = ("test", "validation", "train")
     sizes = np.bincount(bucket, minlength=3)
@@ -71,7 +80,7 @@ def write_parts(path: str, buckets: NDArray[np.uint8], feature_set: str, folder:
         for name, size in zip(names, sizes, strict=True)
     ]
     filled, start = [0, 0, 0], 0
-    for batch in read_campaigns(path, features):
+    for batch in read_campaigns(path, schema.stored):
         matrix = encoder.encode(batch)
         for part in range(3):
             rows_of_part = matrix[bucket[start : start + len(batch)] == part]
@@ -84,10 +93,33 @@ def write_parts(path: str, buckets: NDArray[np.uint8], feature_set: str, folder:
         np.save(folder / f"{name}_labels.npy", labels[bucket == part])
         np.save(folder / f"{name}_rows.npy", np.flatnonzero(bucket == part))
     (folder / "encoder.json").write_text(json.dumps(encoder.to_json()))
-    return Parts(str(folder), feature_set)
+    (folder / "columns.json").write_text(json.dumps(seen_columns(encoder, matrices[2])))
+    return Parts(str(folder), schema)
+
+
+def seen_columns(encoder: Encoder, train: NDArray[np.float32]) -> dict[str, Any]:
+    """What train rows show of each feature: a number's quantiles, or a category's rows; and how many are missing."""
+    rows = sample_rows(len(train), QUANTILE_ROWS)
+    seen: dict[str, Any] = {}
+    for at, column in enumerate(encoder.features):
+        values = np.asarray(train[:, at], np.float64)
+        if column.is_category:
+            names = encoder.categories[column.name]
+            counts = np.bincount(values[values >= 0].astype(np.int64), minlength=len(names))
+            of_names = dict(zip(names, counts.tolist(), strict=True))
+            seen[column.name] = {"categories": of_names, "missing": int((values == MISSING_CATEGORY).sum())}
+        else:
+            given = values > MISSING_NUMBER
+            sampled = values[rows][given[rows]]
+            quantiles = np.quantile(sampled, QUANTILES).tolist() if len(sampled) else []
+            if quantiles:  # of all rows: what lies outside is what training never saw
+                quantiles[0], quantiles[-1] = float(values[given].min()), float(values[given].max())
+            seen[column.name] = {"quantiles": quantiles, "missing": int((~given).sum())}
+    return seen
 
 
 @task(timeout_seconds=3600, cache_policy=NO_CACHE)
-def encode(data: Dataset, parts: Split, feature_set: str) -> Parts:
+def encode(data: Dataset, parts: Split) -> Parts:
     """Write the encoder and the matrices of the parts beside the data set."""
-    return write_parts(data.path, np.load(parts.buckets), feature_set, Path(data.path).parent / feature_set)
+    folder = Path(data.path).parent / data.schema.digest
+    return write_parts(data.path, np.load(parts.buckets), data.schema, folder)

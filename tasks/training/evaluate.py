@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 
-from campaign.decision import predicts_success
 from campaign.model import REFERENCE, ScoringModel
 from campaign.schema import ID, LABEL
 from campaign.settings import Settings
@@ -30,7 +29,6 @@ from tasks.training.validate import DAY, Dataset
 if TYPE_CHECKING:
     import pandas as pd
 
-SEGMENT_COLUMNS = ("Category", "Country")
 PERMUTED_ROWS = 20_000
 
 
@@ -57,16 +55,21 @@ def score_test_rows(data: Dataset, parts: Parts, model: ScoringModel) -> pd.Data
     return table.append_column("probability", pa.array(model.predict(parts.matrix("test")))).to_pandas()
 
 
-def by_segment(test: pd.DataFrame) -> pd.DataFrame:
-    """The metrics per category, country and goal quartile."""
+def by_segment(test: pd.DataFrame, model: ScoringModel) -> pd.DataFrame:
+    """The metrics for each value of the columns that are segments, or each quartile of a number."""
     import pandas as pd
 
-    quartile = pd.qcut(test["GoalAmount"], 4, duplicates="drop").astype("str").fillna("all alike")
-    keys = {name: test[name] for name in SEGMENT_COLUMNS if name in test} | {"GoalAmount": quartile}
+    segments = sorted((column for column in model.schema.features if column.segment), key=lambda c: not c.is_category)
+    keys = {column.name: test[column.name] for column in segments if column.is_category}
+    for column in segments:
+        if not column.is_category:
+            quartile = pd.qcut(test[column.name], 4, duplicates="drop").astype("str")
+            keys[column.name] = quartile.where(test[column.name].notna(), "missing").fillna("all alike")
     rows = []
     for name, key in keys.items():
         for value, part in test.groupby(key, observed=True, sort=True):
-            metrics = classification_metrics(part[LABEL].to_numpy(), part["probability"].to_numpy())
+            label, probability = part[LABEL].to_numpy(), part["probability"].to_numpy()
+            metrics = classification_metrics(label, probability, threshold=model.threshold)
             rows.append({"segment": name, "value": str(value), "rows": len(part), **metrics})
     return pd.DataFrame(rows)
 
@@ -88,17 +91,18 @@ def permutation_importance(
     return dict(sorted(lost.items(), key=lambda item: -item[1]))
 
 
-def reference_of(test: pd.DataFrame, rows: int, seed: int = 1) -> pd.DataFrame:
+def reference_of(test: pd.DataFrame, model: ScoringModel, rows: int, seed: int = 1) -> pd.DataFrame:
     """At most `rows` test campaigns with the model's own predictions: what drift is measured against.
 
     Test rows, because a deep forest's predictions on rows it was fitted on differ from its unseen ones by 0.8 in
     Jensen–Shannon distance without any drift.
     """
     sample = test.iloc[sample_rows(len(test), rows, seed)]
-    return sample.assign(success=predicts_success(sample["probability"].to_numpy()).astype(np.int8)).drop(columns=[DAY])
+    success = model.predicts_success(sample["probability"].to_numpy()).astype(np.int8)
+    return sample.assign(success=success).drop(columns=[DAY])
 
 
-def log_scores(scores: Scores, segments: pd.DataFrame, test: pd.DataFrame) -> None:
+def log_scores(scores: Scores, segments: pd.DataFrame, test: pd.DataFrame, threshold: float) -> None:
     """Metrics with their intervals, segments, importance and figures, in the active MLflow run."""
     import mlflow
 
@@ -112,7 +116,7 @@ def log_scores(scores: Scores, segments: pd.DataFrame, test: pd.DataFrame) -> No
     mlflow.log_text(segments.to_csv(index=False), "evaluation/segments.csv")
     mlflow.log_text(json.dumps(scores.importance, indent=1), "evaluation/permutation_importance.json")
     label, probability = test[LABEL].to_numpy(), test["probability"].to_numpy()
-    for name, figure in evaluation_plots.figures(label, probability, scores.importance).items():
+    for name, figure in evaluation_plots.figures(label, probability, scores.importance, threshold).items():
         mlflow.log_figure(figure, f"evaluation/{name}.png")
 
 
@@ -125,18 +129,19 @@ def evaluate(fitted: Fitted, parts: Parts, data: Dataset, run: Run) -> Scores:
     names = [column.name for column in parts.encoder.features]
     reference = Path(fitted.folder) / REFERENCE
     scores = Scores(
-        classification_metrics(label, probability),
-        confidence_intervals(label, probability),
+        classification_metrics(label, probability, threshold=model.threshold),
+        confidence_intervals(label, probability, threshold=model.threshold),
         permutation_importance(parts.matrix("test"), label, model, names),
         len(test),
         str(reference),
     )
-    segments = by_segment(test)
-    pq.write_table(pa.Table.from_pandas(reference_of(test, Settings().reference_rows), preserve_index=False), reference)
+    segments = by_segment(test, model)
+    sample = reference_of(test, model, Settings().reference_rows)
+    pq.write_table(pa.Table.from_pandas(sample, preserve_index=False), reference)
     low, high = scores.intervals["roc_auc"]
     get_run_logger().info("Test ROC-AUC %.5f (%.5f–%.5f) on %d rows", scores.metrics["roc_auc"], low, high, len(test))
     with reporting_to(run):
-        log_scores(scores, segments, test)
+        log_scores(scores, segments, test, model.threshold)
     table: list[dict[str, Any]] = json.loads(segments.round(5).to_json(orient="records"))
     create_table_artifact(table, "test-segments", "Metrics per segment of the test rows")
     return scores

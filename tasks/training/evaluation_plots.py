@@ -15,14 +15,14 @@ BLUE, GREY = "#0072B2", "#888888"
 
 
 def figures(
-    label: NDArray[np.generic], probability: NDArray[np.float64], importance: dict[str, float]
+    label: NDArray[np.generic], probability: NDArray[np.float64], importance: dict[str, float], threshold: float
 ) -> dict[str, "Figure"]:
     """Figures by the name of their file."""
     return {
         "roc": roc(label, probability),
         "precision_recall": precision_recall(label, probability),
         "calibration": calibration(label, probability),
-        "confusion": confusion(label, probability),
+        "confusion": confusion(label, probability, threshold),
         "permutation_importance": bars(importance),
     }
 
@@ -68,13 +68,13 @@ def calibration(label: NDArray[np.generic], probability: NDArray[np.float64]) ->
     return figure
 
 
-def confusion(label: NDArray[np.generic], probability: NDArray[np.float64]) -> "Figure":
+def confusion(label: NDArray[np.generic], probability: NDArray[np.float64], threshold: float) -> "Figure":
     from sklearn.metrics import ConfusionMatrixDisplay
 
     figure, axes = _figure("What was said, and what happened", "", "")
     axes.grid(visible=False)
     names = ["failed", "succeeded"]
-    predicted = predicts_success(probability).astype(int)
+    predicted = predicts_success(probability, threshold).astype(int)
     ConfusionMatrixDisplay.from_predictions(
         label, predicted, ax=axes, labels=[0, 1], display_labels=names, cmap="Blues", colorbar=False, values_format=",d"
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from campaign import schema
+from campaign.schema import LABEL, Column
 
 if TYPE_CHECKING:  # pandas, matplotlib and seaborn take a second and more to import, and every flow imports this file
     import pandas as pd
@@ -24,28 +24,28 @@ COLOURS = {"Failed": "#E69F00", "Succeeded": "#0072B2"}
 INK, FAINT = "#333333", "#777777"
 
 
-def figures(campaigns: pd.DataFrame) -> dict[str, Figure]:
+def figures(campaigns: pd.DataFrame, features: Sequence[Column]) -> dict[str, Figure]:
     """Every picture of the labelled campaigns, under the name that its file is to have."""
-    return {picture.__name__: picture(campaigns) for picture in (violins, correlations, success_rates)}
+    return {picture.__name__: picture(campaigns, features) for picture in (violins, correlations, success_rates)}
 
 
-def violins(campaigns: pd.DataFrame, seed: int = 1) -> Figure:
+def violins(campaigns: pd.DataFrame, features: Sequence[Column], seed: int = 1) -> Figure:
     """How the values of every number are spread, campaigns that failed on the left and that succeeded on the right."""
     import pandas as pd
     import seaborn as sns
     from matplotlib.patches import Patch
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    labelled = campaigns.dropna(subset=[schema.LABEL])
+    labelled = campaigns.dropna(subset=[LABEL])
     drawn = labelled.sample(min(SAMPLE, len(labelled)), random_state=seed)
-    outcome = np.where(drawn[schema.LABEL].astype(bool), "Succeeded", "Failed")
-    features = present(campaigns, schema.NUMBERS)
-    across = min(4, max(1, len(features)))
-    down = max(1, ceil(len(features) / across))
+    outcome = np.where(drawn[LABEL].astype(bool), "Succeeded", "Failed")
+    numbers = numbers_in(campaigns, features)
+    across = min(4, max(1, len(numbers)))
+    down = max(1, ceil(len(numbers) / across))
     figure = _figure(max(10.0, 2.9 * across + 0.4), 3.1 * down + 1.0)
-    for place, name in enumerate(features, start=1):
+    for place, column in enumerate(numbers, start=1):
         axes = figure.add_subplot(down, across, place)
-        frame = pd.DataFrame({"value": _finite(drawn[name]).to_numpy(), "outcome": outcome}).dropna()
+        frame = pd.DataFrame({"value": _finite(drawn[column.name]).to_numpy(), "outcome": outcome}).dropna()
         if frame["value"].nunique() > 1:
             sns.violinplot(
                 frame, x=0, y="value", hue="outcome", hue_order=list(COLOURS), palette=COLOURS, saturation=1,
@@ -57,8 +57,8 @@ def violins(campaigns: pd.DataFrame, seed: int = 1) -> Figure:
             only_value = f"always {frame['value'].iloc[0]:,g}" if len(frame) else "no values"
             axes.text(0.5, 0.5, only_value, ha="center", color=FAINT, transform=axes.transAxes)
             axes.set_yticks([])
-        _tidy(axes, schema.BY_NAME[name].meaning.capitalize(), grid="y")
-        axes.set(xlabel="", ylabel=f"{name}, {schema.BY_NAME[name].unit}", xticks=[])
+        _tidy(axes, _title(column), grid="y")
+        axes.set(xlabel="", ylabel=", ".join(filter(None, (column.name, column.unit))), xticks=[])
     patches = [Patch(color=colour, label=name) for name, colour in COLOURS.items()]
     figure.legend(handles=patches, loc="outside upper right", ncols=2, frameon=False, labelcolor=INK)
     sampled = f"A random {len(drawn):,} of {len(labelled):,}" if len(drawn) < len(labelled) else f"All {len(drawn):,}"
@@ -68,17 +68,17 @@ def violins(campaigns: pd.DataFrame, seed: int = 1) -> Figure:
     )
 
 
-def correlations(campaigns: pd.DataFrame) -> Figure:
+def correlations(campaigns: pd.DataFrame, features: Sequence[Column]) -> Figure:
     """Pearson's correlation of every two numbers, the last row that of each with success."""
     import pandas as pd
     import seaborn as sns
 
-    features = present(campaigns, schema.NUMBERS)
-    numbers = pd.DataFrame({name: _finite(campaigns[name]) for name in [*features, schema.LABEL]})
+    names = [column.name for column in numbers_in(campaigns, features)]
+    numbers = pd.DataFrame({name: _finite(campaigns[name]) for name in [*names, LABEL]})
     # Plus zero turns −0.0 into 0.0, so that no cell says "−0.00".
     table = numbers.corr().round(2).iloc[1:, :-1] + 0.0
     words = table.map(lambda value: "–" if np.isnan(value) else f"{value:.2f}".replace("-", "−"))
-    figure = _figure(max(8.5, 0.95 * len(features) + 3.2), 0.62 * len(features) + 2.2)
+    figure = _figure(max(8.5, 0.95 * len(names) + 3.2), 0.62 * len(names) + 2.2)
     axes = figure.add_subplot()
     if table.size:
         sns.heatmap(
@@ -86,27 +86,27 @@ def correlations(campaigns: pd.DataFrame) -> Figure:
             cmap="RdBu", linewidths=2, linecolor="white", annot_kws={"fontsize": 9.5},
             cbar_kws={"ticks": [-1, 0, 1], "shrink": 0.8}, ax=axes,
         )  # fmt: skip
-        axes.set_yticklabels([*features[1:], "Success"], rotation=0)
-        axes.set_xticklabels(features, rotation=35, ha="right", rotation_mode="anchor")
+        axes.set_yticklabels([*names[1:], "Success"], rotation=0)
+        axes.set_xticklabels(names, rotation=35, ha="right", rotation_mode="anchor")
         axes.get_yticklabels()[-1].set_fontweight("bold")
     axes.tick_params(length=0, labelsize=9.5, labelcolor=INK)
     note = "1: they rise together; −1: one falls as the other rises; 0: neither follows the other in a straight line."
     return _with_title(figure, "Which numbers rise and fall together, and with success", f"Pearson correlation. {note}")
 
 
-def success_rates(campaigns: pd.DataFrame) -> Figure:
+def success_rates(campaigns: pd.DataFrame, features: Sequence[Column]) -> Figure:
     """How often campaigns of each category succeed, with 95 % intervals, against the rate of all."""
     from matplotlib.ticker import PercentFormatter
 
-    labelled = campaigns.dropna(subset=[schema.LABEL])
-    success = labelled[schema.LABEL].astype(float)
-    features = present(campaigns, schema.CATEGORIES)
-    tables = [success.groupby(labelled[name].astype("string")).agg(["sum", "count"]) for name in features]
+    labelled = campaigns.dropna(subset=[LABEL])
+    success = labelled[LABEL].astype(float)
+    categories = [column for column in features if column.is_category and column.name in campaigns]
+    tables = [success.groupby(labelled[column.name].astype("string")).agg(["sum", "count"]) for column in categories]
     heights = [min(len(table), SHOWN) + 1.3 for table in tables] or [1.0]
     figure = _figure(8.5, 0.27 * sum(heights) + 1.4)
     panels = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, name, table in zip(panels, features, tables, strict=False):
-        shown = _in_order(table, schema.BY_NAME[name].categories)
+    for axes, column, table in zip(panels, categories, tables, strict=False):
+        shown = _in_order(table, column.categories)
         won, of, rows = shown["sum"].to_numpy(), shown["count"].to_numpy(), np.arange(len(shown))
         axes.axvline(success.mean(), color=FAINT, linewidth=1)
         axes.hlines(rows, *wilson(won, of), color=COLOURS["Succeeded"], linewidth=2.2, alpha=0.45)
@@ -114,7 +114,7 @@ def success_rates(campaigns: pd.DataFrame) -> Figure:
         labels = [value if len(value) <= 36 else f"{value[:35]}…" for value in shown.index]
         axes.set_yticks(rows, [f"{label}  ({count:,})" for label, count in zip(labels, of, strict=True)])
         axes.set_ylim(len(shown) - 0.4, -0.6)
-        _tidy(axes, f"{schema.BY_NAME[name].meaning.capitalize()} ({name}{_how_many(len(table))})", grid="x")
+        _tidy(axes, f"{_title(column)} ({column.name}{_how_many(len(table))})", grid="x")
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     # Never closer than ten points: differences of one would fill the picture, and look as if they mattered.
     left, right = panels[0].get_xlim()
@@ -146,9 +146,13 @@ def _in_order(table: pd.DataFrame, known: Sequence[str]) -> pd.DataFrame:
     return table.loc[[*(name for name in known if name in kept), *(name for name in kept if name not in known)]]
 
 
-def present(campaigns: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    """Those of the names that are columns of the campaigns."""
-    return [name for name in names if name in campaigns]
+def numbers_in(campaigns: pd.DataFrame, features: Sequence[Column]) -> list[Column]:
+    """The features that are numbers and columns of the campaigns."""
+    return [column for column in features if not column.is_category and column.name in campaigns]
+
+
+def _title(column: Column) -> str:
+    return column.meaning.capitalize() or column.name
 
 
 def _finite(values: pd.Series) -> pd.Series:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 
-from campaign import schema
+from campaign.schema import Column
 from tasks.mlflow_run import Run, reporting_to
 from tasks.retries import RETRIES
-from tasks.training.exploration_plots import figures, present
-from tasks.training.leakage import audit, audit_table, find_leaks, summarise
+from tasks.training.exploration_plots import figures
+from tasks.training.leakage import audit, audit_table, find_leaks, leak_sentence, summarise
 from tasks.training.validate import DAY, Dataset
 
 if TYPE_CHECKING:  # it takes a third of a second to import, and every flow imports this file
     import pandas as pd
 
 
-def quality(campaigns: pd.DataFrame) -> pd.DataFrame:
+def quality(campaigns: pd.DataFrame, features: Sequence[Column]) -> pd.DataFrame:
     """A row per feature: how much is missing, its range, and how much lies outside 1.5 interquartile ranges.
 
     `outlier_share` is of the values that are there. Categories have no range and no outliers.
@@ -28,11 +29,13 @@ def quality(campaigns: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     rows: list[dict[str, object]] = []
-    for name in present(campaigns, schema.NAMES):
-        values = campaigns[name]
+    for column in features:
+        if column.name not in campaigns:
+            continue
+        name, values = column.name, campaigns[column.name]
         missing = int(values.isna().sum())
         row: dict[str, object] = {"feature": name, "missing": missing, "missing_share": missing / max(len(values), 1)}
-        if name in schema.NUMBERS:
+        if not column.is_category:
             numbers = pd.to_numeric(values, errors="coerce").dropna()
             low, high = numbers.quantile(0.25), numbers.quantile(0.75)
             outliers = int((~numbers.between(low - 1.5 * (high - low), high + 1.5 * (high - low))).sum())
@@ -45,10 +48,11 @@ def quality(campaigns: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Explored:
-    """What gives the label away, in plain words, and what the rest tells."""
+    """What gives the label away, in plain words and as names of columns, and what the rest tells."""
 
     findings: list[str]
     summary: str
+    decisive: list[tuple[str, ...]] = field(default_factory=list)
 
 
 @task(timeout_seconds=1800, **RETRIES)
@@ -58,16 +62,19 @@ def explore(data: Dataset, run: Run) -> Explored:
     import pandas as pd
 
     campaigns = pd.read_parquet(data.path).drop(columns=[DAY])
-    signals = audit(campaigns)
-    features = [column for column in schema.FEATURES if column.name in campaigns]
-    explored = Explored(find_leaks(signals), summarise(signals, features))
+    features = data.schema.features
+    signals = audit(campaigns, features)
+    leaks = find_leaks(signals)
+    explored = Explored(
+        [leak_sentence(leak) for leak in leaks], summarise(signals, features), [leak[0].names for leak in leaks]
+    )
     table = audit_table(signals)
     for finding in explored.findings:
         get_run_logger().warning("Leak: %s", finding)
     with reporting_to(run):
-        for name, figure in figures(campaigns).items():
+        for name, figure in figures(campaigns, features).items():
             mlflow.log_figure(figure, f"explore/{name}.png")
-        mlflow.log_text(quality(campaigns).to_csv(index=False), "explore/quality.csv")
+        mlflow.log_text(quality(campaigns, features).to_csv(index=False), "explore/quality.csv")
         mlflow.log_text(table.to_csv(index=False), "explore/leakage.csv")
     best: list[dict[str, Any]] = json.loads(table.head(12).round(4).to_json(orient="records"))
     create_table_artifact(best, "leakage", "What gives the label away")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from prefect import get_run_logger, task
 
-from campaign.encoding import UNKNOWN_CATEGORY, Encoder
+from campaign.encoding import MISSING_CATEGORY, MISSING_NUMBER, UNKNOWN_CATEGORY, Encoder
 from campaign.forest import Forest
 from campaign.model import ScoringModel
 from campaign.schema import LABEL
@@ -33,13 +33,17 @@ EXAMPLE_ROWS = 5
 
 @dataclass(frozen=True)
 class Fitted:
-    """A folder with the Pipeline (skops) and the flat model, fitted on `rows` of `available_rows` rows."""
+    """A folder with the Pipeline (skops) and the flat model, fitted on `rows` of `available_rows` rows.
+
+    `base_rate` is the share of successes among them.
+    """
 
     folder: str
     pipeline: str
     rows: int
     available_rows: int
     choice: Choice
+    base_rate: float
 
     def load(self) -> ScoringModel:
         return ScoringModel.load(Path(self.folder), "candidate")
@@ -48,20 +52,25 @@ class Fitted:
 def column_transformer(encoder: Encoder, example: pd.DataFrame) -> Any:
     """The encoder as scikit-learn's own: stock parts alone, so that loading the model needs no code of ours."""
     from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
     from sklearn.preprocessing import OrdinalEncoder
 
     # One step a column, in the features' order, which is the order of the matrix that the forest is fitted on.
     steps: list[tuple[str, Any, list[str]]] = []
     for column in encoder.features:
         if column.is_category:
-            known = [list(encoder.categories[column.name])]
+            # Without NaN among them, a missing category would count as unknown.
+            known = [[*encoder.categories[column.name], np.nan]]
             ordinal = OrdinalEncoder(
                 categories=known,
                 handle_unknown="use_encoded_value",
                 unknown_value=UNKNOWN_CATEGORY,
-                encoded_missing_value=UNKNOWN_CATEGORY,
+                encoded_missing_value=MISSING_CATEGORY,
             )
             steps.append((column.name, ordinal, [column.name]))
+        elif column.nullable:
+            imputer = SimpleImputer(strategy="constant", fill_value=MISSING_NUMBER, keep_empty_features=True)
+            steps.append((column.name, imputer, [column.name]))
         else:
             steps.append((column.name, "passthrough", [column.name]))
     return ColumnTransformer(steps, verbose_feature_names_out=False).fit(example)
@@ -111,10 +120,13 @@ def fit(parts: Parts, choice: Choice, data: Dataset, run: Run, seed: int) -> Fit
     forest = Forest.from_sklearn(pipeline.named_steps["forest"])
     rows, available = len(y), len(parts.labels("train")) + len(parts.labels("validation"))
     folder = Path(parts.folder) / f"fitted-{run.run_id[:8]}"
-    ScoringModel(run.model, "candidate", encoder, forest).save(folder)
+    threshold, columns = choice.threshold, parts.columns
+    ScoringModel(run.model, "candidate", data.schema, encoder, forest, threshold=threshold, columns=columns).save(
+        folder
+    )
     skops.io.dump(pipeline, folder / "pipeline.skops")
     with reporting_to(run):
         mlflow.log_metrics({"rows_fitted": rows, "rows_to_fit": available})
     on = f"{rows}" if rows == available else f"an even sample of {rows} of {available}"
     get_run_logger().info("Fitted %d trees with %d nodes on %s rows", forest.size, len(forest.feature), on)
-    return Fitted(str(folder), str(folder / "pipeline.skops"), rows, available, choice)
+    return Fitted(str(folder), str(folder / "pipeline.skops"), rows, available, choice, float(y.mean()))

@@ -4,13 +4,18 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 from prefect import get_run_logger, task
 
 from campaign.download import download, is_web
-from campaign.errors import BadInput
+from campaign.errors import BadInput, CampaignError
 from campaign.settings import Settings
-from campaign.store import Store
+from campaign.store import Store, filesystem_of
+from campaign.synthetic import MADE_UP
 from tasks.labelled_days import LabelledDay, find_labelled_days
+from tasks.model_versions import find_champion, load_version
 from tasks.retries import RETRIES
 
 
@@ -56,11 +61,59 @@ def _from_kaggle(handle: str) -> str:
     return str(files[0])
 
 
+def default_dataset(model: str, store: Store) -> str:
+    """What a training takes that is told nothing: CAMPAIGN_DATASET, else what the champion was trained on, else base/.
+
+    Raises `BadInput` naming all three when there is none to read.
+    """
+    if configured := Settings().dataset:
+        return configured
+    origin, base = champion_origin(model), store.at("base/campaigns.parquet")
+    for candidate in filter(None, (origin, base)):
+        if is_readable(candidate):
+            return candidate
+    of_champion = f"what the champion was trained on ({origin}) is gone" if origin else "there is no champion"
+    raise BadInput(
+        f"There is nothing to train on: CAMPAIGN_DATASET is not set, {of_champion}, and there is no {base}.",
+        "Name a file: `campaign train FILE`.",
+    )
+
+
+def champion_origin(model: str) -> str:
+    """The data set that the champion was trained on; empty if there is none, or it cannot be loaded."""
+    champion = find_champion(model)
+    try:
+        return str(load_version(champion).about.get("origin", "")) if champion else ""
+    except CampaignError:  # the gate says so
+        return ""
+
+
+def is_readable(dataset: str) -> bool:
+    """Whether there is such a file; what is on the web or on Kaggle is taken at its word."""
+    if is_web(dataset) or dataset.startswith("kaggle://"):
+        return True
+    try:
+        filesystem, path = filesystem_of(dataset)
+        return bool(filesystem.get_file_info(path).type == pafs.FileType.File)
+    except (CampaignError, OSError):
+        return False
+
+
+def is_made_up(uri: str) -> bool:
+    """Whether a Parquet file says that its campaigns are synthetic."""
+    filesystem, path = filesystem_of(uri)
+    try:
+        with filesystem.open_input_file(path) as file:
+            return MADE_UP.items() <= (pq.read_schema(file).metadata or {}).items()
+    except (pa.ArrowInvalid, OSError):  # no Parquet
+        return False
+
+
 @task(timeout_seconds=1800, **RETRIES)
-def ingest(dataset: str | None = None) -> Sources:
+def ingest(dataset: str | None, model: str) -> Sources:
     """Fetch the data set, and list the labelled days of the store."""
     settings = Settings()
-    origin = dataset or settings.dataset
+    origin = dataset or default_dataset(model, Store(settings.store))
     sources = Sources(origin, fetch(origin, settings.cache / "downloads"), find_labelled_days(Store(settings.store)))
     get_run_logger().info("Learning from %s and %d labelled days", origin, len(sources.days))
     return sources

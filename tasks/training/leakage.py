@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from campaign import schema
-from campaign.schema import Column, Known
+from campaign.schema import LABEL, Column, Known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,11 +60,13 @@ class Signal:
         return not np.isnan(self.roc_auc)
 
 
-def audit(campaigns: pd.DataFrame, label: str = schema.LABEL, sample: int = 50_000, seed: int = 1) -> list[Signal]:
+def audit(
+    campaigns: pd.DataFrame, features: Iterable[Column], label: str = LABEL, sample: int = 50_000, seed: int = 1
+) -> list[Signal]:
     """How well each feature, and each ratio and difference of two numbers, gives the label away, best first."""
     import pandas as pd
 
-    columns = [column for column in schema.FEATURES if column.name in campaigns]
+    columns = [column for column in features if column.name in campaigns]
     rows = campaigns[[*(column.name for column in columns), label]].dropna(subset=[label])
     # Also in random order when nothing is left out: the halves of `category_auc` have to be alike.
     rows = rows.sample(min(sample, len(rows)), random_state=seed)
@@ -96,8 +97,8 @@ def audit_table(signals: list[Signal]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["feature", "known", "roc_auc"])
 
 
-def find_leaks(signals: list[Signal], threshold: float = DECISIVE) -> list[str]:
-    """A sentence for each feature, and each pair of features, that gives the label away; none if nothing does.
+def find_leaks(signals: list[Signal], threshold: float = DECISIVE) -> list[list[Signal]]:
+    """The signals of each feature, and of each pair of features, that gives the label away, the best first.
 
     A pair is left out when one of the two says as much without the other.
     """
@@ -107,7 +108,7 @@ def find_leaks(signals: list[Signal], threshold: float = DECISIVE) -> list[str]:
         adds_something = signal.is_single or signal.roc_auc > max(alone[name] for name in signal.names) + 0.01
         if signal.roc_auc > threshold and adds_something:
             leaks.setdefault(signal.names, []).append(signal)
-    return [_leak_sentence(of_columns) for of_columns in leaks.values()]
+    return list(leaks.values())
 
 
 def summarise(signals: list[Signal], features: Iterable[Column]) -> str:
@@ -157,8 +158,8 @@ def _signal(columns: tuple[Column, ...], comparison: Literal["", "ratio", "diffe
     return Signal(columns, comparison, float(np.maximum(roc_auc, 1 - roc_auc)))
 
 
-def _leak_sentence(signals: list[Signal]) -> str:
-    """Of the signals of one column, or of one pair, the best first."""
+def leak_sentence(signals: list[Signal]) -> str:
+    """What the signals of one column, or of one pair, give away; the best comes first."""
     columns = signals[0].columns
     subject = " against ".join(f"`{column.name}`" for column in columns)
     verb = "decides" if round(signals[0].roc_auc, 3) == 1 else "all but decides"

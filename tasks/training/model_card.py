@@ -1,7 +1,8 @@
 """The model card: what a version is, how good it is, what leaks, and why it is champion or not."""
 
+from collections.abc import Iterable
+
 from campaign.model import ScoringModel
-from campaign.schema import BY_NAME
 from tasks.training.choose import Candidate, Choice
 from tasks.training.evaluate import Scores
 from tasks.training.explore import Explored
@@ -10,7 +11,7 @@ from tasks.training.validate import Dataset
 
 def model_card(model: ScoringModel, scores: Scores, choice: Choice, data: Dataset, explored: Explored) -> str:
     """Markdown, without the verdict of the gate."""
-    features = ", ".join(f"{name} ({BY_NAME[name].known})" for name in (c.name for c in model.encoder.features))
+    features = ", ".join(f"{column.name} ({column.known})" for column in model.schema.features)
     metrics = "\n".join(
         f"| {name.replace('_', ' ')} | {value:.5f} | {low:.5f} – {high:.5f} |"
         for name, value in scores.metrics.items()
@@ -24,7 +25,7 @@ def model_card(model: ScoringModel, scores: Scores, choice: Choice, data: Datase
     fitted = f"{rows:,}" if rows == available else f"an even sample of {rows:,} of {available:,}"
     return f"""# {model.name}
 
-Predicts whether a crowdfunding campaign reaches its goal. Trained {model.about["trained_at"]}, because: {reasons}.
+{_purpose(model)} Trained {model.about["trained_at"]}, because: {reasons}.
 
 ## What it knows
 Features: {features}.
@@ -33,8 +34,11 @@ Features: {features}.
 
 {explored.summary}
 
+Schema `{model.schema.name}`, digest `{model.schema.digest}`.
+
 ## Data
-{data.rows:,} good rows from `{data.origin}` and {days}, digest `{data.digest}`; {data.bad:,} bad rows in quarantine.
+{data.rows:,} good rows from `{data.origin}` and {days}, digest `{data.digest}`; {data.bad:,} bad rows in \
+quarantine{_waiting(data)}.
 Searched on {choice.rows:,} train rows, fitted on {fitted} train and validation rows, judged on \
 {scores.rows:,} test rows, which no champion was ever fitted on.
 
@@ -57,14 +61,27 @@ Chosen: {choice.reason} (standard error of the difference {choice.standard_error
 """
 
 
-def verdict_section(promoted: bool, reason: str, before: str, aucs: dict[str, dict[str, float]]) -> str:
-    """The end of the card: what the gate said."""
+def verdict_section(
+    promoted: bool, reason: str, before: str, aucs: dict[str, dict[str, float]], notes: Iterable[str] = ()
+) -> str:
+    """The end of the card: what the gate said, and of whom it could say nothing."""
     rows = "\n".join(
         f"| {name} | {side['rows']:,} | {side['candidate']:.5f} | {side['champion']:.5f} |"
         for name, side in aucs.items()
     )
     table = f"\n| test rows | rows | this version | champion {before} |\n|---|---|---|---|\n{rows}\n" if aucs else ""
-    return f"\n## Verdict\n{'Champion' if promoted else 'Challenger'}: {reason}.\n{table}"
+    noted = "".join(f"\n{note}\n" for note in notes)
+    return f"\n## Verdict\n{'Champion' if promoted else 'Challenger'}: {reason}.\n{table}{noted}"
+
+
+def _purpose(model: ScoringModel) -> str:
+    outcome = model.schema.outcome
+    article = "an" if outcome.noun[:1].lower() in "aeiou" else "a"
+    return f"Predicts whether {article} {outcome.noun} will {outcome.yes}."
+
+
+def _waiting(data: Dataset) -> str:
+    return f", {data.waiting:,} without an outcome yet" if data.waiting else ""
 
 
 def _row(name: str, candidate: Candidate) -> str:

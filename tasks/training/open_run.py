@@ -7,7 +7,6 @@ from pathlib import Path
 from prefect import task
 from prefect.runtime import flow_run
 
-from campaign.schema import model_name
 from tasks.mlflow_run import Run, find_or_create_experiment, mlflow_client, reporting_to
 from tasks.retries import RETRIES
 from tasks.training.search_space import study_name
@@ -23,11 +22,11 @@ def git_commit() -> str:
         return ""
 
 
-def find_or_create_run(data: Dataset, feature_set: str, seed: int) -> tuple[Run, bool]:
+def find_or_create_run(data: Dataset, seed: int) -> tuple[Run, bool]:
     """The run of this training's study, and whether it is new."""
     client = mlflow_client()
-    model = model_name(feature_set)
-    study = study_name(model, data.digest, feature_set, seed)
+    model = data.schema.name
+    study = study_name(model, data.digest, data.schema.model.feature_set, seed)
     experiment = find_or_create_experiment(client, model)
     runs = client.search_runs([experiment], f"tags.study = '{study}' and tags.step = 'training'", max_results=1)
     if runs:
@@ -37,13 +36,16 @@ def find_or_create_run(data: Dataset, feature_set: str, seed: int) -> tuple[Run,
     return Run(created.info.run_id, study, model), True
 
 
-def describe_run(data: Dataset, feature_set: str, seed: int) -> None:
+def describe_run(data: Dataset, seed: int) -> None:
     """Log what a new run learns from, in the active run."""
     import mlflow
     from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
 
-    mlflow.log_params({"seed": seed, "rows": data.rows, "feature_set": feature_set, "digest": data.digest})
+    schema = data.schema
+    params = {"seed": seed, "rows": data.rows, "feature_set": schema.model.feature_set, "digest": data.digest}
+    mlflow.log_params(params | {"schema": schema.name, "schema_digest": schema.digest})
+    mlflow.log_dict(schema.to_table(), "schema.json")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it finds two ways to read a local file, which are one
         source = resolve_dataset_source(data.origin)
@@ -54,21 +56,22 @@ def describe_run(data: Dataset, feature_set: str, seed: int) -> None:
 
 
 @task(name="open run", timeout_seconds=300, **RETRIES)
-def open_run(data: Dataset, feature_set: str, seed: int, reasons: list[str]) -> Run:
+def open_run(data: Dataset, seed: int, reasons: list[str]) -> Run:
     """Start the MLflow run of this training, or take up the one that its study began."""
     import mlflow
 
-    run, is_new = find_or_create_run(data, feature_set, seed)
+    run, is_new = find_or_create_run(data, seed)
     tags = {
         "reasons": "; ".join(reasons),
         "digest": data.digest,
-        "feature_set": feature_set,
+        "feature_set": data.schema.model.feature_set,
+        "schema": f"{data.schema.name} {data.schema.digest}",
         "flow_run_id": flow_run.id or "",
         "git_commit": git_commit(),
     }
     with reporting_to(run):
         mlflow.set_tags(tags)
         if is_new:
-            describe_run(data, feature_set, seed)
+            describe_run(data, seed)
         mlflow.log_metrics({"rows": data.rows, "rows_quarantined": data.bad, "labelled_days": len(data.days)})
     return run

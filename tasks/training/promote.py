@@ -4,14 +4,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from prefect import get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
-from campaign.model import ScoringModel
-from campaign.reading import read_campaigns
+from campaign.errors import ModelMismatch
+from campaign.model import REFERENCE, ScoringModel
+from campaign.schema_file import served_model
 from campaign.settings import Settings
 from tasks.labelled_days import unseen_labels
 from tasks.measures import roc_auc
@@ -21,54 +20,66 @@ from tasks.model_versions import (
     CHAMPION,
     REASON,
     Version,
+    files_of,
     find_champion,
+    find_version,
     list_versions,
     load_version,
     make_champion,
 )
 from tasks.retries import RETRIES
+from tasks.training.contest import is_same_world, score_with_each
 from tasks.training.encode import Parts
 from tasks.training.gate import Contest, gate_verdict
 from tasks.training.model_card import verdict_section
 from tasks.training.register import Registered
-from tasks.training.validate import DAY, Dataset
+from tasks.training.validate import Dataset
 
 ROLE = {True: CHAMPION, False: CHALLENGER}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a version, and the ROC-AUC of both sides on the base rows and on the newest labelled days."""
+    """What became of a version, the ROC-AUC of both sides on the base rows and on the newest labelled days.
+
+    `notes` name the versions that took no part.
+    """
 
     version: str
     promoted: bool
     reason: str
     champion: str
     roc_auc: dict[str, dict[str, float]] = field(default_factory=dict)
-
-
-def score_rows(model: ScoringModel, path: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The probabilities that a model gives some rows of a gathered data set."""
-    batches = read_campaigns(path, model.encoder.features)
-    return np.concatenate([model.probabilities_of(batch) for batch in batches])[rows]
+    notes: list[str] = field(default_factory=list)
 
 
 def hold_contest(
-    candidate: ScoringModel, champion: ScoringModel, promoted: list[Version], data: Dataset, parts: Parts
-) -> tuple[Contest, NDArray[np.str_]]:
-    """Both models and the best of those ever promoted on the test rows; and the labelled day of each row."""
-    rows, label = parts.rows("test"), parts.labels("test")
-    days = pq.read_table(data.path, columns=[DAY]).column(0).take(pa.array(rows)).to_numpy(zero_copy_only=False)
-    contest = Contest(
-        label,
-        np.isin(days, [*unseen_labels(champion, data.days)]),
-        score_rows(candidate, data.path, rows),
-        score_rows(champion, data.path, rows),
-        candidate.cost(),
-        champion.cost(),
-        max(roc_auc(label, score_rows(load_version(version), data.path, rows)) for version in promoted),
-    )
-    return contest, days
+    candidate: ScoringModel, champion: ScoringModel, promoted: dict[str, ScoringModel], data: Dataset, parts: Parts
+) -> tuple[Contest | None, NDArray[np.str_], list[str]]:
+    """Both models and the best of those ever promoted, on the test rows that both can read.
+
+    Gives the labelled day of each row, and the versions that could not read them. None where the champion can read
+    none, or rows of one outcome alone.
+    """
+    models = [candidate, champion, *promoted.values()]
+    rows = score_with_each(models, data, parts)
+    readable = ~np.isnan(rows.probability[0]) & ~np.isnan(rows.probability[1])
+    if not all(model.splits_by_normal_form for model in models):
+        # Where the normal form changes an id, a model from before may have been fitted on what is a test row now.
+        readable &= rows.splits_alike
+    label, days = rows.label[readable], rows.day[readable]
+    if len(np.unique(label)) < 2:
+        return None, days, []
+    of_candidate, of_champion, *others = (probability[readable] for probability in rows.probability)
+    best, left_out = roc_auc(label, of_champion), []
+    for number, probability in zip(promoted, others, strict=True):
+        if np.isnan(probability).any():
+            left_out.append(number)
+        else:
+            best = max(best, roc_auc(label, probability))
+    new = np.isin(days, [*unseen_labels(champion, data.days)])
+    contest = Contest(label, new, of_candidate, of_champion, candidate.cost(), champion.cost(), best)
+    return contest, days, left_out
 
 
 def compare_parts(contest: Contest, days: NDArray[np.str_]) -> dict[str, dict[str, float]]:
@@ -92,11 +103,46 @@ def compare_with_champion(registered: Registered, parts: Parts, data: Dataset) -
         return Verdict(registered.number, True, "the first version", "")
     if champion.number == registered.number:  # an earlier try of this task got that far
         return Verdict(registered.number, True, champion.tags.get(REASON, ""), "")
+    try:
+        model, reference = load_version(champion), files_of(champion) / REFERENCE
+    except ModelMismatch as error:
+        files_of(find_version(registered.model, registered.number))  # else it is the store that is away
+        return Verdict(registered.number, True, f"the champion, version {champion.number}, is lost: {error}", "")
+    if not is_same_world(model, reference, data, parts):
+        return _declined(
+            registered, champion, "the data set shares no campaigns with those that version {} was judged on"
+        )
     candidate = ScoringModel.load(Path(registered.folder), registered.number)
-    promoted = [version for version in list_versions(registered.model) if version.promoted_at]
-    contest, days = hold_contest(candidate, load_version(champion), promoted, data, parts)
+    promoted, lost = load_promoted(registered.model, champion)
+    contest, days, left_out = hold_contest(candidate, model, promoted, data, parts)
+    if contest is None:
+        return _declined(registered, champion, "version {} cannot read the rows of this data set")
     earned, reason = gate_verdict(contest, Settings().gate_margin)
-    return Verdict(registered.number, earned, reason, champion.number, compare_parts(contest, days))
+    notes = [f"Not compared with version {number}, once champion, which cannot read these rows." for number in left_out]
+    notes += [
+        f"Not compared with version {number}, once champion, which is lost: {why}" for number, why in lost.items()
+    ]
+    return Verdict(registered.number, earned, reason, champion.number, compare_parts(contest, days), notes)
+
+
+def load_promoted(model: str, champion: Version) -> tuple[dict[str, ScoringModel], dict[str, str]]:
+    """The versions that were champion before this one, by number; and those that cannot be loaded, with the reason."""
+    loaded, lost = {}, {}
+    for version in list_versions(model):
+        if version.promoted_at and version.number != champion.number:
+            try:
+                loaded[version.number] = load_version(version)
+            except ModelMismatch as error:
+                lost[version.number] = str(error)
+    return loaded, lost
+
+
+def _declined(registered: Registered, champion: Version, why: str) -> Verdict:
+    """A version that is not compared with the champion, and how to promote it all the same."""
+    option = "" if registered.model == served_model() else f" --model {registered.model}"
+    command = f"`campaign champion{option} set {registered.number}`"
+    reason = f"{why.format(champion.number)}; if it is meant to take over: {command}"
+    return Verdict(registered.number, False, reason, champion.number)
 
 
 @task(timeout_seconds=900, **RETRIES)
@@ -112,7 +158,9 @@ def promote(registered: Registered, parts: Parts, data: Dataset, run: Run) -> Ve
             make_champion(model, number, verdict.reason)
         else:
             client.set_registered_model_alias(model, CHALLENGER, number)
-        card = registered.card + verdict_section(verdict.promoted, verdict.reason, verdict.champion, verdict.roc_auc)
+        card = registered.card + verdict_section(
+            verdict.promoted, verdict.reason, verdict.champion, verdict.roc_auc, verdict.notes
+        )
         client.update_model_version(model, number, card)
         client.set_model_version_tag(model, number, "verdict", f"{role}: {verdict.reason}")
         mlflow.log_text(card, "model_card.md")

@@ -1,6 +1,8 @@
 """Put a fitted model into MLflow's registry, with all that scoring and monitoring need of it."""
 
 import json
+import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -9,7 +11,8 @@ from typing import Any
 from prefect import get_run_logger, task
 from prefect.runtime import flow_run
 
-from campaign.encoding import Encoder
+from campaign.model import NORMAL_FORM
+from campaign.schema import Column
 from tasks.metrics_database import now
 from tasks.mlflow_run import Run, reporting_to
 from tasks.retries import RETRIES
@@ -21,7 +24,7 @@ from tasks.training.open_run import git_commit
 from tasks.training.validate import Dataset
 
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
-TRUSTED = ["sklearn.tree._tree.Tree"]
+TRUSTED = ["sklearn.tree._tree.Tree", "numpy.dtype"]  # a dtype is what SimpleImputer remembers of its column
 
 
 @dataclass(frozen=True)
@@ -34,25 +37,34 @@ class Registered:
     card: str
 
 
-def signature_of(encoder: Encoder) -> Any:
+def signature_of(features: Iterable[Column]) -> Any:
     """What MLflow checks before it predicts: the features as published, and two probabilities out."""
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema, TensorSpec
 
     kinds = {True: "string", False: "double"}
-    inputs = Schema([ColSpec(kinds[column.is_category], column.name) for column in encoder.features])
+    inputs = Schema([
+        ColSpec(kinds[column.is_category], column.name, required=not column.nullable) for column in features
+    ])  # fmt: skip
     return ModelSignature(inputs, Schema([TensorSpec(np.dtype(np.float64), (-1, 2))]))
 
 
 def describe_model(
     fitted: Fitted, scores: Scores, data: Dataset, explored: Explored, reasons: list[str]
 ) -> dict[str, Any]:
-    """What a model says of itself, wherever it goes. `days` counts the outcomes of each day that it learnt from."""
+    """What a model says of itself, wherever it goes. `days` counts the outcomes of each day that it learnt from.
+
+    `split_by` says by what rows were split into parts: models from before say nothing, and split by ids as they came.
+    """
     return {
+        "split_by": NORMAL_FORM,
         "trained_at": now().isoformat(timespec="seconds"),
         "origin": data.origin,
         "digest": data.digest,
+        "made_up": data.made_up,
+        "base_rate": fitted.base_rate,
+        "decisive": explored.decisive,
         "rows_fitted": fitted.rows,
         "rows_to_fit": fitted.available_rows,
         "rows_test": scores.rows,
@@ -87,14 +99,14 @@ def register(
 
     model, folder = fitted.load(), Path(fitted.folder)
     described = replace(model, about=describe_model(fitted, scores, data, explored, reasons))
-    files = [*described.save(folder), Path(scores.reference)]
+    files = [*described.save(folder), Path(scores.reference), Path(shutil.copy(data.learnt, folder))]
     card = model_card(described, scores, fitted.choice, data, explored)
     with reporting_to(run) as client:
         mlflow.log_text(card, "model_card.md")
         logged = mlflow.sklearn.log_model(
             skops.io.load(fitted.pipeline, trusted=TRUSTED),
             name="model",
-            signature=signature_of(model.encoder),
+            signature=signature_of(model.schema.features),
             input_example=example_rows(data, model.encoder),
             pip_requirements=[f"{name}=={installed(name)}" for name in REQUIREMENTS],
             pyfunc_predict_fn="predict_proba",
@@ -105,7 +117,9 @@ def register(
         )
         tags = {
             "digest": data.digest,
-            "feature_set": model.encoder.feature_set,
+            "feature_set": data.schema.model.feature_set,
+            "schema": data.schema.name,
+            "schema_digest": data.schema.digest,
             "git_commit": git_commit(),
             "flow_run_id": flow_run.id or "",
             "reasons": "; ".join(reasons),

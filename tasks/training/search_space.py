@@ -35,5 +35,8 @@ def first_guesses(features: int) -> list[ForestParams]:
 
 
 def study_name(model: str, digest: str, feature_set: str, seed: int) -> str:
-    """Name of the Optuna study: another data set, feature set, seed or space is another study."""
-    return f"{model}-{digest}-{feature_set}-{seed}-{SPACE_VERSION}"
+    """Name of the Optuna study: another data set, feature set, seed or space is another study.
+
+    All columns are still called `published` in it, or a search that was interrupted before would begin anew.
+    """
+    return f"{model}-{digest}-{'published' if feature_set == 'all' else feature_set}-{seed}-{SPACE_VERSION}"

@@ -39,7 +39,7 @@ def buckets_of(path: str) -> NDArray[np.uint8]:
     )
 
 
-def check_parts(buckets: NDArray[np.uint8], labels: NDArray[np.integer], origin: str) -> None:
+def check_parts(buckets: NDArray[np.uint8], labels: NDArray[np.integer], origin: str, outcome: str = LABEL) -> None:
     """Raises `BadInput` when the data is too small, or a part has one outcome only."""
     if len(buckets) < MIN_ROWS:
         raise BadInput(
@@ -51,7 +51,7 @@ def check_parts(buckets: NDArray[np.uint8], labels: NDArray[np.integer], origin:
         if outcomes != {0, 1}:
             only = "no rows" if not outcomes else "only successes" if outcomes == {1} else "only failures"
             raise BadInput(
-                f"{origin}: the {name} part has {only} in {LABEL}.",
+                f"{origin}: the {name} part has {only} in {outcome}.",
                 "Bring campaigns of both outcomes, and more of them.",
             )
 
@@ -60,7 +60,8 @@ def check_parts(buckets: NDArray[np.uint8], labels: NDArray[np.integer], origin:
 def split(data: Dataset) -> Split:
     """Write each row's bucket beside the data set."""
     buckets = buckets_of(data.path)
-    check_parts(buckets, pq.read_table(data.path, columns=[LABEL]).column(0).to_numpy(), data.origin)
+    labels = pq.read_table(data.path, columns=[LABEL]).column(0).to_numpy()
+    check_parts(buckets, labels, data.origin, " and ".join(data.schema.outcome.sources))
     where = Path(data.path).with_name("buckets.npy")
     np.save(where, buckets)
     counts = np.bincount(np.minimum(buckets, 2), minlength=3)

@@ -1,9 +1,11 @@
 """Check the rows a model is to learn from, and gather them in one file under their digest."""
 
 import hashlib
-import uuid
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -12,108 +14,160 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from prefect import get_run_logger, task
 
-from campaign.errors import BadInput
-from campaign.identity import SeenIds
-from campaign.reading import Batch, read_campaigns
-from campaign.schema import FEATURES, ID, LABEL, Column, features_of
+from campaign.batch import Batch
+from campaign.errors import BadInput, CampaignError
+from campaign.identity import SeenIds, digests_of
+from campaign.model import LEARNT
+from campaign.reading import read_campaigns
+from campaign.schema import ID, LABEL, Schema
 from campaign.settings import Settings
 from campaign.store import Store
 from tasks.labelled_days import LabelledDay, count_outcome_rows
+from tasks.model_versions import list_versions, load_version
 from tasks.outcomes import NO_OUTCOME, Outcomes
 from tasks.retries import RETRIES
-from tasks.training.ingest import Sources
+from tasks.training.ingest import Sources, is_made_up
+from tasks.training.source_columns import SourceColumns, source_types
 
 DAY = "day"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Checked campaigns with their label in one Parquet file. `days` counts the outcome rows of each labelled day."""
+    """Checked campaigns with their label in one Parquet file, under the names of the schema.
+
+    `sources` holds the same rows as other versions read them. `waiting` rows have no outcome yet. `days` counts the
+    outcome rows of each labelled day. `made_up` is synthetic data, and says so.
+    """
 
     digest: str
     path: str
     origin: str
+    schema: Schema
     rows: int
     bad: int
+    waiting: int = 0
+    sources: str = ""
     days: dict[str, int] = field(default_factory=dict)
     quarantine: str = ""
+    made_up: bool = False
+
+    @property
+    def learnt(self) -> Path:
+        """The sorted digests of all ids."""
+        return Path(self.path).with_name(LEARNT)
 
 
-def canonical_schema(features: tuple[Column, ...]) -> pa.Schema:
+def canonical_schema(schema: Schema) -> pa.Schema:
     """Columns of the gathered file; `day` is empty for the base data set."""
-    types = [(column.name, column.arrow_type) for column in features]
+    types = [(column.name, column.arrow_type) for column in schema.features]
     return pa.schema([(ID, pa.string()), *types, (LABEL, pa.int8()), (DAY, pa.string())])
 
 
 class Gathering:
     """Rows on their way into one file, and a digest of their values, which no batch size or compression changes."""
 
-    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema, sources: SourceColumns | None) -> None:
         self.rows = 0
-        self._writer = writer
-        self._schema = schema
+        self._writer, self._schema, self._sources = writer, schema, sources
+        self._ids: list[NDArray[np.uint64]] = []
         # Lengths of texts apart from the texts, or the digest would change with where batches end.
         self._digests = {name: (hashlib.sha256(), hashlib.sha256()) for name in schema.names}
 
     def add(self, batch: Batch, label: NDArray[np.generic], keep: NDArray[np.bool_], day: str) -> None:
         columns: dict[str, pa.Array] = {ID: batch.ids}
-        columns |= {name: pa.array(values) for name, values in batch.numbers.items()}
+        columns |= {name: pa.array(values, from_pandas=True) for name, values in batch.numbers.items()}
         columns |= {name: values.cast(pa.string()) for name, values in batch.categories.items()}
         columns[LABEL] = pa.array(np.nan_to_num(label).astype(np.int8))
         columns[DAY] = pa.repeat(pa.scalar(day), len(batch))
         whole = pa.record_batch([columns[name] for name in self._schema.names], schema=self._schema)
         kept = whole.filter(pa.array(keep))
         self._writer.write_batch(kept)
+        if self._sources:
+            self._sources.add(batch, pa.array(keep))
         self.rows += len(kept)
+        self._ids.append(digests_of(kept.column(ID)))
         for name, (digest, of_lengths) in self._digests.items():
             values = kept.column(name)
             if pa.types.is_string(values.type):
-                of_lengths.update(pc.binary_length(values).to_numpy())
-                digest.update("".join(values.to_pylist()).encode())
+                of_lengths.update(pc.fill_null(pc.binary_length(values), -1).to_numpy())
+                digest.update("".join(filter(None, values.to_pylist())).encode())
             else:
-                digest.update(values.to_numpy())
+                digest.update(values.to_numpy(zero_copy_only=False))
 
     @property
     def digest(self) -> str:
         parts = [digest.hexdigest() for pair in self._digests.values() for digest in pair]
         return hashlib.sha256("".join(parts).encode()).hexdigest()[:12]
 
+    @property
+    def learnt(self) -> NDArray[np.uint64]:
+        return np.unique(np.concatenate(self._ids))
 
-def gather(sources: Sources, folder: Path, features: tuple[Column, ...] = FEATURES) -> tuple[Dataset, list[pa.Table]]:
-    """Write the good rows of all sources to `folder`/{digest}/campaigns.parquet; give the bad ones, as they came."""
-    schema = canonical_schema(features)
-    store = Store(folder.absolute().as_uri())
-    partial = f"{uuid.uuid4().hex}.parquet"
+
+def gather(
+    sources: Sources, folder: Path, schema: Schema, others: Sequence[Schema] = ()
+) -> tuple[Dataset, list[pa.Table]]:
+    """Write the good rows of all sources to `folder`/{digest}/campaigns.parquet; give the bad ones, as they came.
+
+    `others` are the schemas of versions that the new one will be compared with.
+    """
+    canonical, kept = canonical_schema(schema), source_types(schema, others)
+    days: dict[str, int] = {}
     rejected: list[pa.Table] = []
-    days = {}
-    with store.writing(partial) as sink, pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        gathering = Gathering(writer, schema)
-        for batch in read_campaigns(sources.base, features, SeenIds(), label=True):
+    waiting = 0
+    with TemporaryDirectory(dir=folder, prefix=".") as partial, ExitStack() as stack:
+        writer = stack.enter_context(pq.ParquetWriter(f"{partial}/campaigns.parquet", canonical, compression="zstd"))
+        source_columns = stack.enter_context(SourceColumns(Path(partial, "sources.parquet"), kept)) if kept else None
+        gathering = Gathering(writer, canonical, source_columns)
+        for batch in read_campaigns(sources.base, schema, seen=SeenIds(), label=True, kept=kept):
             assert batch.label is not None
-            gathering.add(batch, batch.label, batch.good, "")
+            decided = ~np.isnan(batch.label)
+            gathering.add(batch, batch.label, batch.good & decided, "")
+            waiting += int((batch.good & ~decided).sum())
             rejected += [batch.rejected()] if batch.reasons else []
         for labelled in sources.days:
             days[labelled.day] = count_outcome_rows(labelled)  # before they are read: what comes meanwhile is still new
-            _add_day(gathering, labelled, Outcomes.read(labelled.outcomes), features)
+            _add_day(gathering, labelled, schema, kept)
         if gathering.rows == 0:
             raise BadInput(
-                f"{sources.origin}: every row is bad ({_why(rejected)}).",
+                f"{sources.origin}: every row is bad or has no outcome yet ({_why(rejected) or 'none is decided'}).",
                 "Mend the file; nothing can be learnt from it.",
             )
-    target = folder / gathering.digest / "campaigns.parquet"
-    target.parent.mkdir(exist_ok=True)
-    (folder / partial).replace(target)
+        stack.close()
+        np.save(f"{partial}/{LEARNT}", gathering.learnt)
+        target = folder / gathering.digest
+        target.mkdir(exist_ok=True)
+        for file in Path(partial).iterdir():
+            file.replace(target / file.name)
+    path = target / "campaigns.parquet"
+    read_by_others = path.with_name("sources.parquet") if kept else path
     bad = sum(map(len, rejected))
-    return Dataset(gathering.digest, str(target), sources.origin, gathering.rows, bad, days), rejected
+    data = Dataset(
+        gathering.digest, str(path), sources.origin, schema, gathering.rows, bad, waiting, str(read_by_others), days,
+        made_up=is_made_up(sources.base),
+    )  # fmt: skip
+    return data, rejected
 
 
-def _add_day(gathering: Gathering, day: LabelledDay, outcomes: Outcomes, features: tuple[Column, ...]) -> None:
+def _add_day(gathering: Gathering, day: LabelledDay, schema: Schema, kept: Collection[str]) -> None:
     """Rows without an outcome wait for theirs; bad ones were quarantined when the day was scored."""
-    seen = SeenIds()
+    seen, outcomes = SeenIds(), Outcomes.read(day.outcomes, schema)
     for uri in day.campaigns:
-        for batch in read_campaigns(uri, features, seen):
+        for batch in read_campaigns(uri, schema, seen=seen, kept=kept):
             label = outcomes.of(batch.ids)
             gathering.add(batch, label, batch.good & (label != NO_OUTCOME), day.day)
+
+
+def promoted_schemas(model: str) -> list[Schema]:
+    """The schemas of the versions that a new one is compared with. One that cannot be loaded is left to the gate."""
+    schemas = {}
+    for version in list_versions(model):
+        if version.promoted_at:
+            with suppress(CampaignError):
+                loaded = load_version(version).schema
+                schemas[loaded.digest] = loaded
+    return list(schemas.values())
 
 
 def _why(rejected: list[pa.Table]) -> str:
@@ -121,16 +175,20 @@ def _why(rejected: list[pa.Table]) -> str:
 
 
 @task(timeout_seconds=3600, **RETRIES)
-def validate(sources: Sources, feature_set: str = "published") -> Dataset:
+def validate(sources: Sources, schema: Schema) -> Dataset:
     """Gather the good rows, and put the bad ones into quarantine with their reasons."""
     settings, logger = Settings(), get_run_logger()
-    data, rejected = gather(sources, settings.cache / "datasets", features_of(feature_set))
+    folder = settings.cache / "datasets"
+    folder.mkdir(parents=True, exist_ok=True)
+    data, rejected = gather(sources, folder, schema, promoted_schemas(schema.name))
     if rejected:
         store = Store(settings.store)
         where = f"quarantine/dataset={data.digest}/part.parquet"
         with store.writing(where) as sink:
             pq.write_table(pa.concat_tables(rejected, promote_options="permissive"), sink)
-        data = Dataset(**(vars(data) | {"quarantine": store.at(where)}))
+        data = replace(data, quarantine=store.at(where))
         logger.warning("%d bad rows are in %s: %s", data.bad, data.quarantine, _why(rejected))
+    if data.waiting:
+        logger.info("%d rows wait: their %s is not decided yet", data.waiting, " and ".join(schema.outcome.sources))
     logger.info("%d good rows, with %d labelled days; digest %s", data.rows, len(data.days), data.digest)
     return data

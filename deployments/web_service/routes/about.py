@@ -1,6 +1,7 @@
 """What the service says of itself: its model, whether it is alive and ready, its metrics, the reports of the store."""
 
 from datetime import date
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +11,13 @@ from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
 from campaign.errors import StoreError
+from campaign.model import QUANTILES
+from campaign.schema import ID, Column
 from deployments.web_service.guarded import REFUSALS, Guarded, OpenToAll, Sentence
 from deployments.web_service.live_model import LiveModel
 from deployments.web_service.prometheus import render_metrics
 from deployments.web_service.refusals import NotReady, NotThere
+from deployments.web_service.request import RequestField
 from deployments.web_service.service import Service
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -93,36 +97,100 @@ def prometheus() -> Response:
 
 
 def describe_model(live: LiveModel) -> dict[str, Any]:
-    """The answer of `GET /model`."""
-    about, encoder = live.model.about, live.model.encoder
-    features = [
-        {
-            "field": column.name.lower(),
-            "name": column.name,
-            "meaning": column.meaning,
-            "unit": column.unit,
-            "low": column.low,
-            "high": column.high,
-            "known": column.known,
-            "categories": list(encoder.categories.get(column.name, ())),
-        }
-        for column in encoder.features
-    ]
+    """The answer of `GET /model`.
+
+    `features` are what the model sees; `asked` are the fields that a client sends, which derived features are computed
+    from.
+    """
+    model, about = live.model, live.model.about
+    schema, outcome = model.schema, model.schema.outcome
     return {
-        "name": live.model.name,
+        "name": model.name,
         "version": live.version,
-        "feature_set": encoder.feature_set,
+        "feature_set": schema.model.feature_set,
+        "schema": {"name": schema.name, "digest": schema.digest},
+        "id": schema.row.id or ID,
+        "title": schema.model.title or f"Will this {outcome.noun} {outcome.yes}?",
+        "words": {"noun": outcome.noun, "yes": outcome.yes, "no": outcome.no},
+        "threshold": model.threshold,
+        "base_rate": about.get("base_rate"),
+        "decisive": decides_by_comparison(live),
         "metrics": about.get("metrics", {}),
         "trained": {
             "when": about.get("trained_at"),
             "on": about.get("origin"),
+            "made_up": about.get("made_up", False),
             "rows": about.get("rows_fitted"),
             "test_rows": about.get("rows_test"),
             "labelled_days": len(about.get("days", {})),
             "because": about.get("reasons", []),
         },
-        "features": features,
+        "features": [_describe(live, column) for column in schema.features],
+        "asked": [
+            _describe(live, field.column) if field.column else _describe_source(live, field)
+            for field in live.request.fields
+            if field.column is None or field.column in schema.features
+        ],
         "leaks": " ".join(about.get("leaks", [])) or "No feature gives the outcome away.",
         "since": live.since.isoformat(timespec="seconds"),
         "checked": live.check_result,
+    }  # fmt: skip
+
+
+def _describe_source(live: LiveModel, field: RequestField) -> dict[str, Any]:
+    """What derived features alone are computed from."""
+    about: dict[str, Any] = dict.fromkeys(("low", "high", "start", "seen", "minimum"))
+    about |= dict.fromkeys(("meaning", "unit", "role"), "") | {"known": "at launch", "categories": [], "derived": False}
+    names = {"field": field.json_name, "name": field.key, "source": field.key}
+    start = _days_after(live, field.key) if field.kind == "time" else None
+    return about | names | {"kind": field.kind, "nullable": field.nullable, "start": start}
+
+
+def _days_after(live: LiveModel, source: str) -> float:
+    """How many days after the others a time usually is: the median of a span that ends with it."""
+    for column in live.model.schema.features:
+        derive = column.derive
+        if derive and derive.function == "days_between" and derive.arguments[1].casefold() == source.casefold():
+            quantiles = dict(zip(QUANTILES, live.model.columns.get(column.name, {}).get("quantiles", []), strict=False))
+            return float(quantiles.get(0.5, 0.0))
+    return 0.0
+
+
+def decides_by_comparison(live: LiveModel) -> bool:
+    """Whether the audit found that the amount raised against the goal decides the outcome."""
+    goal, raised = (live.model.schema.with_role(role) for role in ("goal", "raised"))
+    if goal is None or raised is None:
+        return False
+    pair = {goal.name, raised.name}
+    # Models from before hold the audit's sentences alone.
+    sentences = (f"`{first}` against `{second}` " for first, second in permutations(pair))
+    said = any(leak.startswith(start) for start in sentences for leak in live.model.about.get("leaks", []))
+    return said or any(set(names) == pair for names in live.model.about.get("decisive", []))
+
+
+def _describe(live: LiveModel, column: Column) -> dict[str, Any]:
+    """A feature as the page needs it: `low`, `high` and `start` for its slider, `seen` for what training saw."""
+    seen = live.model.columns.get(column.name, {})
+    quantiles = dict(zip(QUANTILES, seen.get("quantiles", []), strict=False))
+    low, high, start = (quantiles.get(at) for at in (0.01, 0.99, 0.5))
+    if counts := seen.get("categories"):
+        start = max(counts, key=counts.get)
+    smallest, largest = quantiles.get(0, column.low), quantiles.get(1, column.high)
+    return {
+        "field": column.field,
+        "name": column.name,
+        "source": column.in_file,
+        "kind": column.type,
+        "derived": column.derive is not None,
+        "meaning": column.meaning,
+        "unit": column.unit,
+        "role": column.role,
+        "known": column.known,
+        "nullable": column.nullable,
+        "low": low if column.low is None else column.low,
+        "high": high if column.high is None else column.high,
+        "start": start if column.start is None else column.start,
+        "seen": None if smallest is None else [smallest, largest],
+        "minimum": column.exclusive_minimum if column.minimum is None else column.minimum,
+        "categories": list(live.model.encoder.categories.get(column.name, ())),
     }

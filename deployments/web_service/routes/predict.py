@@ -7,10 +7,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from campaign.decision import predicts_success
 from deployments.web_service import prometheus
 from deployments.web_service.body import GONE, ONE_CAMPAIGN, Gone, Receive, body_of, require_json
-from deployments.web_service.documents import json_body
+from deployments.web_service.documents import JSON_BODY
 from deployments.web_service.guarded import REFUSALS, Guarded
 from deployments.web_service.refusals import Headers, Refusal
 from deployments.web_service.service import Service
@@ -24,26 +23,17 @@ _outcomes = {True: prometheus.predictions.labels("success"), False: prometheus.p
 class Prediction(BaseModel):
     """What the champion says of one campaign."""
 
-    success: bool = Field(description="whether the probability is above 0.5")
+    success: bool = Field(description="whether the probability is above the model's threshold")
     probability: float = Field(ge=0, le=1)
     model_version: str
     prediction_id: str = Field(description="under which this answer is captured")
 
 
-def router(campaign: dict[str, Any]) -> APIRouter:
-    """What OpenAPI says of the route, for a campaign of this JSON schema; and 405 for other methods."""
-    made = APIRouter(route_class=Guarded)
-    made.add_api_route(
-        ROUTE,
-        predict,
-        methods=["POST"],
-        response_model=Prediction,
-        responses=REFUSALS,
-        openapi_extra=json_body(campaign),
-    )
-    return made
+# What OpenAPI says of the route; and 405 for other methods.
+router = APIRouter(route_class=Guarded)
 
 
+@router.post(ROUTE, response_model=Prediction, responses=REFUSALS, openapi_extra=JSON_BODY)
 async def predict(request: Request) -> Response:
     """Whether one campaign will succeed, and how probable that is. Inputs and answer are captured."""
     raise NotImplementedError("PredictOne answers before the router is asked")
@@ -79,14 +69,14 @@ class PredictOne:
         """Score, count and capture. Raises `Refusal`."""
         service = self.service
         live = service.rotation.live or service.rotation.ready()
-        campaign = service.request.read(body)
+        campaign = live.request.read(body)
         probability, unknown = live.score(campaign)
         for name in unknown:
             prometheus.unknown.labels(name).inc()
-        success = predicts_success(probability)
+        success = live.model.predicts_success(probability)
         _outcomes[success].inc()
         prediction_id = service.capture.new_id()
-        service.capture.add(prediction_id, campaign, probability, live.version)
+        service.capture.add(prediction_id, campaign, probability, live)
         return (
             f'{{"success":{"true" if success else "false"},"probability":{probability!r},'
             f'"model_version":{json.dumps(live.version)},"prediction_id":"{prediction_id}"}}'

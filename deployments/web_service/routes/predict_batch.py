@@ -12,12 +12,12 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from campaign.decision import predicts_success
 from deployments.web_service import prometheus
 from deployments.web_service.body import MANY_CAMPAIGNS, body_of, content_type_of
-from deployments.web_service.capture import CAPTURE_SCHEMA
+from deployments.web_service.capture import capture_schema
 from deployments.web_service.documents import table_body
 from deployments.web_service.guarded import REFUSALS, Guarded
+from deployments.web_service.live_model import LiveModel
 from deployments.web_service.service import Service
 from deployments.web_service.upload import MAX_CAMPAIGNS, Upload, read_all_columns, read_upload, table_format
 
@@ -45,20 +45,15 @@ class BatchPrediction(BaseModel):
     predictions: list[ScoredRow]
 
 
-def router(campaign: dict[str, Any]) -> APIRouter:
-    """The route, for campaigns of this JSON schema."""
-    made = APIRouter(route_class=Guarded)
-    made.add_api_route(
-        "/predict/batch",
-        predict_batch,
-        methods=["POST"],
-        response_model=BatchPrediction,
-        responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}, **REFUSALS},
-        openapi_extra=table_body(campaign, MAX_CAMPAIGNS),
-    )
-    return made
+router = APIRouter(route_class=Guarded)
 
 
+@router.post(
+    "/predict/batch",
+    response_model=BatchPrediction,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}, **REFUSALS},
+    openapi_extra=table_body(MAX_CAMPAIGNS),
+)
 async def predict_batch(request: Request) -> Response:
     """Score up to 10,000 campaigns: JSON, CSV or Parquet in, JSON or (with `Accept: text/csv`) the scored table out."""
     service: Service = request.app.state.service
@@ -74,16 +69,16 @@ async def predict_batch(request: Request) -> Response:
 def answer(service: Service, kind: str, body: bytes, as_csv: bool) -> bytes:
     """Read, score, count and capture. Raises `Refusal`."""
     live = service.rotation.ready()
-    upload = read_upload(kind, body, live, service.request)
+    upload = read_upload(kind, body, live)
     probability = live.model.predict(upload.matrix) if len(upload.matrix) else np.empty(0)
     for name, rows in live.model.encoder.count_unknown(upload.matrix).items():
         if rows:
             prometheus.unknown.labels(name).inc(rows)
-    successful = int(predicts_success(probability).sum())
+    successful = int(live.model.predicts_success(probability).sum())
     prometheus.predictions.labels("success").inc(successful)
     prometheus.predictions.labels("failure").inc(len(probability) - successful)
     prometheus.rejected.inc(len(upload.errors))
-    scored = _scored(upload, probability, live.version, service)
+    scored = _scored(upload, probability, live, service)
     service.capture.add_table(scored)
     if as_csv:
         return _csv(read_all_columns(kind, body), upload, scored)
@@ -91,18 +86,19 @@ def answer(service: Service, kind: str, body: bytes, as_csv: bool) -> bytes:
     return json.dumps({"model_version": live.version, **counts, "predictions": _rows(upload, scored)}).encode()
 
 
-def _scored(upload: Upload, probability: Any, version: str, service: Service) -> pa.Table:
+def _scored(upload: Upload, probability: Any, live: LiveModel, service: Service) -> pa.Table:
     """The good rows as they are captured."""
     rows = len(probability)
     columns = {name: upload.campaigns.column(name) for name in upload.campaigns.column_names}
     columns |= {
         "prediction_id": pa.array([service.capture.new_id() for _ in range(rows)], pa.string()),
         "probability": pa.array(probability),
-        "success": pa.array(predicts_success(probability).astype(np.int8)),
-        "model_version": pa.array([version] * rows, pa.string()),
+        "success": pa.array(live.model.predicts_success(probability).astype(np.int8)),
+        "model_version": pa.array([live.version] * rows, pa.string()),
         "answered_at": pa.array(np.full(rows, int(time.time() * 1e6))).cast(pa.timestamp("us", "UTC")),
     }
-    return pa.table([columns[name] for name in CAPTURE_SCHEMA.names], schema=CAPTURE_SCHEMA)
+    captured = capture_schema(live.model.schema)
+    return pa.table([columns[name] for name in captured.names], schema=captured)
 
 
 def _rows(upload: Upload, scored: pa.Table) -> list[dict[str, Any]]:

@@ -1,26 +1,27 @@
 // One what-if curve as SVG: axes, the present point, and a readout for pointer and keyboard.
 
 import { element } from "./form.js";
-import { money, percent, roundStep } from "./words.js";
+import { percent, roundStep } from "./words.js";
 
 const HEIGHT = 230;
 const EDGE = { left: 44, right: 18, top: 10, bottom: 46 };
 const KEYS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
 
 export class Curve {
-  /** `pick` is called with the amount that was clicked, or chosen with Enter. */
+  /** `pick`, where there is one, is called with the amount that was clicked, or chosen with Enter. */
   constructor(title, pick) {
     this.pick = pick;
     this.svg = svg("svg", { role: "img", tabindex: 0, height: HEIGHT });
     this.readout = element("p", { className: "read" });
     this.meeting = element("span", { className: "meeting" });
+    this.here = element("span", { className: "here" });
     this.rows = element("tbody");
     this.column = element("th", { scope: "col" });
     const table = element("table", {},
       element("thead", {}, element("tr", {}, this.column, element("th", { scope: "col", textContent: "Chance" }))), this.rows);
     this.figure = element("figure", { className: "curve" },
       element("figcaption", { textContent: title }),
-      element("p", { className: "keys" }, element("span", { className: "here", textContent: "this campaign" }), this.meeting),
+      element("p", { className: "keys" }, this.here, this.meeting),
       this.svg, this.readout,
       element("details", {}, element("summary", { textContent: "As a table" }), table));
     this.svg.addEventListener("pointermove", (event) => this.#read(this.#nearest(event)));
@@ -38,7 +39,7 @@ export class Curve {
     new ResizeObserver(() => this.data && this.#draw()).observe(this.figure);
   }
 
-  /** `name`: of the amount on the x axis; `meets`: the other amount, and what to call the place where both are equal. */
+  /** `noun`: what the curve is of; `name` and `unit`: of the x axis; `write`: its values as text; `meets`: the other amount, and what to call where both are equal. */
   show(data) {
     this.data = data;
     this.at = undefined;
@@ -47,11 +48,12 @@ export class Curve {
   }
 
   #draw() {
-    const { x, probability, at, name, currency, meets } = this.data;
+    const { x, probability, at, name, unit, write, meets } = this.data;
     const width = Math.max(this.svg.clientWidth || this.figure.clientWidth, 220);
     const [left, right, top, bottom] = [EDGE.left, width - EDGE.right, EDGE.top, HEIGHT - EDGE.bottom];
-    const end = x.at(-1) || 1;
-    this.toX = (amount) => left + (amount / end) * (right - left);
+    const first = Math.min(x[0], x.at(-1));
+    const end = x.at(-1) > first ? x.at(-1) : first + 1;
+    this.toX = (amount) => left + ((amount - first) / (end - first)) * (right - left);
     this.toY = (chance) => bottom - chance * (bottom - top);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const parts = [];
@@ -60,14 +62,14 @@ export class Curve {
       parts.push(svg("line", { class: chance === 0.5 ? "grid even" : "grid", x1: left, x2: right, y1: y, y2: y }));
       parts.push(text(`${chance * 100}%`, { class: "tick", x: left - 8, y: y + 4, "text-anchor": "end" }));
     }
-    const step = roundStep(end / Math.max(2, Math.floor((right - left) / 76)));
-    for (let amount = 0; amount <= end * 1.0001; amount += step) {
+    const step = roundStep((end - first) / Math.max(2, Math.floor((right - left) / 76)));
+    for (let amount = Math.ceil(first / step) * step; amount <= end + step / 1000; amount += step) {
       const place = this.toX(amount);
       parts.push(svg("line", { class: "grid", x1: place, x2: place, y1: bottom, y2: bottom + 4 }));
       const anchor = right - place < 14 ? "end" : "middle";
-      parts.push(text(money(amount, currency, true), { class: "tick", x: anchor === "end" ? right + 14 : place, y: bottom + 18, "text-anchor": anchor }));
+      parts.push(text(write(amount, true), { class: "tick", x: anchor === "end" ? right + 14 : place, y: bottom + 18, "text-anchor": anchor }));
     }
-    parts.push(text(`${name}${currency ? ` (${currency})` : ""}`, { class: "axis", x: (left + right) / 2, y: HEIGHT - 6, "text-anchor": "middle" }));
+    parts.push(text(`${name}${unit ? ` (${unit})` : ""}`, { class: "axis", x: (left + right) / 2, y: HEIGHT - 6, "text-anchor": "middle" }));
     if (meets && meets.amount <= end) {
       const place = this.toX(meets.amount);
       parts.push(svg("line", { class: "meet", x1: place, x2: place, y1: top, y2: bottom }));
@@ -84,30 +86,31 @@ export class Curve {
 
   /** What the picture shows, in words and as a table. */
   #describe() {
-    const { x, probability, at, name, currency, meets } = this.data;
-    const say = (i) => `${percent(probability[i])} at ${money(x[i], currency)}`;
+    const { x, probability, at, name, noun, write, rare, meets } = this.data;
+    const say = (i) => `${percent(probability[i], rare)} at ${write(x[i])}`;
     const turns = x.slice(1).map((_, i) => i + 1).filter((i) => probability[i] > 0.5 !== probability[i - 1] > 0.5);
     const turn = turns.length
-      ? `it ${probability[turns.at(-1)] > 0.5 ? "rises above" : "falls below"} even at about ${money(x[turns.at(-1)], currency)}, `
+      ? `it ${probability[turns.at(-1)] > 0.5 ? "rises above" : "falls below"} even at about ${write(x[turns.at(-1)])}, `
       : "";
     this.svg.setAttribute("aria-label",
       `Chance of success by ${name.toLowerCase()}: ${say(0)}, ${turn}${say(x.length - 1)}. ` +
-      `This campaign: ${say(at)}. Arrow keys read the curve, Enter tries an amount.`);
+      `This ${noun}: ${say(at)}. Arrow keys read the curve, Enter tries an amount.`);
+    this.here.textContent = `this ${noun}`;
     this.meeting.textContent = meets?.words ?? "";
     this.meeting.hidden = !meets;
     this.column.textContent = name;
     const every = Math.ceil(x.length / 12);
     const kept = x.map((_, i) => i).filter((i) => i % every === 0 || i === at || i === x.length - 1);
     this.rows.replaceChildren(...kept.map((i) => element("tr", { className: i === at ? "now" : "" },
-      element("td", { textContent: money(x[i], currency) + (i === at ? " (now)" : "") }), element("td", { textContent: percent(probability[i]) }))));
+      element("td", { textContent: write(x[i]) + (i === at ? " (now)" : "") }), element("td", { textContent: percent(probability[i], rare) }))));
   }
 
   /** Read the curve at one point; at the present one without a cross. */
   #read(i) {
-    const { x, probability, at, currency } = this.data;
+    const { x, probability, at, write, rare } = this.data;
     this.at = i;
     const shown = i ?? at;
-    this.readout.textContent = `${i === undefined ? "Now: " : ""}${percent(probability[shown])} at ${money(x[shown], currency)}`;
+    this.readout.textContent = `${i === undefined ? "Now: " : ""}${percent(probability[shown], rare)} at ${write(x[shown])}`;
     for (const mark of [this.cross, this.dot]) mark.setAttribute("visibility", i === undefined ? "hidden" : "visible");
     for (const end of ["x1", "x2"]) this.cross.setAttribute(end, this.toX(x[shown]));
     this.dot.setAttribute("cx", this.toX(x[shown]));
@@ -132,7 +135,7 @@ export class Curve {
   }
 
   #choose(i) {
-    this.pick(Math.round(this.data.x[i]));
+    this.pick?.(Math.abs(this.data.x[i]) < 20 ? Number(this.data.x[i].toFixed(2)) : Math.round(this.data.x[i]));
   }
 }
 

@@ -7,7 +7,14 @@ const SMALL = 0.01; // facts that change less stay in the form's order, so that 
 
 export function showDrivers(section, answer, facts) {
   const { contributions, baseline, probability, method } = answer;
-  const place = (one) => facts.features.findIndex((feature) => feature.field === one.field);
+  section.hidden = false;
+  section.classList.toggle("none", !contributions.length);
+  if (!contributions.length) {
+    section.querySelector(".lead").textContent = method;
+    for (const part of [".sum", ".method", "ol"]) section.querySelector(part).replaceChildren();
+    return;
+  }
+  const place = (one) => facts.seen.findIndex((feature) => feature.field === one.field);
   const sorted = [...contributions].sort((a, b) => size(b) - size(a) || place(a) - place(b));
   const widest = Math.max(...sorted.map((one) => Math.abs(one.contribution)), 0.1);
   section.querySelector(".lead").replaceChildren(...lead(sorted, baseline, facts));
@@ -17,12 +24,11 @@ export function showDrivers(section, answer, facts) {
     `${(baseline * 100).toFixed(1)}% to begin with ${moved < 0 ? "−" : "+"} ${Math.abs(moved * 100).toFixed(1)} points ` +
     `from all facts together = ${(probability * 100).toFixed(1)}%.`;
   section.querySelector(".method").textContent = method ?? "";
-  section.hidden = false;
 }
 
 function lead(sorted, baseline, facts) {
   const strong = sorted.filter((one) => size(one) > 0).slice(0, 2);
-  const start = `A typical campaign starts at ${percent(baseline)}.`;
+  const start = `A typical ${facts.words.noun} starts at ${percent(baseline)}.`;
   if (!strong.length) return [`${start} No fact of this one changes that by as much as one point.`];
   const said = strong.map((one, i) => {
     const feature = facts.feature(one.field);

@@ -2,13 +2,8 @@
 
 import { complaint, isMoney, label, money, number, roundStep, spoken, typedNumber } from "./words.js";
 
-// Where the form starts, for the facts it knows; any other starts in the middle of its range, or with its first category.
-const START = {
-  goalamount: 20_000, raisedamount: 19_500, durationdays: 30, numbackers: 400, ownerexperience: 2,
-  socialmediapresence: 5_000, numupdates: 6, country: "USA", currency: "USD", videoincluded: "Yes",
-};
 const GROUPS = [
-  ["Money", "", (feature) => isMoney(feature) || feature.field === "currency"],
+  ["Money", "", (feature) => isMoney(feature) || feature.role === "currency"],
   ["The plan", "known at launch", (feature) => feature.known === "at launch"],
   ["How it is going", "known while it runs or at its end", () => true],
 ];
@@ -23,9 +18,10 @@ export class Facts {
     form.addEventListener("submit", (event) => event.preventDefault());
   }
 
-  /** Build the form anew; what was entered stays. */
-  build(features) {
+  /** Build the form anew, of the fields that are asked for; what was entered stays. `seen` are what the model sees of them. */
+  build(features, seen) {
     this.features = features;
+    this.seen = seen;
     const before = this.values;
     this.values = Object.fromEntries(features.map((feature) => [feature.field, start(feature, before[feature.field])]));
     this.show = {};
@@ -39,7 +35,7 @@ export class Facts {
     const reset = element("button", { type: "button", className: "quiet", textContent: "Start over" });
     reset.addEventListener("click", () => {
       this.values = {};
-      this.build(features);
+      this.build(features, seen);
       this.form.querySelector("input, select").focus();
       this.changed();
     });
@@ -47,8 +43,15 @@ export class Facts {
     this.#currency();
   }
 
+  /** That of the campaign, or else the unit of its goal where that is a currency. */
   get currency() {
-    return this.values.currency;
+    const unit = this.withRole("goal")?.unit ?? "";
+    return this.values[this.withRole("currency")?.field] ?? (/^[A-Z]{3}$/.test(unit) ? unit : undefined);
+  }
+
+  /** The goal, the amount raised or the currency, where the model says which fact that is. */
+  withRole(role) {
+    return this.features.find((feature) => feature.role === role);
   }
 
   get complete() {
@@ -56,7 +59,7 @@ export class Facts {
   }
 
   feature(field) {
-    return this.features.find((feature) => feature.field === field);
+    return [...this.features, ...this.seen].find((feature) => feature.field === field);
   }
 
   /** Enter a value as if it had been typed. */
@@ -64,7 +67,7 @@ export class Facts {
     this.values[field] = value;
     this.show[field](value);
     this.fault(field, "");
-    if (field === "currency") this.#currency();
+    if (this.feature(field).role === "currency") this.#currency();
     this.changed();
   }
 
@@ -89,8 +92,19 @@ export class Facts {
   }
 
   #field(feature) {
-    if (!feature.categories?.length) return this.#amount(feature);
-    return isYesNo(feature) ? this.#toggle(feature) : this.#choice(feature);
+    if (feature.kind === "time" || feature.kind === "text") return this.#text(feature);
+    if (feature.kind !== "category") return this.#amount(feature);
+    return isYesNo(feature) && !feature.nullable ? this.#toggle(feature) : this.#choice(feature);
+  }
+
+  #text(feature) {
+    const { field } = feature;
+    const typed = element("input", { id: field, type: feature.kind === "time" ? "datetime-local" : "text", autocomplete: "off" });
+    typed.setAttribute("aria-describedby", `${field}-hint ${field}-fault`);
+    this.show[field] = (value) => (typed.value = value ?? "");
+    typed.addEventListener("input", () => this.set(field, typed.value));
+    this.show[field](this.values[field]);
+    return wrap("text", feature, [typed]);
   }
 
   #amount(feature) {
@@ -105,12 +119,12 @@ export class Facts {
       slider.value = value;
       slider.style.setProperty("--filled", `${((Math.min(Math.max(value, low), high) - low) / (high - low || 1)) * 100}%`);
       slider.setAttribute("aria-valuetext", spoken(feature, value, this.currency));
-      outside.hidden = value >= feature.low && value <= feature.high;
-      if (!outside.hidden) outside.textContent = `Published campaigns: ${number(feature.low)} to ${number(feature.high)}.`;
+      outside.hidden = !isOutside(feature, value);
+      if (!outside.hidden) outside.textContent = `What it learnt from: ${number(feature.seen[0])} to ${number(feature.seen[1])}.`;
     };
     this.show[field] = (value) => {
-      typed.value = number(value);
-      slide(value);
+      typed.value = value === null ? "" : number(value);
+      if (value !== null) slide(value);
     };
     const enter = (value) => {
       this.values[field] = value;
@@ -126,12 +140,13 @@ export class Facts {
     typed.addEventListener("input", () => {
       const value = typedNumber(typed.value);
       if (Number.isFinite(value)) return enter(value);
+      if (feature.nullable && !typed.value.trim()) return this.set(field, null);
       this.faults[field] = true;
       this.fault(field, typed.value.trim() ? "is not a number" : "is missing");
       return this.changed();
     });
     typed.addEventListener("change", () => {
-      if (!this.faults[field]) typed.value = number(this.values[field]);
+      if (!this.faults[field] && this.values[field] !== null) typed.value = number(this.values[field]);
     });
     const box = element("span", { className: isMoney(feature) ? "typed money" : "typed" });
     box.append(...(isMoney(feature) ? [unit, typed] : [typed, unit]));
@@ -145,10 +160,11 @@ export class Facts {
   #choice(feature) {
     const { field } = feature;
     const select = element("select", { id: field });
+    if (feature.nullable) select.append(element("option", { value: "", textContent: "not given" }));
     select.append(...feature.categories.map((name) => element("option", { value: name, textContent: name })));
     select.setAttribute("aria-describedby", `${field}-hint ${field}-fault`);
-    this.show[field] = (value) => (select.value = value);
-    select.addEventListener("change", () => this.set(field, select.value));
+    this.show[field] = (value) => (select.value = value ?? "");
+    select.addEventListener("change", () => this.set(field, select.value || null));
     this.show[field](this.values[field]);
     return wrap("choice", feature, [select]);
   }
@@ -181,32 +197,38 @@ export class Facts {
   }
 }
 
+/** Whether a number lies outside what training saw. */
+export const isOutside = ({ seen }, value) => Boolean(seen) && typeof value === "number" && (value < seen[0] || value > seen[1]);
+
 const isYesNo = (feature) => feature.categories.map((name) => name.toLowerCase()).sort().join() === "no,yes";
 
-/** What is known only after launch starts at nothing, whatever the published data began with. */
+/** What is known only after launch starts at nothing, whatever training began with. */
 function reach({ low, high, known }) {
-  const step = high - low > 200 ? roundStep((high - low) / 1000) : 1;
+  const span = high - low;
+  const step = span > 200 ? roundStep(span / 1000) : span > 0 && span < 20 && !Number.isInteger(low + high) ? roundStep(span / 100) : 1;
   const first = known === "at launch" ? low : Math.min(0, low);
   return { low: first, high: first + Math.ceil((high - first) / step) * step, step };
 }
 
 function start(feature, before) {
-  const { field, categories, low, high } = feature;
-  if (categories?.length) {
-    return [before, START[field]].find((name) => categories.includes(name)) ?? categories[0];
+  const { kind, categories, low, high, nullable } = feature;
+  if (kind === "category") {
+    return [before, feature.start].find((name) => categories.includes(name)) ?? (nullable ? null : categories[0] ?? "");
   }
-  return before ?? START[field] ?? Math.round((low + high) / 2);
+  if (kind === "time") return before ?? new Date(Date.now() + feature.start * 86_400_000).toISOString().slice(0, 16);
+  if (kind === "text") return before ?? "";
+  return before ?? feature.start ?? (low === null ? 0 : Math.round((low + high) / 2));
 }
 
 /** Amounts, which take a row each, then choices, then toggles, which share rows of two. */
 function inRows(features) {
-  const size = (feature) => (feature.categories?.length ? (isYesNo(feature) ? 2 : 1) : 0);
+  const size = (feature) => (feature.kind !== "category" ? 0 : isYesNo(feature) ? 2 : 1);
   return features.sort((a, b) => size(a) - size(b));
 }
 
 function group(title, when, fields) {
   if (!fields.length) return null;
-  const halves = fields.filter((field) => !field.classList.contains("amount"));
+  const halves = fields.filter((field) => !["amount", "text"].some((kind) => field.classList.contains(kind)));
   if (halves.length % 2) halves.at(-1).classList.add("wide");
   const legend = element("legend", { textContent: title });
   if (when) legend.append(" ", element("small", { textContent: when }));

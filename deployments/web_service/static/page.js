@@ -2,17 +2,15 @@
 
 import { Curve } from "./curve.js";
 import { showDrivers } from "./drivers.js";
-import { Facts, element } from "./form.js";
+import { Facts, element, isOutside } from "./form.js";
 import * as service from "./service.js";
 import { watchTable } from "./table.js";
-import { complaint, label, money, number, percent, verdict } from "./words.js";
+import { complaint, isLopsided, isMoney, label, money, number, percent, spoken, verdict } from "./words.js";
 
 const PAUSE = 60; // milliseconds between two questions while a slider moves
 const FLYING = 4; // questions on their way at most
 const QUIET = 700; // milliseconds without a change after which a screen reader is told
 const MARKED = "Put the marked field right to see the chance.";
-const GOAL = "goalamount";
-const RAISED = "raisedamount";
 
 const at = (id) => document.getElementById(id);
 const facts = new Facts(at("facts"), changed);
@@ -39,11 +37,19 @@ async function begin() {
   ask();
 }
 
-function meet(told) {
-  const kinds = ({ features }) => JSON.stringify(features);
-  const other = !model || kinds(told) !== kinds(model);
-  model = told;
-  if (other) facts.build(told.features);
+function meet(answer) {
+  const kinds = ({ asked, features }) => JSON.stringify([asked, features]);
+  const other = !model || kinds(answer) !== kinds(model);
+  model = answer;
+  facts.words = model.words;
+  facts.id = model.id;
+  if (other) facts.build(model.asked, model.features);
+  document.title = model.title;
+  document.querySelector("h1").textContent = model.title;
+  for (const part of document.querySelectorAll("[data-noun]")) part.textContent = model.words.noun;
+  const [no, , yes] = document.querySelectorAll(".ends span");
+  no.textContent = `will ${model.words.no}`;
+  yes.textContent = `will ${model.words.yes}`;
   for (const part of ["facts", "knows", "table"]) at(part).hidden = false;
   showModel();
 }
@@ -140,57 +146,86 @@ function settle() {
 function show(answer) {
   const { probability } = answer;
   const nothing = unknowable();
-  const words = nothing === "yet" ? "Cannot tell yet" : nothing ? "Cannot tell" : verdict(probability);
-  at("probability").textContent = percent(probability);
+  const fact = contradicted(probability);
+  const strange = outside();
+  const beyond = strange.length ? "Outside what the model has seen" : "";
+  const words = nothing === "yet" ? "Cannot tell yet" : nothing ? "Cannot tell" : fact || beyond || verdict(probability, model);
+  const [low, high] = isLopsided(model) ? [model.threshold, model.threshold] : [0.4, 0.6];
+  at("probability").textContent = percent(probability, isLopsided(model));
   at("verdict").textContent = words;
-  at("answer").dataset.leans = nothing ? "nowhere" : probability > 0.6 ? "up" : probability < 0.4 ? "down" : "either";
+  at("answer").classList.toggle("doubtful", Boolean(nothing || fact || beyond));
+  at("answer").dataset.leans = nothing || fact || beyond ? "nowhere" : probability > high ? "up" : probability < low ? "down" : "either";
   at("scale").querySelector("b").style.left = `${probability * 100}%`;
   at("scale").querySelector("i").style.width = `${probability * 100}%`;
   showPosition(probability);
   showCurves(answer.curves);
   showDrivers(at("drivers"), answer, facts);
-  say(nothing ? at("unknowable").textContent : `${percent(probability)}. ${words}.`);
+  say(nothing ? at("unknowable").textContent : `${percent(probability, isLopsided(model))}. ${words}.`);
   if (answer.model_version !== model.version) service.model().then(meet, () => {});
 }
 
-function showCurves(told) {
+function showCurves(shownCurves) {
   const pair = at("curves").querySelector(".pair");
-  at("curves").hidden = !told.length;
-  for (const [field, { figure }] of Object.entries(curves)) figure.hidden = !told.some((one) => one.field === field);
-  for (const { field, ...points } of told) {
-    const name = label(facts.feature(field));
+  at("curves").hidden = !shownCurves.length;
+  for (const [field, { figure }] of Object.entries(curves)) figure.hidden = !shownCurves.some((curve) => curve.field === field);
+  for (const { field, ...points } of shownCurves) {
+    const feature = facts.feature(field);
+    const name = label(feature);
     if (!curves[field]) {
-      const title = field === GOAL ? "If the goal were another" : "If another amount were raised";
-      curves[field] = new Curve(title, (amount) => facts.set(field, amount));
+      const titles = { goal: "If the goal were another", raised: "If another amount were raised" };
+      const pick = feature.derived ? undefined : (amount) => facts.set(field, amount);
+      curves[field] = new Curve(titles[feature.role] ?? `If ${name.toLowerCase()} were another`, pick);
       pair.append(curves[field].figure);
     }
-    const other = told.find((one) => one.field !== field);
-    const amount = other?.x[other.at];
+    const other = isMoney(feature) && shownCurves.find((curve) => curve.field !== field && isMoney(facts.feature(curve.field)));
+    const amount = other?.x?.[other.at];
     const words = other && `${label(facts.feature(other.field)).toLowerCase()}: ${money(amount, facts.currency)}`;
-    curves[field].show({ ...points, name, currency: facts.currency, meets: other && { amount, words } });
+    const write = (value, short) => (isMoney(feature) ? money(value, facts.currency, short) : short ? number(value) : spoken(feature, value));
+    const unit = isMoney(feature) ? facts.currency : feature.unit;
+    curves[field].show({ ...points, noun: model.words.noun, name, unit, write, rare: isLopsided(model), meets: other && { amount, words } });
   }
+}
+
+/** Goal and amount raised, where the facts have them. */
+function amounts() {
+  const [goal, raised] = ["goal", "raised"].map((role) => facts.withRole(role));
+  return { goal: facts.values[goal?.field], raised: facts.values[raised?.field], least: raised?.seen?.[0] };
+}
+
+/** What the amounts say, where they decide and the model says something else. */
+function contradicted(probability) {
+  const { goal, raised } = amounts();
+  if (!model.decisive || typeof goal !== "number" || typeof raised !== "number") return "";
+  if (probability > model.threshold === raised >= goal) return "";
+  return raised >= goal ? "The goal is met" : "The goal is not met";
+}
+
+/** The facts that lie outside what training saw. */
+function outside() {
+  return facts.features.filter((feature) => isOutside(feature, facts.values[feature.field]));
 }
 
 /** Where the campaign stands, and whether the model can say anything about it. */
 function showPosition(probability) {
-  const { [GOAL]: goal, [RAISED]: raised } = facts.values;
+  const { goal, raised, least } = amounts();
   const say = (amount) => money(amount, facts.currency);
   const part = goal > 0 && raised !== undefined ? `, ${number(Math.floor((raised / goal) * 1000) / 10)}% of it` : "";
-  const inexact = probability !== undefined && probability > 0.5 !== raised >= goal;
-  const blur = inexact ? " The model is not exact here: it learnt to compare from examples." : "";
-  at("position").textContent = raised === undefined || goal === undefined ? ""
+  const blur = probability !== undefined && contradicted(probability)
+    ? ` The model says ${percent(probability)}: it is not exact here, for it learnt to compare from examples.` : "";
+  const strange = outside().map((feature) => label(feature).toLowerCase());
+  const beyond = strange.length ? `The model never saw such a value of ${strange.join(" or ")}: its figure is a guess.` : "";
+  const towards = typeof raised !== "number" || typeof goal !== "number" ? ""
     : `${say(raised)} raised towards a goal of ${say(goal)}${part}. ${raised >= goal ? "The goal is met." : `${say(goal - raised)} to go.`}${blur}`;
+  at("position").textContent = [towards, beyond].filter(Boolean).join(" ");
   const notice = at("unknowable");
   const blind = unknowable() === "ever";
   notice.hidden = !unknowable();
-  const least = facts.feature(RAISED)?.low;
-  const none = least > 0 ? `No published campaign had raised less than ${say(least)}, so` : "So";
+  const none = least > 0 ? `None that it learnt from had raised less than ${say(least)}, so` : "So";
   notice.querySelector("strong").textContent = blind
     ? "This model cannot tell."
     : "With nothing raised yet, this model cannot tell.";
   notice.querySelector("span").textContent = blind
-    ? "It sees only what is known at launch, and on test campaigns that told it nothing: " +
-      `ROC-AUC ${skill().toFixed(2)}, where 0.50 is a coin.`
+    ? `What it sees told it nothing about ${model.words.noun}s that it was tested on: ROC-AUC ${skill().toFixed(2)}, where 0.50 is a coin.`
     : "It compares the amount raised with the goal, and here there is nothing to compare. " +
       `${none} the figure above says nothing about this one.`;
 }
@@ -198,10 +233,34 @@ function showPosition(probability) {
 /** ROC-AUC on test rows. */
 const skill = () => model?.metrics?.test_roc_auc ?? model?.metrics?.roc_auc;
 
-/** "yet" where nothing is raised, "ever" for a model without the amount raised that is no better than a coin. */
+/** "yet" where the comparison decides and nothing is raised, "ever" for a model that is no better than a coin. */
 function unknowable() {
-  if (facts.values[RAISED] === 0) return "yet";
-  return model && !facts.feature(RAISED) && skill() < 0.6 ? "ever" : "";
+  if (model?.decisive && amounts().raised === 0) return "yet";
+  return model && skill() < 0.6 && !model.decisive && model.features.every(({ known }) => known === "at launch") ? "ever" : "";
+}
+
+/** What follows from the model: what its audit found, what it sees and when that is known, how good it is. */
+function limits() {
+  const { noun } = model.words;
+  const later = model.features.filter(({ known }) => known !== "at launch").map((feature) => label(feature).toLowerCase());
+  const advice = ["It describes, it does not advise.", `Changing a fact would not move a real ${noun} the way it moves this figure.`];
+  if (model.decisive) {
+    return [
+      ["It compares, it does not foresee.", `In the data it learnt from, a ${noun} succeeded exactly when the amount ` +
+        "raised reached the goal. Those two figures decide; the others hardly matter."],
+      ["It takes the amount raised as final.", "Half-way through, an amount below the goal counts as falling short, " +
+        "however much time is left."],
+      ["With nothing raised yet, this model cannot tell.", ""],
+      advice,
+    ];
+  }
+  const when = later.length
+    ? ["It sees what is known only later.", `${later.join(", ")}: before that is known, its figure means little.`]
+    : ["It sees only what is known at launch.", "Nothing that happens later reaches it."];
+  const base = model.base_rate;
+  const usual = typeof base === "number" && isLopsided(model)
+    ? [[`Of a hundred ${noun}s it learnt from, ${number(Math.round(base * 1000) / 10)} did ${model.words.yes}.`, "Read its figure beside that."]] : [];
+  return [when, ...usual, advice];
 }
 
 function showModel() {
@@ -210,26 +269,12 @@ function showModel() {
   const day = trained?.when && new Intl.DateTimeFormat("en", { dateStyle: "long", timeZone: "UTC" }).format(new Date(trained.when));
   at("about").textContent = [
     `Model ${name}, version ${version}`, day && `trained on ${day}`,
-    typeof chance === "number" && `ROC-AUC on test campaigns ${chance.toFixed(4)} (1 is perfect, 0.5 is a coin)`,
+    trained?.made_up && "on made-up data",
+    typeof chance === "number" && `ROC-AUC on test ${model.words.noun}s ${chance.toFixed(4)} (1 is perfect, 0.5 is a coin)`,
   ].filter(Boolean).join(" · ");
   at("leaks").textContent = (leaks ?? "").replaceAll("`", "");
-  const sees = facts.feature(RAISED);
-  const told = sees
-    ? [
-      ["It compares, it does not foresee.", "In the data it learnt from, a campaign succeeded exactly when the amount " +
-        "raised reached the goal. Those two figures decide; the others hardly matter."],
-      ["It takes the amount raised as final.", "Half-way through, an amount below the goal counts as falling short, " +
-        "however much time is left."],
-      ["With nothing raised yet, this model cannot tell.", ""],
-      ["It describes, it does not advise.", "More updates or a video would not move a real campaign the way they move " +
-        "this figure."],
-    ]
-    : [
-      ["It sees only what is known at launch.", "Not the amount raised, the backers or the updates."],
-      ["It describes, it does not advise.", "A video would not move a real campaign the way it moves this figure."],
-    ];
   at("knows").querySelector("ul").replaceChildren(
-    ...told.map(([first, rest]) => element("li", {}, element("strong", { textContent: first }), ` ${rest}`)));
+    ...limits().map(([first, rest]) => element("li", {}, element("strong", { textContent: first }), ` ${rest}`)));
   showPosition();
 }
 

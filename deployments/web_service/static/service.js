@@ -3,7 +3,7 @@
 import { complaint } from "./words.js";
 
 const KEY = "campaign-api-key";
-const PATIENCE = 20_000;
+const TIMEOUT = 20_000;
 
 export class Refusal extends Error {
   /** `fields`: what is wrong with which field. `again`: seconds after which asking again may help, else undefined. */
@@ -27,18 +27,18 @@ export function explain(campaign) {
 export function scoreTable(file) {
   const type = /\.csv$/i.test(file.name) ? "text/csv" : "application/vnd.apache.parquet";
   const headers = { "Content-Type": type, Accept: "text/csv" };
-  return ask("/predict/batch", (answer) => answer.text(), { method: "POST", headers, body: file, patience: 120_000 });
+  return ask("/predict/batch", (answer) => answer.text(), { method: "POST", headers, body: file, timeout: 120_000 });
 }
 
 const inJson = (answer) => answer.json();
 
-async function ask(path, read, { patience = PATIENCE, headers = {}, ...rest } = {}) {
+async function ask(path, read, { timeout = TIMEOUT, headers = {}, ...rest } = {}) {
   const key = sessionStorage.getItem(KEY);
   const signed = key === null ? headers : { ...headers, "X-API-Key": key };
   let answer;
   let told;
   try {
-    answer = await fetch(path, { ...rest, headers: signed, signal: AbortSignal.timeout(patience) });
+    answer = await fetch(path, { ...rest, headers: signed, signal: AbortSignal.timeout(timeout) });
     told = await (answer.ok ? read(answer) : answer.json().catch(() => ({})));
   } catch (error) {
     const late = error.name === "TimeoutError";

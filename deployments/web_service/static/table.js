@@ -22,7 +22,7 @@ export function watchTable(section, facts, locked) {
       const scored = readScored(await scoreTable(file));
       URL.revokeObjectURL(address);
       address = URL.createObjectURL(new Blob([scored.text], { type: "text/csv" }));
-      show(section, file.name, scored, address);
+      show(section, file.name, scored, address, facts);
       status.textContent = "";
     } catch (error) {
       status.textContent = "";
@@ -47,7 +47,7 @@ export function watchTable(section, facts, locked) {
     if (event.dataTransfer.files.length) send(event.dataTransfer.files[0]);
   });
   section.querySelector("#template").addEventListener("click", (event) => {
-    const names = ["CampaignID", ...facts.features.map((feature) => feature.name)];
+    const names = [facts.id, ...facts.features.map((feature) => feature.source)];
     const values = ["my-first-campaign", ...facts.features.map((feature) => facts.values[feature.field])];
     const text = [names, values].map((line) => line.map(quoted).join(",")).join("\r\n");
     event.currentTarget.href = URL.createObjectURL(new Blob([text, "\r\n"], { type: "text/csv" }));
@@ -65,12 +65,12 @@ function readScored(text) {
   return { text, bad, total: rows.length, successful, unsuccessful: good.length - successful };
 }
 
-function show(section, name, { bad, total, successful, unsuccessful }, address) {
+function show(section, name, { bad, total, successful, unsuccessful }, address, facts) {
   const count = (value, words, kind) => element("div", { className: kind },
     element("dd", { textContent: number(value) }), element("dt", { textContent: words }));
   section.querySelector(".counts").replaceChildren(
-    count(successful, "likely to reach their goal", "raises"),
-    count(unsuccessful, "likely to fall short", "lowers"),
+    count(successful, `likely to ${facts.words.yes}`, "raises"),
+    count(unsuccessful, `likely to ${facts.words.no}`, "lowers"),
     count(bad.length, bad.length === 1 ? "row that could not be read" : "rows that could not be read", bad.length ? "bad" : ""));
   const link = section.querySelector("#download");
   link.href = address;

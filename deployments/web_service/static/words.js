@@ -1,15 +1,16 @@
 // How names, amounts and chances are written on the page.
 
-/** "NumBackers" (unit people) as "Backers", "DurationDays" (unit days) as "Duration". */
+/** "NumBackers" (unit people) as "Backers", "DurationDays" (unit days) as "Duration", "GoalUSD" as "Goal USD". */
 export function label(feature) {
-  const words = feature.name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase().split(" ");
+  const parts = feature.name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").split(/[\s_]+/).filter(Boolean);
+  const words = parts.map((word) => (/^[A-Z]{2,}$/.test(word) ? word : word.toLowerCase()));
   if (words.length > 1 && words[0] === "num") words.shift();
   if (words.length > 1 && words.at(-1) === feature.unit) words.pop();
   const text = words.join(" ");
   return text[0].toUpperCase() + text.slice(1);
 }
 
-export const isMoney = (feature) => feature.unit === "currency units";
+export const isMoney = (feature) => feature.role === "goal" || feature.role === "raised";
 
 const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 
@@ -27,13 +28,15 @@ export function money(value, currency, short = false) {
 
 /** A value of a feature as one says it: "$20,000", "30 days", "Film". */
 export function spoken(feature, value, currency) {
-  if (feature.categories?.length) return String(value);
+  if (value === null || value === undefined) return "not given";
+  if (typeof value === "string") return value;
   if (isMoney(feature)) return money(value, currency);
   return feature.unit ? `${number(value)} ${feature.unit}` : number(value);
 }
 
-/** A forest is never certain: what rounds to 0 or 100 is said as less or more. */
-export function percent(probability) {
+/** A forest is never certain: what rounds to 0 or 100 is said as less or more. Where success is rare, with a decimal. */
+export function percent(probability, rare = false) {
+  if (rare && probability >= 0.0005 && probability < 0.0995) return `${(probability * 100).toFixed(1)}%`;
   if (probability < 0.005) return "<1%";
   if (probability >= 0.995) return ">99%";
   return `${Math.round(probability * 100)}%`;
@@ -44,14 +47,27 @@ export function points(share) {
   return size === "0.0" ? size : `${share < 0 ? "−" : "+"}${size}`;
 }
 
-export function verdict(probability) {
-  if (probability > 0.95) return "Almost certain to reach its goal";
-  if (probability > 0.75) return "Likely to reach its goal";
-  if (probability > 0.6) return "Leans towards reaching its goal";
+/** Whether successes are so rare, or so usual, that every chance would sound alike beside an even one. */
+export const isLopsided = ({ base_rate: base, threshold }) =>
+  (typeof base === "number" && (base < 0.2 || base > 0.8)) || Math.abs(threshold - 0.5) > 0.1;
+
+/** What a chance means in words: beside an even one, or beside the usual one and where it pays to act. */
+export function verdict(probability, model) {
+  const { yes, no } = model.words;
+  if (probability > 0.95) return `Almost certain to ${yes}`;
+  if (isLopsided(model)) {
+    const base = model.base_rate ?? model.threshold;
+    if (probability > model.threshold && probability > base) return `Likely enough to ${yes}`;
+    if (probability > 1.5 * base) return `More likely than usual to ${yes}`;
+    if (probability >= base / 1.5) return `About as likely as usual to ${yes}`;
+    return `Less likely than usual to ${yes}`;
+  }
+  if (probability > 0.75) return `Likely to ${yes}`;
+  if (probability > 0.6) return `More likely to ${yes} than not`;
   if (probability >= 0.4) return "Could go either way";
-  if (probability > 0.25) return "Leans towards falling short";
-  if (probability > 0.05) return "Unlikely to reach its goal";
-  return "Almost certain to fall short";
+  if (probability > 0.25) return `More likely to ${no} than not`;
+  if (probability > 0.05) return `Unlikely to ${yes}`;
+  return `Almost certain to ${no}`;
 }
 
 /** The number that someone typed, with whatever groups its digits; NaN if it is none. */

@@ -130,20 +130,23 @@ def capture_answers(day: date) -> None:
 
     from campaign.identity import SeenIds
     from campaign.reading import read_campaigns
+    from campaign.schema_file import served_model
     from campaign.settings import Settings
     from campaign.store import Store
     from deployments.web_service.capture import as_table
+    from deployments.web_service.live_model import LiveModel
     from tasks.model_versions import load_version, require_champion
 
-    store, model = Store(Settings().store), load_version(require_champion(Settings().model))
+    store, model = Store(Settings().store), load_version(require_champion(served_model()))
+    live = LiveModel(model, 0)
     noon, rows = datetime.combine(day, datetime.min.time(), UTC).timestamp() + 43_200, []
     incoming = store.at(f"incoming/day={day}/campaigns.parquet")
-    for batch in read_campaigns(incoming, model.encoder.features, SeenIds()):
+    for batch in read_campaigns(incoming, model.schema, seen=SeenIds()):
         columns = batch.numbers | {name: texts.to_pylist() for name, texts in batch.categories.items()}
         for row, (probability, good) in enumerate(zip(model.probabilities_of(batch), batch.good, strict=True)):
             campaign = {name: values[row] for name, values in columns.items()} | {"CampaignID": batch.ids[row].as_py()}
             if good:
-                rows.append((f"asked-{len(rows)}", campaign, float(probability), model.version, noon))
+                rows.append((f"asked-{len(rows)}", campaign, float(probability), live, noon))
     for name, written in (("part-1", rows), ("part-2", rows[:100])):
         with store.writing(f"captured/day={day}/{name}.parquet") as sink:
             pq.write_table(as_table(written), sink)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import OrdinalEncoder
 
 from campaign import synthetic
-from campaign.encoding import UNKNOWN_CATEGORY, Encoder
-from campaign.reading import Batch
-from campaign.schema import CATEGORIES, FEATURES, NUMBERS, features_of
+from campaign.batch import Batch
+from campaign.encoding import MISSING_CATEGORY, UNKNOWN_CATEGORY, Encoder
+from tests.published import CATEGORIES, FEATURES, KNOWN_CATEGORIES, NUMBERS, SCHEMAS
 
-KNOWN = {column.name: column.categories for column in FEATURES if column.is_category}
+KNOWN = KNOWN_CATEGORIES
 ROWS = 8
 OTHERS = ["Podcast", "podcast", "none", "ß"]
 
@@ -49,46 +49,49 @@ def in_any_case(values: tuple[str, ...]) -> st.SearchStrategy[str | None]:
 def test_the_matrix_is_that_of_scikit_learns_ordinal_encoder_row_by_row(
     seen: Any, categories: Any, numbers: Any, feature_set: str
 ) -> None:
-    encoder = Encoder.fit(feature_set, seen)
+    encoder = Encoder.fit(SCHEMAS[feature_set].features, seen)
     batch = batch_of({name: np.array(values) for name, values in numbers.items()}, categories)
     columns = []
-    for column in features_of(feature_set):
+    for column in SCHEMAS[feature_set].features:
         if not column.is_category:
             with np.errstate(over="ignore"):
                 columns.append(np.array(numbers[column.name]).astype(np.float32))
         elif not encoder.categories[column.name]:
-            columns.append(np.full(ROWS, UNKNOWN_CATEGORY, np.float32))
+            missing = np.array([value is None for value in categories[column.name]])
+            columns.append(np.where(missing, MISSING_CATEGORY, UNKNOWN_CATEGORY))
         else:
             lower = [value.casefold() for value in encoder.categories[column.name]]
             reference = OrdinalEncoder(
                 categories=[lower], handle_unknown="use_encoded_value", unknown_value=UNKNOWN_CATEGORY
             )
             values = [[(value if value is not None else "<missing>").casefold()] for value in categories[column.name]]
-            columns.append(reference.fit(pd.DataFrame(lower)).transform(pd.DataFrame(values))[:, 0])
+            codes = reference.fit(pd.DataFrame(lower)).transform(pd.DataFrame(values))[:, 0]
+            missing = np.array([value is None for value in categories[column.name]])
+            columns.append(np.where(missing, MISSING_CATEGORY, codes))
     np.testing.assert_array_equal(encoder.encode(batch), np.column_stack(columns).astype(np.float32))
 
 
 def test_the_matrix_is_laid_out_as_the_forest_walks_it() -> None:
-    matrix = Encoder.fit("published", KNOWN).encode(published_rows(10)[1])
+    matrix = Encoder.fit(FEATURES, KNOWN).encode(published_rows(10)[1])
     assert matrix.dtype == np.float32
     assert matrix.flags.f_contiguous
     assert matrix.shape == (10, len(FEATURES))
 
 
 def test_codes_follow_the_schema_whatever_order_the_rows_came_in_then_the_names() -> None:
-    encoder = Encoder.fit("published", KNOWN | {"Category": iter(["Music", "Zines", "Art", "Blogs", "Film"])})
+    encoder = Encoder.fit(FEATURES, KNOWN | {"Category": iter(["Music", "Zines", "Art", "Blogs", "Film"])})
     assert encoder.categories["Category"] == ("Art", "Film", "Music", "Blogs", "Zines")
     assert encoder.categories["LaunchMonth"][:2] == ("January", "February")
 
 
 def test_two_spellings_of_a_category_are_one() -> None:
-    encoder = Encoder.fit("published", KNOWN | {"Category": ["Podcast", "podcast", "Film", "FILM"]})
+    encoder = Encoder.fit(FEATURES, KNOWN | {"Category": ["Podcast", "podcast", "Film", "FILM"]})
     assert encoder.categories["Category"] == ("Film", "Podcast")
 
 
 def test_a_slice_of_a_batch_is_encoded_like_its_rows() -> None:
     frame, batch = published_rows(50)
-    encoder = Encoder.fit("published", KNOWN)
+    encoder = Encoder.fit(FEATURES, KNOWN)
     for name in CATEGORIES:
         values = batch.categories[name]
         np.testing.assert_array_equal(encoder.codes(name, values.slice(7, 20)), encoder.codes(name, values)[7:27])
@@ -97,18 +100,18 @@ def test_a_slice_of_a_batch_is_encoded_like_its_rows() -> None:
 
 def test_a_category_of_later_is_unknown_and_counted() -> None:
     _, batch = published_rows(50)
-    matrix = Encoder.fit("published", KNOWN | {"Country": ["UK"], "Currency": []}).encode(batch)
-    unknown = Encoder.fit("published", KNOWN | {"Country": ["UK"], "Currency": []}).count_unknown(matrix)
+    matrix = Encoder.fit(FEATURES, KNOWN | {"Country": ["UK"], "Currency": []}).encode(batch)
+    unknown = Encoder.fit(FEATURES, KNOWN | {"Country": ["UK"], "Currency": []}).count_unknown(matrix)
     elsewhere = sum(value != "UK" for value in batch.categories["Country"].to_pylist())
     assert unknown == dict.fromkeys(CATEGORIES, 0) | {"Country": elsewhere, "Currency": 50}
 
 
 def test_an_empty_batch_is_an_empty_matrix() -> None:
     batch = batch_of(dict.fromkeys(NUMBERS, np.empty(0)), {name: [] for name in CATEGORIES})
-    assert Encoder.fit("published", KNOWN).encode(batch).shape == (0, len(FEATURES))
+    assert Encoder.fit(FEATURES, KNOWN).encode(batch).shape == (0, len(FEATURES))
 
 
 @pytest.mark.parametrize("feature_set", ["published", "launch"])
 def test_an_encoder_survives_being_stored(feature_set: str) -> None:
-    encoder = Encoder.fit(feature_set, KNOWN | {"Category": ["Film", "Ünïcode"]})
-    assert Encoder.from_json(json.loads(json.dumps(encoder.to_json()))) == encoder
+    encoder = Encoder.fit(SCHEMAS[feature_set].features, KNOWN | {"Category": ["Film", "Ünïcode"]})
+    assert Encoder.from_json(encoder.features, json.loads(json.dumps(encoder.to_json()))) == encoder

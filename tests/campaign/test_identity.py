@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaign.identity import TEST, VALIDATION, SeenIds, bucket_of, id_of_values
+from campaign.identity import TEST, VALIDATION, SeenIds, bucket_of, digests_of, id_of_values, normal_form
 
-IDS = st.text(max_size=3) | st.sampled_from(["", "a", "CID_00001", "CID_00002", "ä", "a\0"])
+IDS = st.text(max_size=3) | st.sampled_from(
+    ["", "a", "CID_00001", "CID_00002", "ä", "a\0", "7", "7.0", " 7 ", "-7.", "x.0"]
+)
 BATCHES = st.lists(st.tuples(st.lists(IDS, max_size=30), st.integers(0, 5), st.integers(0, 5)), max_size=8)
 
 
@@ -48,8 +50,8 @@ def test_the_first_campaign_with_an_id_is_new_and_every_later_one_a_repeat(batch
         padded = pa.array(["zzz"] * lead + texts + ["yyy"] * tail, pa.string())
         expected = []
         for text in texts:
-            expected.append(text in expected_seen)
-            expected_seen.add(text)
+            expected.append(normal_form(text) in expected_seen)
+            expected_seen.add(normal_form(text))
         assert seen.repeats(padded.slice(lead, len(texts))).tolist() == expected
 
 
@@ -59,3 +61,26 @@ def test_ids_are_told_apart_however_many_there_are() -> None:
         ids = pa.array([f"C{number}" for number in range(start, start + 7_000)])
         assert not seen.repeats(ids).any()
     assert seen.repeats(pa.array([f"C{number}" for number in range(rows)])).all()
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("C7", " C7"), ("C7", "C7\t"), ("7", "7.0"), ("7", "7.00"), ("7", "7."), ("-7", "-7.0"),
+        ("1000378", "1000378.0"),
+    ],
+)  # fmt: skip
+def test_spaces_and_the_type_of_a_whole_number_do_not_make_another_campaign(written: str, same: str) -> None:
+    assert normal_form(same) == written
+    assert bucket_of(same) == bucket_of(written)
+    first, second = digests_of(pa.array([written, same]))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("c7", "C7"), ("7", "07"), ("7.5", "7"), ("x.0", "x"), ("1 2", "12"), (".0", ""), ("-.0", "-")]
+)
+def test_case_and_leading_zeros_tell_campaigns_apart(one: str, other: str) -> None:
+    first, second = digests_of(pa.array([one, other]))
+    assert first != second
+    assert normal_form(one) != normal_form(other)

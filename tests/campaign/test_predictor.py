@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from campaign import predictor
 from campaign.model import ScoringModel
 from campaign.warm_up import smallest_model
+from tests.published import SCHEMA
 
 
 class ConstantPredictor:
@@ -34,7 +35,7 @@ def test_a_model_is_loaded_with_the_kind_of_predictor_it_was_saved_with(
 ) -> None:
     monkeypatch.setattr(predictor, "PREDICTORS", (*predictor.PREDICTORS, ConstantPredictor))
     encoder, X = smallest_model().encoder, np.zeros((3, 12), np.float32)
-    ScoringModel("campaign-success", "2", encoder, ConstantPredictor(0.25)).save(tmp_path / "2")  # type: ignore[arg-type]
+    ScoringModel("campaign-success", "2", SCHEMA, encoder, ConstantPredictor(0.25)).save(tmp_path / "2")  # type: ignore[arg-type]
     smallest_model().save(tmp_path / "1")
     assert ScoringModel.load(tmp_path / "2", "2").predict(X).tolist() == [0.25] * 3
     assert ScoringModel.load(tmp_path / "1", "1").predict(X).tolist() == [0.0] * 3

@@ -12,14 +12,16 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from campaign import synthetic
+from campaign.batch import Batch
 from campaign.encoding import Encoder
 from campaign.errors import BadInput, StoreError
 from campaign.identity import SeenIds
-from campaign.reading import Batch, count_ignored, read_campaigns
-from campaign.schema import BY_NAME, CATEGORIES, FEATURES, ID, LABEL, NAMES, NUMBERS
+from campaign.reading import count_ignored, read_campaigns, read_outcomes
+from campaign.schema import ID, LABEL
 from campaign.store import Store
+from tests.published import CATEGORIES, FEATURES, NAMES, NUMBERS, SCHEMA
 
-ENCODER = Encoder.fit("published", {column.name: column.categories for column in FEATURES})
+ENCODER = Encoder.fit(FEATURES, {column.name: column.categories for column in FEATURES})
 LARGEST = float(np.finfo(np.float32).max)
 slow_fixture = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -55,7 +57,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def read(uri: str, seen: SeenIds | None = None, **options: Any) -> list[Batch]:
-    return list(read_campaigns(uri, FEATURES, seen, **options))
+    return list(read_campaigns(uri, SCHEMA, seen=seen, **options))
 
 
 def matrix(batches: list[Batch]) -> Any:
@@ -242,7 +244,7 @@ def test_other_columns_and_the_label_are_neither_read_nor_missed(campaigns: pd.D
     assert reasons(batches) == {}
     assert batches[0].label is None
     np.testing.assert_array_equal(matrix(batches), usual)
-    assert count_ignored(write(odd), FEATURES) == 3
+    assert count_ignored(write(odd), SCHEMA) == 3
 
 
 def test_a_category_that_nobody_has_heard_of_is_fashion_not_an_error(campaigns: pd.DataFrame, write: Write) -> None:
@@ -340,7 +342,7 @@ def test_a_row_is_good_exactly_when_physics_allows_each_of_its_numbers(
         wrong = []
         for name, values in changes.items():
             value = values[row]
-            possible = value is not None and (value > 0 if BY_NAME[name].positive else value >= 0) and value <= LARGEST
+            possible = value is not None and (value > 0 if name == "DurationDays" else value >= 0) and value <= LARGEST
             wrong += [] if possible else [name]
         assert batch.good[row] == (not wrong)
         assert sorted(reason.split()[0] for reason in batch.reasons.get(row, [])) == sorted(wrong)
@@ -455,12 +457,12 @@ def test_a_number_may_serve_as_an_id(campaigns: pd.DataFrame, write: Write) -> N
 
 
 def test_outcomes_are_read_by_id_and_label_alone(campaigns: pd.DataFrame, write: Write) -> None:
-    (batch,) = read_campaigns(write(campaigns[[LABEL, ID]]), (), label=True)
+    (batch,) = read_outcomes(write(campaigns[[LABEL, ID]]), SCHEMA)
     assert batch.ids.to_pylist() == campaigns[ID].tolist()
     assert batch.label is not None
     assert batch.label.tolist() == campaigns[LABEL].tolist()
     with pytest.raises(BadInput, match=f"column {ID} is missing"):
-        list(read_campaigns(write(campaigns[[LABEL]]), (), label=True))
+        list(read_outcomes(write(campaigns[[LABEL]]), SCHEMA))
 
 
 # What is refused

@@ -8,12 +8,14 @@ import pyarrow as pa
 import pytest
 
 from campaign import synthetic
+from campaign.batch import Batch
 from campaign.identity import SeenIds
-from campaign.reading import Batch, read_campaigns
-from campaign.schema import FEATURES, ID, LABEL
+from campaign.reading import read_campaigns
+from campaign.schema import ID, LABEL
 from campaign.scoring import score_batches
 from campaign.store import Store
 from campaign.warm_up import smallest_model
+from tests.published import SCHEMA
 
 OUT, QUARANTINE = "predictions/out.parquet", "quarantine/out.parquet"
 
@@ -31,7 +33,7 @@ def campaigns() -> pd.DataFrame:
 
 def batches_of(frame: pd.DataFrame, folder: Path) -> Iterator[Batch]:
     frame.to_parquet(folder / "in.parquet", index=False)
-    return read_campaigns(str(folder / "in.parquet"), FEATURES, SeenIds(), batch_rows=10)
+    return read_campaigns(str(folder / "in.parquet"), SCHEMA, seen=SeenIds(), batch_rows=10)
 
 
 def test_good_rows_are_scored_and_bad_ones_quarantined(campaigns: pd.DataFrame, tmp_path: Path) -> None:

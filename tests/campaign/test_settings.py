@@ -7,7 +7,12 @@ from campaign.errors import BadInput
 from campaign.settings import Settings
 from campaign.store import Store
 
-NAMES = [*(f"CAMPAIGN_{name}".upper() for name in Settings.model_fields), "MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL"]
+NAMES = [
+    *(f"CAMPAIGN_{name}".upper() for name in Settings.model_fields),
+    "CAMPAIGN_SCHEMA",
+    "MLFLOW_TRACKING_URI",
+    "AWS_ENDPOINT_URL",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +25,6 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_without_any_variable_everything_lies_in_one_folder_of_the_working_directory(tmp_path: Path) -> None:
     home, settings = tmp_path / ".campaign", Settings()
     assert settings.store == f"file://{home}/store"
-    assert settings.dataset == f"file://{home}/store/base/campaigns.parquet"
     assert settings.metrics_url == f"sqlite:///{home}/metrics.db"
     assert settings.optuna_url == f"sqlite:///{home}/optuna.db"
     assert settings.mlflow_tracking_uri == f"sqlite:///{home}/mlflow.db"
@@ -37,7 +41,7 @@ def test_looking_at_the_settings_writes_nothing(tmp_path: Path) -> None:
     [
         ("CAMPAIGN_HOME", "/srv/c", "store", "file:///srv/c/store"),
         ("CAMPAIGN_HOME", "/srv/c", "metrics_url", "sqlite:////srv/c/metrics.db"),
-        ("CAMPAIGN_STORE", "s3://campaign/", "dataset", "s3://campaign/base/campaigns.parquet"),
+        ("CAMPAIGN_STORE", "s3://campaign/", "store", "s3://campaign/"),
         ("CAMPAIGN_DATASET", "kaggle://a/b", "dataset", "kaggle://a/b"),
         ("CAMPAIGN_LOOKBACK_DAYS", "7", "lookback_days", 7),
         ("MLFLOW_TRACKING_URI", "http://mlflow:5000", "mlflow_tracking_uri", "http://mlflow:5000"),

@@ -9,7 +9,8 @@ import pytest
 from campaign import synthetic
 from campaign.identity import SeenIds
 from campaign.reading import read_campaigns
-from campaign.schema import CATEGORIES, FEATURES, ID, LABEL, NAMES, Column
+from campaign.schema import ID, LABEL, Column
+from tests.published import CATEGORIES, FEATURES, NAMES, SCHEMA
 
 ROWS = 20_000
 
@@ -102,7 +103,7 @@ def test_flaws_are_a_quarter_each_of_the_share_that_was_asked_for(frame: pd.Data
 def test_every_flaw_but_the_unheard_of_category_is_quarantined(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(generate(5_000, flaws=0.04), path)
-    (batch,) = read_campaigns(str(path), FEATURES, SeenIds())
+    (batch,) = read_campaigns(str(path), SCHEMA, seen=SeenIds())
     reasons = {reason for row in batch.reasons.values() for reason in row}
     assert reasons == {"NumBackers is missing", "RaisedAmount is negative", f"{ID} was there before"}
     assert len(batch.reasons) / len(batch) == pytest.approx(0.03, abs=0.008)

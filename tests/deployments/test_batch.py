@@ -27,8 +27,8 @@ from campaign.errors import NoChampion
 from campaign.forest import Forest
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
-from campaign.schema import CATEGORIES, FEATURES
 from deployments.champion import MLFLOW_LIMITS, registered_champion
+from tests.published import CATEGORIES, FEATURES, KNOWN_CATEGORIES, SCHEMA
 
 ROOT = Path(__file__).parents[2]
 BATCH = ROOT / "deployments" / "batch"
@@ -54,10 +54,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `campaign champion export` writes."""
     folder = tmp_path_factory.mktemp("champion")
     pq.write_table(pa.Table.from_batches(synthetic.campaigns(2000)), folder / "a.parquet")
-    batch = next(read_campaigns(str(folder / "a.parquet"), FEATURES, label=True))
-    encoder = Encoder.fit("published", {column.name: column.categories for column in FEATURES if column.is_category})
+    batch = next(read_campaigns(str(folder / "a.parquet"), SCHEMA, label=True))
+    encoder = Encoder.fit(FEATURES, KNOWN_CATEGORIES)
     forest = RandomForestClassifier(5, random_state=1).fit(encoder.encode(batch), batch.label)
-    ScoringModel("campaign-success", "?", encoder, Forest.from_sklearn(forest)).save(folder / "bundle")
+    ScoringModel("campaign-success", "?", SCHEMA, encoder, Forest.from_sklearn(forest)).save(folder / "bundle")
     (folder / "bundle" / "version.txt").write_text("7\n")
     return folder / "bundle"
 
@@ -128,7 +128,7 @@ def test_totals_are_those_of_the_predictions(work: Path, frame: pd.DataFrame, bu
     assert predictions.CampaignID.tolist() == frame.drop(index=list(BAD)).CampaignID.tolist()
     assert set(predictions.model_version) == {"7"}
     model = ScoringModel.load(bundle, "7")
-    batch = next(read_campaigns(str(work / "day.parquet"), FEATURES))
+    batch = next(read_campaigns(str(work / "day.parquet"), SCHEMA))
     expected = np.delete(model.probabilities_of(batch), list(BAD))
     np.testing.assert_array_equal(predictions.probability, expected)
     np.testing.assert_array_equal(predictions.success, expected > 0.5)

@@ -3,6 +3,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,15 +15,20 @@ import pytest
 from web_world import FILM, Web, process
 
 from campaign import synthetic
+from campaign.encoding import Encoder
+from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
-from campaign.schema import FEATURES, NAMES
 from campaign.store import Store
+from campaign.warm_up import smallest_forest, smallest_model
 from deployments.web_service import capture
-from deployments.web_service.capture import CAPTURE_SCHEMA, Capture, as_table
+from deployments.web_service.capture import Capture, as_table, capture_schema
+from deployments.web_service.live_model import LiveModel
 from deployments.web_service.merging import merge_day, merge_past_days
+from tests.published import KNOWN_CATEGORIES, NAMES, SCHEMA, WIDER
 
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
 VALUES = {name: FILM[name.lower()] for name in NAMES}
+LIVE = LiveModel(replace(smallest_model(), version="7"), 0)
 
 
 def files(store: Store, hidden: bool = False) -> list[str]:
@@ -40,7 +46,7 @@ def test_a_captured_row_says_what_was_asked_and_answered_when_and_by_which_model
     before = datetime.now(UTC)
     answer = web.ask.post("/predict", json=FILM | {"campaignid": "mine", "category": "fILM", "country": "Peru"}).json()
     captured = web.captured()
-    assert captured.schema.equals(CAPTURE_SCHEMA)
+    assert captured.schema.equals(capture_schema(SCHEMA))
     (row,) = captured.to_pylist()
     assert row["CampaignID"] == "mine"
     assert {name: row[name] for name in NAMES} == VALUES | {"Country": "Peru"}  # known names as the schema spells them
@@ -59,7 +65,7 @@ def test_a_batch_is_captured_without_its_bad_rows(web: Web, kind: str) -> None:
     sent = {"content": out.getvalue(), "headers": {"content-type": "text/csv"}} if kind == "csv" else {"json": table}
     answer = web.ask.post("/predict/batch", **sent).json()
     captured = web.captured()
-    assert captured.schema.equals(CAPTURE_SCHEMA)
+    assert captured.schema.equals(capture_schema(SCHEMA))
     answered = [row for row in answer["predictions"] if "error" not in row]
     for name in ("prediction_id", "probability"):
         assert captured[name].to_pylist() == [row[name] for row in answered]
@@ -70,7 +76,7 @@ def test_what_was_captured_can_be_read_like_a_day_of_campaigns(web: Web, tmp_pat
     for body in (FILM, FILM | {"campaignid": "mine"}):
         web.ask.post("/predict", json=body)
     pq.write_table(web.captured(), tmp_path / "a.parquet")
-    (batch,) = read_campaigns(str(tmp_path / "a.parquet"), FEATURES)
+    (batch,) = read_campaigns(str(tmp_path / "a.parquet"), SCHEMA)
     assert batch.reasons == {}
     assert batch.ids[0].as_py().startswith("row-")
     assert batch.ids[1].as_py() == "mine"
@@ -79,7 +85,7 @@ def test_what_was_captured_can_be_read_like_a_day_of_campaigns(web: Web, tmp_pat
 def test_in_s3_too(web: Web, s3: str) -> None:
     store = Store("s3://campaign/captured-here")
     kept = Capture(store)
-    kept.add("a", VALUES, 0.25, "7")
+    kept.add("a", VALUES, 0.25, LIVE)
     kept.flush()
     assert rows(store)["prediction_id"].to_pylist() == ["a"]
 
@@ -106,10 +112,10 @@ def out_of_order(kept: Capture) -> Iterator[None]:
 def test_what_could_not_be_written_is_written_when_the_store_is_back(kept: Capture) -> None:
     with out_of_order(kept):
         for name in "ab":
-            kept.add(name, VALUES, 0.25, "7")
+            kept.add(name, VALUES, 0.25, LIVE)
             with pytest.raises(Exception, match="Cannot write"):
                 kept.flush()
-    kept.add("c", VALUES, 0.25, "7")
+    kept.add("c", VALUES, 0.25, LIVE)
     kept.flush()
     assert sorted(rows(kept.store)["prediction_id"].to_pylist()) == ["a", "b", "c"]
 
@@ -124,7 +130,7 @@ def test_a_store_that_stays_away_costs_a_bounded_memory_and_the_rest_is_counted(
     with out_of_order(kept):
         for _ in range(4):
             for number in range(40):
-                kept.add(str(number), VALUES, 0.25, "7")
+                kept.add(str(number), VALUES, 0.25, LIVE)
             with pytest.raises(Exception, match="Cannot write"):
                 kept.flush()
     kept.flush()
@@ -142,7 +148,7 @@ def test_answers_come_while_the_store_is_away(serve: Callable[..., Web], champio
 
 def test_answers_on_both_sides_of_midnight_lie_in_two_days(kept: Capture) -> None:
     midnight = datetime(2026, 11, 23, tzinfo=UTC).timestamp()
-    kept.add_table(as_table([("a", VALUES, 0.25, "7", midnight - 0.001), ("b", VALUES, 0.75, "7", midnight)]))
+    kept.add_table(as_table([("a", VALUES, 0.25, LIVE, midnight - 0.001), ("b", VALUES, 0.75, LIVE, midnight)]))
     kept.flush()
     assert [path.split("/")[1] for path in files(kept.store)] == ["day=2026-11-22", "day=2026-11-23"]
 
@@ -151,7 +157,7 @@ def test_answers_on_both_sides_of_midnight_lie_in_two_days(kept: Capture) -> Non
 
 
 def answered(kept: Capture, *ids: str, at: datetime = YESTERDAY) -> None:
-    kept.add_table(as_table([(prediction_id, VALUES, 0.25, "7", at.timestamp()) for prediction_id in ids]))
+    kept.add_table(as_table([(prediction_id, VALUES, 0.25, LIVE, at.timestamp()) for prediction_id in ids]))
     kept.flush()
 
 
@@ -164,6 +170,19 @@ def test_the_files_of_a_past_day_become_one_and_todays_are_left(kept: Capture) -
     days = [path.split("/")[1] for path in files(kept.store)]
     assert days.count(f"day={YESTERDAY:%Y-%m-%d}") == 1
     assert sorted(rows(kept.store)["prediction_id"].to_pylist()) == ["a", "b", "c", "d", "e"]
+
+
+def test_answers_of_models_with_other_columns_are_merged_apart(kept: Capture) -> None:
+    wider = LiveModel(ScoringModel("m", "8", WIDER, Encoder(WIDER.features, KNOWN_CATEGORIES), smallest_forest()), 0)
+    for number, live in enumerate([LIVE, wider, LIVE, wider]):
+        kept.add_table(as_table([(str(number), VALUES | {"Mood": 3.0}, 0.5, live, YESTERDAY.timestamp())]))
+        kept.flush()
+    merge_day(kept.store, YESTERDAY.date())
+    merged = [pq.read_table(pa.BufferReader(kept.store.read(path))) for path in files(kept.store)]
+    assert sorted((sorted(table["prediction_id"].to_pylist()), "Mood" in table.column_names) for table in merged) == [
+        (["0", "2"], False),
+        (["1", "3"], True),
+    ]
 
 
 def test_answers_that_come_late_are_merged_too(kept: Capture) -> None:

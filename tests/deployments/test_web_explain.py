@@ -1,5 +1,6 @@
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import permutations
 from math import factorial
 from pathlib import Path
@@ -13,12 +14,15 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from campaign import synthetic
+from campaign.batch import Batch
 from campaign.encoding import Encoder
 from campaign.forest import Forest
 from campaign.model import ScoringModel
-from campaign.reading import Batch, read_campaigns
-from campaign.schema import FEATURES, features_of
-from deployments.web_service.explanation import BACKGROUND_ROWS, explain
+from campaign.reading import read_campaigns
+from campaign.schema_file import parse_schema
+from deployments.web_service.explanation import explain
+from deployments.web_service.live_model import LiveModel
+from tests.published import CATEGORIES, FEATURES, KNOWN_CATEGORIES, NUMBERS, SCHEMAS
 
 CAMPAIGN: dict[str, Any] = {
     "GoalAmount": 20_000.0,
@@ -46,17 +50,21 @@ CASES = {
 
 def read(path: Path, frame: pd.DataFrame, feature_set: str = "published", label: bool = False) -> Batch:
     frame.to_parquet(path, index=False)
-    return next(read_campaigns(str(path), features_of(feature_set), label=label))
+    return next(read_campaigns(str(path), SCHEMAS[feature_set], label=label))
 
 
 def fitted(feature_set: str, folder: Path) -> ScoringModel:
     """A forest that learnt from enough campaigns to know what decides."""
     pq.write_table(pa.Table.from_batches(synthetic.campaigns(6_000, seed=3)), folder / "a.parquet")
-    batch = next(read_campaigns(str(folder / "a.parquet"), features_of(feature_set), label=True))
-    seen = {column.name: column.categories for column in FEATURES if column.is_category}
-    encoder = Encoder.fit(feature_set, seen)
+    batch = next(read_campaigns(str(folder / "a.parquet"), SCHEMAS[feature_set], label=True))
+    seen = KNOWN_CATEGORIES
+    encoder = Encoder.fit(SCHEMAS[feature_set].features, seen)
     forest = RandomForestClassifier(20, max_features=None, random_state=1).fit(encoder.encode(batch), batch.label)
-    return ScoringModel("campaign-success", "7", encoder, Forest.from_sklearn(forest))
+    return ScoringModel("campaign-success", "7", SCHEMAS[feature_set], encoder, Forest.from_sklearn(forest))
+
+
+def explained(model: ScoringModel, campaign: Mapping[str, Any]) -> dict[str, Any]:
+    return explain(LiveModel(model, 0), campaign)
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +82,20 @@ def model(request: pytest.FixtureRequest) -> ScoringModel:
     return request.getfixturevalue(request.param)
 
 
+def feature_set_of(model: ScoringModel) -> str:
+    return "published" if len(model.schema.features) == 12 else "launch"
+
+
 def scored(model: ScoringModel, campaigns: list[Mapping[str, Any]], folder: Path) -> np.ndarray:
     """What the model says of campaigns that come the ordinary way, out of a file."""
-    batch = read(folder / "asked.parquet", pd.DataFrame(campaigns), model.encoder.feature_set)
+    batch = read(folder / "asked.parquet", pd.DataFrame(campaigns), feature_set_of(model))
     assert not batch.reasons
     return model.probabilities_of(batch)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_contributions_and_baseline_add_up_to_the_probability(model: ScoringModel, case: dict[str, Any]) -> None:
-    explanation = explain(model, CAMPAIGN | case)
+    explanation = explained(model, CAMPAIGN | case)
     total = explanation["baseline"] + sum(share["contribution"] for share in explanation["contributions"])
     assert total == pytest.approx(explanation["probability"], abs=1e-9)
     assert sorted(share["field"] for share in explanation["contributions"]) == sorted(
@@ -98,7 +110,7 @@ def test_curves_say_what_the_model_says_at_each_of_their_points(
     model: ScoringModel, case: dict[str, Any], tmp_path: Path
 ) -> None:
     campaign = CAMPAIGN | case
-    explanation = explain(model, campaign)
+    explanation = explained(model, campaign)
     [alone] = scored(model, [campaign], tmp_path)
     assert explanation["probability"] == alone
     assert explanation["success"] is bool(alone > 0.5)
@@ -113,30 +125,30 @@ def test_a_curve_spans_the_present_amount_and_the_place_where_goal_and_raised_me
     model: ScoringModel, case: dict[str, Any]
 ) -> None:
     campaign = CAMPAIGN | case
-    for curve in explain(model, campaign)["curves"]:
+    for curve in explained(model, campaign)["curves"]:
         present = campaign["GoalAmount" if curve["field"] == "goalamount" else "RaisedAmount"]
         assert curve["x"][curve["at"]] == present
         assert len(curve["x"]) == len(curve["probability"])
         assert 60 <= len(curve["x"]) <= 100
         assert all(left < right for left, right in zip(curve["x"], curve["x"][1:], strict=False))
-        if model.encoder.feature_set == "published":
+        if len(model.schema.features) == 12:
             assert {campaign["GoalAmount"], campaign["RaisedAmount"]} <= set(curve["x"])
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_answer_is_json(model: ScoringModel, case: dict[str, Any]) -> None:
-    explanation = explain(model, CAMPAIGN | case)
+    explanation = explained(model, CAMPAIGN | case)
     assert json.loads(json.dumps(explanation, allow_nan=False)) == explanation
     assert explanation["model_version"] == "7"
 
 
 def test_each_fact_comes_with_its_value(model: ScoringModel) -> None:
-    explanation = {share["field"]: share["value"] for share in explain(model, CAMPAIGN)["contributions"]}
+    explanation = {share["field"]: share["value"] for share in explained(model, CAMPAIGN)["contributions"]}
     assert explanation == {column.name.lower(): CAMPAIGN[column.name] for column in model.encoder.features}
 
 
 def test_goal_and_raised_decide_where_the_model_sees_both(published: ScoringModel) -> None:
-    explanation = explain(published, CAMPAIGN)
+    explanation = explained(published, CAMPAIGN)
     sizes = {share["field"]: abs(share["contribution"]) for share in explanation["contributions"]}
     assert sizes["goalamount"] + sizes["raisedamount"] > 0.9 * sum(sizes.values())
     goal, raised = explanation["curves"]
@@ -148,25 +160,59 @@ def test_goal_and_raised_decide_where_the_model_sees_both(published: ScoringMode
 def test_a_model_of_what_is_known_at_launch_has_nine_facts_and_no_curve_of_the_amount_raised(
     launch: ScoringModel,
 ) -> None:
-    explanation = explain(launch, CAMPAIGN)
+    explanation = explained(launch, CAMPAIGN)
     assert [curve["field"] for curve in explanation["curves"]] == ["goalamount"]
     assert len(explanation["contributions"]) == 9
     known = {column.name: CAMPAIGN[column.name] for column in launch.encoder.features}
-    assert explain(launch, known) == explanation
+    assert explained(launch, known) == explanation
 
 
-def test_the_baseline_is_the_mean_over_the_background_that_is_named(model: ScoringModel, tmp_path: Path) -> None:
-    frame = pa.Table.from_batches(synthetic.campaigns(BACKGROUND_ROWS)).to_pandas()
-    expected = scored(model, frame.to_dict("records"), tmp_path).mean()
-    assert explain(model, CAMPAIGN)["baseline"] == pytest.approx(expected, abs=1e-12)
-    assert str(BACKGROUND_ROWS) in explain(model, CAMPAIGN)["method"]
+def test_the_baseline_is_the_mean_over_rows_of_the_models_own_reference(model: ScoringModel, tmp_path: Path) -> None:
+    reference = pa.Table.from_batches(synthetic.campaigns(300, seed=5))
+    live = LiveModel(model, 0, reference)
+    explanation = explain(live, CAMPAIGN)
+    everywhere = scored(model, reference.to_pylist(), tmp_path)
+    assert explanation["baseline"] == pytest.approx(model.predict(live.background).mean(), abs=1e-12)
+    assert np.isin(model.predict(live.background), everywhere).all()
+    assert "starting from 128 campaigns" in explanation["method"]
+
+
+def test_without_a_reference_the_background_is_drawn_from_what_training_saw(launch: ScoringModel) -> None:
+    columns = {name: {"quantiles": [5.0] * 5 + [6.0] * 6, "missing": 0} for name in NUMBERS}
+    categories = {name: {"categories": {launch.encoder.categories[name][1]: 9}, "missing": 0} for name in CATEGORIES}
+    seen = {name: described["categories"] for name, described in categories.items()}
+    encoder = Encoder(launch.schema.features, {name: tuple(names) for name, names in seen.items()})
+    background = LiveModel(replace(launch, encoder=encoder, columns=columns | categories), 0).background
+    assert background.min() >= 0
+    assert 5 <= background[:, 0].min() <= background[:, 0].max() <= 6
+
+
+def test_more_facts_than_contributions_can_be_computed_for_are_answered_with_a_sentence_and_curves() -> None:
+    columns = "".join(
+        f'[[column]]\nname = "x{n}"\ntype = "number"\nknown = "at launch"\nnullable = {"true" if n else "false"}\n'
+        for n in range(70)
+    )
+    schema = parse_schema(
+        f'[model]\nname = "wide"\n[outcome]\ncolumn = "y"\nsuccess = ["yes"]\nfailure = ["no"]\n{columns}'
+    )
+    X = np.random.default_rng(1).random((400, 70)).astype(np.float32)
+    forest = Forest.from_sklearn(
+        RandomForestClassifier(5, max_features=None, random_state=1).fit(X, (X[:, 3] > 0.5).astype(int))
+    )
+    seen = {f"x{n}": {"quantiles": [at / 10 for at in range(11)], "missing": 0} for n in range(70)}
+    live = LiveModel(ScoringModel("wide", "1", schema, Encoder(schema.features, {}), forest, columns=seen), 0)
+    explanation = explain(live, {"x0": 0.5, "x3": 0.2})
+    assert explanation["contributions"] == []
+    assert explanation["method"] == "What each fact contributes is worked out for up to 64 facts; this model has 70."
+    assert len(explanation["curves"]) == 2
+    assert explanation["curves"][0]["field"] == "x3"  # what moves this prediction most
 
 
 def test_contributions_are_the_shapley_values(model: ScoringModel, tmp_path: Path) -> None:
     """Against their definition: every set of facts put in place, weighed by the orders that pass through it."""
     n = len(model.encoder.features)
     rows = model.encoder.encode(
-        read(tmp_path / "a.parquet", next(synthetic.campaigns(6, seed=9)).to_pandas(), model.encoder.feature_set)
+        read(tmp_path / "a.parquet", next(synthetic.campaigns(6, seed=9)).to_pandas(), feature_set_of(model))
     )
     row, background = rows[0], rows[1:]
     sets = np.arange(1 << n)

@@ -20,9 +20,11 @@ from web_world import process
 from campaign import synthetic
 from campaign.encoding import Encoder
 from campaign.forest import Forest
-from campaign.model import ScoringModel
+from campaign.model import QUANTILES, ScoringModel
 from campaign.reading import read_campaigns
-from campaign.schema import CATEGORIES, FEATURES, LABEL, features_of, model_name
+from campaign.schema import LABEL
+from campaign.schema_file import parse_schema
+from tests.published import CATEGORIES, FEATURES, KNOWN_CATEGORIES, LAUNCH, SCHEMA, SCHEMAS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine (apt install chromium)")
@@ -38,16 +40,18 @@ LEAKS = "`RaisedAmount` against `GoalAmount` decides the label by itself."
 def bundle(folder: Path, feature_set: str = "published") -> Path:
     """What `campaign champion export` writes."""
     pq.write_table(pa.Table.from_batches(synthetic.campaigns(6_000, seed=3)), folder / "a.parquet")
-    batch = next(read_campaigns(str(folder / "a.parquet"), features_of(feature_set), label=True))
-    seen = {column.name: column.categories for column in FEATURES if column.is_category}
-    encoder = Encoder.fit(feature_set, seen)
+    batch = next(read_campaigns(str(folder / "a.parquet"), SCHEMAS[feature_set], label=True))
+    seen = KNOWN_CATEGORIES
+    encoder = Encoder.fit(SCHEMAS[feature_set].features, seen)
     forest = RandomForestClassifier(20, max_features=None, random_state=1).fit(encoder.encode(batch), batch.label)
     about = {
         "trained_at": "2026-11-20T10:00:00+00:00",
         "metrics": {"roc_auc": 0.9993 if feature_set == "published" else 0.5012},
         "leaks": [LEAKS] if feature_set == "published" else [],
     }
-    ScoringModel(model_name(feature_set), "?", encoder, Forest.from_sklearn(forest), about).save(folder / "bundle")
+    ScoringModel(
+        SCHEMAS[feature_set].name, "?", SCHEMAS[feature_set], encoder, Forest.from_sklearn(forest), about
+    ).save(folder / "bundle")
     (folder / "bundle" / "version.txt").write_text("7\n")
     return folder / "bundle"
 
@@ -198,7 +202,7 @@ def test_a_number_may_be_typed_as_people_write_it_and_lie_beyond_the_slider(
     expect(page.locator("#raisedamount")).to_have_value(f"{meant:,}".removesuffix(".0"))
     place = page.locator("#raisedamount-slider").evaluate("slider => slider.valueAsNumber / slider.max")
     assert place == pytest.approx(min(meant / 150_000, 1), abs=0.01)
-    outside = page.get_by_text("Published campaigns: 500 to 149,999.")
+    outside = page.get_by_text("What it learnt from: 500 to 149,999.")
     expect(outside).to_be_visible(visible=meant > 149_999)
 
 
@@ -237,13 +241,34 @@ def test_with_nothing_raised_the_page_says_that_it_cannot_tell(page: Page) -> No
 
 
 def test_where_the_model_contradicts_the_amounts_the_page_says_which_is_exact(page: Page) -> None:
-    inexact = page.get_by_text("The model is not exact here")
+    inexact = page.get_by_text("it is not exact here")
     typed(page, goalamount=20_000, raisedamount=90_000)
     expect(page.locator("#position")).to_have_text(re.compile("450% of it. The goal is met.$"))
     page.route("**/explain", lambda route: answer_with(route, probability=0.45))
     typed(page, raisedamount=90_001)
-    expect(page.locator("#verdict")).to_have_text("Could go either way")
+    expect(page.locator("#verdict")).to_have_text("The goal is met")
     expect(inexact).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("goal", "raised"),
+    [
+        (1_000, 1_100), (1_000, 1_000), (1_000, 999), (1_000, 0), (99_999, 99_999), (99_999, 100_000), (99_999, 99_000),
+        (0, 0), (0, 500), (5_000_000, 4_999_999), (5_000_000, 5_000_000), (20_000, 149_999),
+    ],
+)  # fmt: skip
+def test_the_page_contradicts_no_fact_in_large_type(page: Page, goal: int, raised: int) -> None:
+    typed(page, goalamount=goal, raisedamount=raised)
+    expect(page.locator("#position")).to_contain_text("The goal is met." if raised >= goal else "to go.")
+    verdict = page.locator("#verdict")
+    if raised >= goal:
+        expect(verdict).to_have_text(re.compile("reach its goal$|The goal is met|Outside what|Cannot tell|either way"))
+        expect(verdict).not_to_have_text(re.compile("Unlikely"))
+    else:
+        expect(verdict).to_have_text(re.compile("fall short|The goal is not met|Outside what|Cannot tell|either way"))
+    outside = not (1_000 <= goal <= 99_999 and (500 <= raised <= 149_999))
+    size = page.locator("#probability").evaluate("figure => parseFloat(getComputedStyle(figure).fontSize)")
+    assert (size < 40) == (outside or page.locator("#verdict").inner_text().startswith("The goal"))
 
 
 def answer_with(route: Route, **values: Any) -> None:
@@ -327,7 +352,7 @@ def test_a_curve_is_read_and_tried_with_the_pointer(page: Page) -> None:
     expect(figure.locator(".read")).to_have_text(re.compile(r"^<1% at \$\d\d,\d{3}$"))
     expect(figure.locator(".cross")).to_have_attribute("visibility", "visible")
     picture.click(position={"x": 46, "y": 80})
-    expect(page.locator("#verdict")).to_have_text("Almost certain to reach its goal")
+    expect(page.locator("#verdict")).to_have_text("Outside what the model has seen")
     assert float(page.locator("#goalamount").input_value().replace(",", "")) < 2_000
     page.mouse.move(0, 0)
     expect(figure.locator(".read")).to_contain_text("Now: ")
@@ -412,9 +437,11 @@ def test_a_column_that_the_schema_gains_is_asked_for_without_a_change_here(brows
     def grown(route: Route) -> None:
         response = route.fetch()
         more = {"field": "numrewards", "name": "NumRewards", "meaning": "rewards on offer", "unit": "rewards",
-                "low": 0, "high": 40, "known": "at launch", "categories": []}  # fmt: skip
+                "low": 0, "high": 40, "start": 20, "seen": None, "kind": "number", "role": "", "nullable": False,
+                "known": "at launch", "categories": []}  # fmt: skip
         body = response.json()
-        route.fulfill(response=response, json=body | {"features": [*body["features"], more]})
+        grown = {name: [*body[name], more] for name in ("features", "asked")}
+        route.fulfill(response=response, json=body | grown)
 
     with visiting(browser, site) as page:
         page.route("**/model", grown)
@@ -423,6 +450,116 @@ def test_a_column_that_the_schema_gains_is_asked_for_without_a_change_here(brows
         assert asks(asked.value, {"numrewards": 20})
         expect(page.get_by_label("Rewards", exact=True)).to_have_value("20")
         expect(page.get_by_text("rewards on offer")).to_be_visible()
+
+
+# Other people's campaigns
+
+MAILINGS = """
+[model]
+name = "mailings"
+title = "Who will subscribe?"
+[outcome]
+column = "y"
+success = ["yes"]
+failure = ["no"]
+decide = { gain = 100, cost = 6 }
+noun = "mailing"
+yes = "bring a subscriber"
+no = "bring none"
+[[column]]
+name = "CustomerAge"
+source = "age"
+type = "number"
+known = "at launch"
+unit = "years"
+[[column]]
+name = "Opened"
+type = "number"
+known = "at launch"
+nullable = true
+[[column]]
+name = "Job"
+type = "category"
+known = "at launch"
+[[column]]
+name = "Weekday"
+type = "number"
+known = "at launch"
+derive = { weekday = "sent" }
+"""
+
+
+@pytest.fixture(scope="module")
+def mailings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service whose model knows that the young subscribe, three in a hundred of all."""
+    folder, schema = tmp_path_factory.mktemp("mailings"), parse_schema(MAILINGS)
+    rng = np.random.default_rng(1)
+    X = np.column_stack([rng.integers(18, 80, 4_000), rng.integers(0, 9, 4_000), rng.integers(0, 2, 4_000),
+                         rng.integers(0, 7, 4_000)]).astype(np.float32)  # fmt: skip
+    y = (rng.random(4_000) < np.where(X[:, 0] < 24, 0.3, 0.01)).astype(int)
+    forest = RandomForestClassifier(20, max_depth=3, max_features=None, random_state=1).fit(X, y)
+    quantiles = {
+        name: [float(q) for q in np.quantile(X[:, at], QUANTILES)]
+        for at, name in ((0, "CustomerAge"), (1, "Opened"), (3, "Weekday"))
+    }
+    columns: dict[str, Any] = {name: {"quantiles": of_name, "missing": 0} for name, of_name in quantiles.items()}
+    columns["Job"] = {"categories": {"admin": 10, "student": 90}, "missing": 0}
+    encoder = Encoder(schema.features, {"Job": ("admin", "student")})
+    about = {
+        "metrics": {"roc_auc": 0.81},
+        "leaks": [],
+        "base_rate": float(y.mean()),
+        "trained_at": "2026-11-20T10:00:00+00:00",
+    }
+    model = ScoringModel("mailings", "?", schema, encoder, Forest.from_sklearn(forest), about, 0.06, columns)
+    model.save(folder / "bundle")
+    (folder / "bundle" / "version.txt").write_text("1")
+    with serving(folder) as address:
+        yield address
+
+
+def test_the_words_fields_and_curves_are_those_of_the_models_schema(browser: Browser, mailings: str) -> None:
+    with visiting(browser, mailings) as page:
+        opened(page, mailings)
+        expect(page).to_have_title("Who will subscribe?")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Who will subscribe?")
+        expect(page.get_by_label("Job")).to_have_value("student")  # the most frequent
+        expect(page.get_by_label("Sent")).to_have_attribute("type", "datetime-local")
+        expect(page.locator("#curves figcaption").first).to_have_text("If customer age were another")
+        expect(page.locator("#curves figure")).to_have_count(2)
+        expect(page.locator("#drivers li")).to_have_count(4)
+        text = page.locator("body").inner_text().lower()
+        assert not re.search("goal|raised|crowdfunding|campaign", text), text
+
+
+def test_where_success_is_rare_the_verdict_follows_the_usual_rate_and_what_it_pays_to_act_on(
+    browser: Browser, mailings: str
+) -> None:
+    with visiting(browser, mailings) as page:
+        opened(page, mailings)
+        typed(page, age=20)
+        expect(page.locator("#verdict")).to_have_text("Likely enough to bring a subscriber")
+        typed(page, age=60)
+        expect(page.locator("#verdict")).to_have_text("Less likely than usual to bring a subscriber")
+        expect(page.locator("#probability")).to_have_text(re.compile(r"^\d\.\d%$"))
+        expect(page.locator("#knows")).to_contain_text("Of a hundred mailings it learnt from")
+
+
+def test_a_fact_that_may_be_missing_may_be_left_out(browser: Browser, mailings: str) -> None:
+    with visiting(browser, mailings) as page:
+        opened(page, mailings)
+        with page.expect_response(lambda response: asks(response.request, {"opened": None})) as answer:
+            page.get_by_label("Opened", exact=True).fill("")
+        assert answer.value.ok
+        expect(page.locator("#drivers ol")).to_contain_text("Opened not given")
+
+
+def test_a_value_that_training_never_saw_leads_the_verdict(browser: Browser, mailings: str) -> None:
+    with visiting(browser, mailings) as page:
+        opened(page, mailings)
+        typed(page, age=17)
+        expect(page.locator("#verdict")).to_have_text("Outside what the model has seen")
+        expect(page.locator("#position")).to_contain_text("never saw such a value of customer age")
 
 
 # Many campaigns
@@ -455,7 +592,7 @@ def file_of(name: str, content: bytes) -> FilePayload:
 def expected_of(frame: pd.DataFrame, folder: Path) -> np.ndarray:
     """What the model says of the rows, NaN for bad ones."""
     frame.to_parquet(folder / "expected.parquet", index=False)
-    batch = next(read_campaigns(str(folder / "expected.parquet"), FEATURES))
+    batch = next(read_campaigns(str(folder / "expected.parquet"), SCHEMA))
     return np.where(batch.good, ScoringModel.load(folder / "bundle", "7").probabilities_of(batch), np.nan)
 
 
@@ -574,7 +711,7 @@ def table_of_one() -> pd.DataFrame:
 def test_a_model_that_knows_nothing_says_so(browser: Browser, tmp_path: Path) -> None:
     bundle(tmp_path, "launch")
     with (
-        serving(tmp_path, CAMPAIGN_MODEL=model_name("launch")) as address,
+        serving(tmp_path, CAMPAIGN_MODEL=LAUNCH.name) as address,
         visiting(browser, address) as page,
     ):
         opened(page, address)

@@ -72,14 +72,14 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def registry(mlflow_server: str, tmp_path_factory: pytest.TempPathFactory, home: Path) -> Registry:
-    """Versions 1 and 2 are sound, 3 is of other features, 4 answers other than was recorded, 5 recorded nothing."""
+    """Versions 1 and 2 are sound, 3 asks clients for more, 4 answers other than was recorded, 5 recorded nothing."""
     made, folder = Registry(mlflow_server), tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in MLFLOW_LIMITS.items():  # else they would outlive the tests
             patch.setenv(name, value)
         made.register(write_bundle(folder / "1", "1", trees=5))
         made.register(write_bundle(folder / "2", "2", trees=9))
-        made.register(write_bundle(folder / "3", "3", feature_set="launch"))
+        made.register(write_bundle(folder / "3", "3", feature_set="wider"))
         disagrees = write_bundle(folder / "4", "4")
         recorded = pq.read_table(disagrees / "reference.parquet")
         at = recorded.column_names.index("probability")
@@ -119,7 +119,9 @@ def test_the_alias_names_the_model_in_service_after_a_promotion_and_a_rollback(w
     assert "500 recorded predictions" in web.ask.get("/readyz").json()["checked"]
 
 
-@pytest.mark.parametrize(("number", "why"), [("3", "sees the features 'launch'"), ("4", "differs by 0.01")])
+@pytest.mark.parametrize(
+    ("number", "why"), [("3", "asks for mood, which clients of version 1 need not send"), ("4", "differs by 0.01")]
+)
 def test_a_model_that_does_not_fit_or_agree_is_refused_and_the_old_one_stays(
     web: Web, registry: Registry, number: str, why: str
 ) -> None:

@@ -17,7 +17,7 @@ from web_world import FILM, Web, write_bundle
 from campaign import synthetic
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
-from campaign.schema import FEATURES, NAMES
+from tests.published import NAMES, SCHEMA
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "deployments" / "web_service"
@@ -36,7 +36,7 @@ def table() -> pa.Table:
 def expected(champion: Path, table: pa.Table, folder: Path) -> np.ndarray:
     """What the batch predictor's way of reading and scoring says."""
     pq.write_table(table, folder / "expected.parquet")
-    batch = next(read_campaigns(str(folder / "expected.parquet"), FEATURES))
+    batch = next(read_campaigns(str(folder / "expected.parquet"), SCHEMA))
     return ScoringModel.load(champion, "7").probabilities_of(batch)
 
 
@@ -303,9 +303,10 @@ def test_the_page_and_the_documentation_are_served(web: Web) -> None:
     assert web.ask.get("/docs").status_code == 200
     assert web.ask.get("/predict").status_code == 405
     assert web.count('campaign_requests_total{route="/predict",status="405"}') > 0
-    body = web.ask.get("/openapi.json").json()["paths"]["/predict"]["post"]["requestBody"]
-    fields = body["content"]["application/json"]["schema"]
-    assert set(fields["required"]) == {name.lower() for name in NAMES}
+    document = web.ask.get("/openapi.json").json()
+    body = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/Campaign"}
+    assert set(document["components"]["schemas"]["Campaign"]["required"]) == {name.lower() for name in NAMES}
 
 
 # Keys

@@ -20,8 +20,8 @@ from campaign.encoding import Encoder
 from campaign.forest import Forest
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
-from campaign.schema import FEATURES, features_of
-from campaign.settings import Settings
+from campaign.schema_file import served_model
+from tests.published import KNOWN_CATEGORIES, SCHEMAS
 
 ROOT = Path(__file__).parents[2]
 FILM = {
@@ -36,15 +36,16 @@ def write_bundle(folder: Path, version: str, trees: int = 5, feature_set: str = 
     from sklearn.ensemble import RandomForestClassifier
 
     folder.mkdir(parents=True)
-    pq.write_table(pa.Table.from_batches(synthetic.campaigns(2000)), folder / "rows.parquet")
-    features = features_of(feature_set)
-    batch = next(read_campaigns(str(folder / "rows.parquet"), features, label=True))
-    encoder = Encoder.fit(feature_set, {column.name: column.categories for column in FEATURES if column.is_category})
+    made_up = pa.Table.from_batches(synthetic.campaigns(2000))
+    pq.write_table(made_up.append_column("Mood", pa.array(range(2000))), folder / "rows.parquet")
+    schema = SCHEMAS[feature_set]
+    batch = next(read_campaigns(str(folder / "rows.parquet"), schema, label=True))
+    encoder = Encoder.fit(schema.features, KNOWN_CATEGORIES)
     forest = Forest.from_sklearn(
         RandomForestClassifier(trees, random_state=trees).fit(encoder.encode(batch), batch.label)
     )
-    name = Settings().model if feature_set == "published" else f"{Settings().model}-{feature_set}"
-    model = ScoringModel(name, version, encoder, forest, about or {})
+    name = f"{served_model()}-launch" if feature_set == "launch" else served_model()
+    model = ScoringModel(name, version, schema, encoder, forest, about or {})
     model.save(folder)
     rows = pq.read_table(folder / "rows.parquet").slice(0, 500)
     probabilities = pa.array(forest.predict(encoder.encode(batch))[:500])

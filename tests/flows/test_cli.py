@@ -10,9 +10,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from campaign.errors import BadInput
 from campaign.store import Store
+from flows import cli
 from tasks.synthetic_days import write_training_data
+from tests.published import PUBLISHED_TOML
 
 CAMPAIGN = Path(sys.executable).parent / "campaign"
 
@@ -45,7 +49,7 @@ def test_help_imports_nothing_heavy():
     ("words", "message"),
     [
         (("train", "nothere.parquet"), "nothere.parquet"),
-        (("train", "--feature-set", "all"), "published (all) or launch"),
+        (("train", "--feature-set", "early"), "launch (what is known at launch), running"),
         (("champion", "set", "7"), "no version 7"),
         (("score", "--from", "2026-02-02", "--to", "2026-02-01"), "is after"),
     ],
@@ -94,3 +98,44 @@ def states_after_three_trials(home: Path) -> list[str]:
     except sqlite3.OperationalError:  # the tables are being made
         return []
     return states if states.count("COMPLETE") + states.count("PRUNED") >= 3 else []
+
+
+@pytest.fixture
+def command_line(monkeypatch, tmp_path):
+    """`campaign` in this process, with a training that takes no time; gives the homes and schemas that it had."""
+    import flows.training
+    from campaign.schema_file import served_model
+    from tasks.training.promote import Verdict
+
+    trained = []
+
+    def training(*arguments, **options):
+        trained.append((os.environ["CAMPAIGN_HOME"], served_model()))
+        return Verdict("1", True, "the first version", "")
+
+    monkeypatch.setattr(flows.training, "training", training)
+    monkeypatch.setattr(cli, "prepare", lambda: None)
+    for name in ("CAMPAIGN_HOME", "CAMPAIGN_SCHEMA"):
+        monkeypatch.setenv(name, "")  # so that it is as before afterwards
+    (tmp_path / "mine.toml").write_text(PUBLISHED_TOML.replace('name = "campaign-success"', 'name = "mine"'))
+    (tmp_path / "home").mkdir()
+    return trained
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the command", "behind it"])
+def test_a_schema_that_is_named_serves_the_training_and_becomes_the_homes_own(command_line, tmp_path, before):
+    home = ["--home", str(tmp_path / "home")]
+    words = ["train", "data.csv", "--schema", str(tmp_path / "mine.toml")]
+    ended = CliRunner().invoke(cli.app, [*home, *words] if before else [*words, *home])
+    assert ended.exit_code == 0, ended.output
+    assert command_line == [(str(tmp_path / "home"), "mine")]
+    assert (tmp_path / "home/campaign.toml").read_text() == (tmp_path / "mine.toml").read_text()
+    assert "Version 1 is champion: the first version." in ended.output
+
+
+def test_a_schema_with_a_fault_is_refused_before_anything_is_trained(command_line, tmp_path):
+    (tmp_path / "mine.toml").write_text("[model]\nname = 3\n")
+    with pytest.raises(BadInput, match=r"mine\.toml: "):
+        CliRunner().invoke(cli.app, ["train", "--schema", str(tmp_path / "mine.toml")], catch_exceptions=False)
+    assert command_line == []
+    assert not (tmp_path / "home/campaign.toml").exists()

@@ -18,6 +18,8 @@ import pytest
 import sqlalchemy as sa
 
 from campaign.errors import BadInput, CampaignError, ModelMismatch, NoChampion, StoreError
+from campaign.reading import read_campaigns
+from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
 from flows.batch_scoring import batch_scoring
@@ -31,7 +33,7 @@ from tasks.model_versions import files_of, find_champion, find_version, list_ver
 from tasks.scoring.score import input_files, load_champion
 from tasks.scoring.scored_pieces import score_inputs, score_piece
 from tasks.synthetic_days import write_campaigns, write_training_data
-from tasks.training.promote import compare_with_champion, score_rows
+from tasks.training.promote import compare_with_champion
 from tasks.training.register import Registered
 
 TODAY = date.today()
@@ -40,6 +42,7 @@ import os, signal, sys
 from datetime import date
 from campaign.settings import Settings
 from campaign.store import HashingSink, Store
+from campaign.schema_file import served_model
 from tasks.model_versions import load_version, require_champion
 from tasks.scoring.score import input_files
 from tasks.scoring.scored_pieces import score_inputs, score_piece
@@ -56,7 +59,7 @@ def write_or_die(self, data):
 
 HashingSink.write = write_or_die
 store, day = Store(Settings().store), date.fromisoformat(sys.argv[1])
-model = load_version(require_champion(Settings().model))
+model = load_version(require_champion(served_model()))
 score_inputs(store, day, input_files(store, day), model, lambda ps: [score_piece(store, p, model) for p in ps])
 """
 
@@ -91,7 +94,7 @@ def embedded(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("CAMPAIGN_DATASET", str(trained / "store/base/campaigns.parquet"))
     monkeypatch.setenv("CAMPAIGN_STORE", f"file://{tmp_path}/store")
     monkeypatch.setenv("CAMPAIGN_METRICS_URL", f"sqlite:///{tmp_path}/metrics.db")
-    make_champion(Settings().model, "1", "the world begins anew")
+    make_champion(served_model(), "1", "the world begins anew")
     return Embedded(tmp_path / "store", Store(Settings().store))
 
 
@@ -126,42 +129,44 @@ def test_a_new_champion_does_not_rewrite_history_unless_asked_by_name(embedded):
     traffic(TODAY, 300)
     batch_scoring()
     training(trials=2, seed=2)
-    second = list_versions(Settings().model)[0].number
-    make_champion(Settings().model, second, "by hand")
+    second = list_versions(served_model())[0].number
+    make_champion(served_model(), second, "by hand")
     assert batch_scoring() == []
     assert [scored.model_version for scored in batch_scoring(day=TODAY)] == [second]
 
 
 def test_a_promotion_that_is_tried_again_stays_one(embedded):
-    verdict = compare_with_champion(Registered(Settings().model, "1", "", ""), None, None)
+    verdict = compare_with_champion(Registered(served_model(), "1", "", ""), None, None)
     assert verdict.promoted
     assert verdict.reason
 
 
 def test_a_rollback_is_on_record(embedded):
     training(trials=2, seed=2)
-    second = list_versions(Settings().model)[0].number
-    make_champion(Settings().model, second, "by hand")
-    make_champion(Settings().model, "1", "the second was worse")
-    assert find_champion(Settings().model).number == "1"
+    second = list_versions(served_model())[0].number
+    make_champion(served_model(), second, "by hand")
+    make_champion(served_model(), "1", "the second was worse")
+    assert find_champion(served_model()).number == "1"
     with database().connect() as connection:
         last = connection.execute(sa.select(champions).order_by(champions.c.changed_at.desc()).limit(1)).one()
     assert (last.version, last.previous, last.reason) == ("1", second, "the second was worse")
 
 
 def test_without_drift_five_retrainings_never_sink_below_the_first_champion(embedded):
-    first = load_version(find_version(Settings().model, "1"))
+    first = load_version(find_version(served_model(), "1"))
     for week in range(1, 6):
         day = TODAY - timedelta(days=7 * (6 - week))
         traffic(day, 400, outcomes=True)
         training(trials=2, seed=week)
-    last = load_version(find_champion(Settings().model))
+    last = load_version(find_champion(served_model()))
     newest = max((Settings().cache / "datasets").glob("*/campaigns.parquet"), key=lambda path: path.stat().st_mtime)
-    rows, label = (
-        np.load(newest.parent / "published/test_rows.npy"),
-        np.load(newest.parent / "published/test_labels.npy"),
+    folder = newest.parent / last.schema.digest
+    rows, label = np.load(folder / "test_rows.npy"), np.load(folder / "test_labels.npy")
+    batches = list(read_campaigns(str(newest), last.schema))
+    before, after = (
+        roc_auc(label, np.concatenate([model.probabilities_of(batch) for batch in batches])[rows])
+        for model in (first, last)
     )
-    before, after = (roc_auc(label, score_rows(model, str(newest), rows)) for model in (first, last))
     assert after >= before - Settings().gate_margin
 
 
@@ -268,14 +273,14 @@ def test_data_that_nothing_can_be_learnt_from_is_refused(own_home, prefect_api, 
         training(str(path), trials=1)
 
 
-def test_a_version_of_another_schema_is_refused(embedded):
+def test_a_version_of_a_later_format_is_refused(embedded):
     traffic(TODAY, 100)
-    description = files_of(find_champion(Settings().model)) / "model.json"
+    description = files_of(find_champion(served_model())) / "model.json"
     stored = json.loads(description.read_text())
-    description.write_text(json.dumps(stored | {"features": [*stored["features"][:-1], "Budget"]}))
+    description.write_text(json.dumps(stored | {"format": 7}))
     load_champion.cache_clear()
     try:
-        with pytest.raises(ModelMismatch, match="another schema"):
+        with pytest.raises(ModelMismatch, match="the format 7"):
             batch_scoring()
     finally:
         shutil.rmtree(description.parent)  # downloaded again when it is needed
@@ -320,7 +325,7 @@ def test_scoring_that_is_killed_and_repeated_leaves_the_bytes_of_an_unbroken_run
 
 def score_today(store: Store) -> None:
     """Without Prefect, which would wait and try again."""
-    model = load_version(find_champion(Settings().model))
+    model = load_version(find_champion(served_model()))
     score_inputs(
         store,
         TODAY,

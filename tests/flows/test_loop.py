@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
 from flows.batch_scoring import batch_scoring
@@ -160,7 +161,7 @@ def test_who_was_champion_is_on_record(world):
 
 
 def test_every_trial_is_a_nested_run_with_its_metrics(world):
-    version = list_versions(Settings().model)[-1]
+    version = list_versions(served_model())[-1]
     trials = mlflow_client().search_runs(
         [mlflow_client().get_run(version.run_id).info.experiment_id],
         f"tags.mlflow.parentRunId = '{version.run_id}' and tags.step = 'trial'",
@@ -170,20 +171,20 @@ def test_every_trial_is_a_nested_run_with_its_metrics(world):
 
 
 def test_the_parent_run_holds_figures_card_and_search_plots(world):
-    run = list_versions(Settings().model)[-1].run_id
+    run = list_versions(served_model())[-1].run_id
     folders = ("", "explore", "evaluation", "search")
     paths = {artifact.path for folder in folders for artifact in mlflow_client().list_artifacts(run, folder)}
     assert {"model_card.md", "explore/violins.png", "evaluation/calibration.png", "search/history.html"} <= paths
 
 
 def test_the_card_names_the_leak_and_the_verdict(world):
-    card = mlflow.artifacts.load_text(f"runs:/{list_versions(Settings().model)[0].run_id}/model_card.md")
+    card = mlflow.artifacts.load_text(f"runs:/{list_versions(served_model())[0].run_id}/model_card.md")
     assert "`RaisedAmount` against `GoalAmount` decides the label by itself" in card
     assert "## Verdict\nChampion" in card
 
 
 def test_the_registered_pipeline_and_the_flat_forest_say_the_same(world):
-    version = require_champion(Settings().model)
+    version = require_champion(served_model())
     pipeline = mlflow.sklearn.load_model(f"models:/{version.model}/{version.number}")
     reference = pd.read_parquet(files_of(version) / "reference.parquet")
     probability = pipeline.predict_proba(reference)[:, 1]
@@ -191,7 +192,7 @@ def test_the_registered_pipeline_and_the_flat_forest_say_the_same(world):
 
 
 def test_the_registered_model_answers_through_pyfunc(world):
-    version = require_champion(Settings().model)
+    version = require_champion(served_model())
     model = mlflow.pyfunc.load_model(f"models:/{version.model}@champion")
     reference = pd.read_parquet(files_of(version) / "reference.parquet").head(20)
     probabilities = model.predict(reference.drop(columns=["CampaignID", "IsSuccessful", "probability", "success"]))
@@ -199,7 +200,7 @@ def test_the_registered_model_answers_through_pyfunc(world):
 
 
 def test_no_pickle_is_in_a_registered_version(world):
-    uri = f"models:/{Settings().model}/1"
+    uri = f"models:/{served_model()}/1"
     folder = mlflow.artifacts.download_artifacts(uri)
     from pathlib import Path
 
@@ -209,7 +210,7 @@ def test_no_pickle_is_in_a_registered_version(world):
 
 
 def test_a_version_says_what_it_learnt_from(world):
-    version = find_champion(Settings().model)
+    version = find_champion(served_model())
     assert set(json.loads(version.tags["days"])) == {str(day) for day in world.days[:7]}
     assert load_version(version).about["reasons"] == world.with_outcomes.call.reasons
 
@@ -218,7 +219,7 @@ def test_no_test_row_was_ever_fitted(world):
     """The reference of each version holds test rows alone."""
     from campaign.identity import TEST, bucket_of
 
-    for version in list_versions(Settings().model):
+    for version in list_versions(served_model()):
         ids = pd.read_parquet(files_of(version) / "reference.parquet")["CampaignID"]
         assert {bucket_of(campaign_id) for campaign_id in ids} == {TEST}
 

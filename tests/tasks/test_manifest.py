@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from campaign import synthetic
 from campaign.encoding import Encoder
 from campaign.model import ScoringModel
-from campaign.schema import BY_NAME, CATEGORIES
 from campaign.store import Store
 from tasks.manifest import Manifest, Part, Rows, manifest_path, read_manifest
 from tasks.scoring.score import input_files
 from tasks.scoring.scored_pieces import score_inputs, score_piece
+from tests.published import FEATURES, KNOWN_CATEGORIES, SCHEMA
 
 DAY = date(2026, 11, 22)
 COUNT = st.integers(0, 2**53)
@@ -61,8 +61,8 @@ def test_the_manifest_is_written_last_and_lists_all_that_was_written(tmp_path, m
         return writing(path)
 
     monkeypatch.setattr(store, "writing", noted)
-    encoder = Encoder.fit("published", {name: BY_NAME[name].categories for name in CATEGORIES})
-    model = ScoringModel("model", "1", encoder, Coin())
+    encoder = Encoder.fit(FEATURES, KNOWN_CATEGORIES)
+    model = ScoringModel("model", "1", SCHEMA, encoder, Coin())
     pieces = lambda pieces: [score_piece(store, piece, model) for piece in pieces]  # noqa: E731
     manifest = score_inputs(store, DAY, input_files(store, DAY), model, pieces)
     assert written[-1] == manifest_path(DAY)

@@ -4,10 +4,10 @@ import pyarrow as pa
 import pytest
 
 from campaign import synthetic
-from campaign.schema import FEATURES
 from campaign.settings import Settings
 from tasks.monitoring.drift import Drift, measure_drift
 from tasks.monitoring.metric_rows import DRIFTED, NOT_COMPUTABLE, OK, TOO_FEW_ROWS, MetricRow
+from tests.published import FEATURES
 
 
 def day(seed: int, rows: int) -> pd.DataFrame:

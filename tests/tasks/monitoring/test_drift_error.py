@@ -4,10 +4,10 @@ import pyarrow as pa
 import pytest
 
 from campaign import synthetic
-from campaign.schema import FEATURES
 from campaign.settings import Settings
 from tasks.monitoring.drift import measure_drift
 from tasks.monitoring.drift_error import sampling_errors
+from tests.published import FEATURES
 
 
 def day(seed: int, rows: int) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from tasks.monitoring.retraining_call import (
     record_status,
     retraining_call,
 )
+from tests.published import SCHEMA
 
 FIRST = date(2026, 11, 1)
 LABELS = {"2026-11-01": 500}
@@ -35,7 +36,7 @@ def connection(request, tmp_path) -> Iterator[sa.Connection]:
 
 
 def champion(version: str = "test-1", days: dict[str, int] | None = None) -> ScoringModel:
-    return ScoringModel("model", version, None, None, {"days": days or {}})
+    return ScoringModel("model", version, SCHEMA, None, None, {"days": days or {}})
 
 
 def monitored(connection: sa.Connection, statuses: str, version: str = "test-1", metric: str = "day_drifted") -> None:

@@ -9,13 +9,14 @@ from campaign import synthetic
 from campaign.encoding import Encoder
 from campaign.errors import BadInput
 from campaign.model import ScoringModel
-from campaign.schema import BY_NAME, CATEGORIES, ID
+from campaign.schema import ID
 from campaign.store import Store
 from tasks.scoring.pieces import Piece, Plan, plan_day, split_among_tasks
 from tasks.scoring.score import input_files
+from tests.published import FEATURES, KNOWN_CATEGORIES, SCHEMA
 
 DAY = date(2026, 11, 22)
-MODEL = ScoringModel("m", "1", Encoder.fit("published", {name: BY_NAME[name].categories for name in CATEGORIES}), None)
+MODEL = ScoringModel("m", "1", SCHEMA, Encoder.fit(FEATURES, KNOWN_CATEGORIES), None)
 
 
 def planned(tmp_path, tables: list[pa.Table], group_rows: int = 100) -> Plan:

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from campaign.schema import FEATURES, LABEL
+from campaign.schema import LABEL
+from tests.published import FEATURES, SCHEMA
 
 
 @pytest.fixture
@@ -21,3 +22,25 @@ def draw_campaigns():
         return frame.assign(**{LABEL: (frame["RaisedAmount"] >= frame["GoalAmount"]).astype(int)})
 
     return draw
+
+
+@pytest.fixture
+def card_facts():
+    """What a training knows at its end, of made-up figures."""
+    from tasks.training.choose import Candidate, Choice
+    from tasks.training.evaluate import Scores
+    from tasks.training.explore import Explored
+    from tasks.training.fit import Fitted
+    from tasks.training.grow import Size
+    from tasks.training.search_space import first_guesses
+    from tasks.training.validate import Dataset
+
+    def given(waiting: int = 0, available: int = 80, made_up: bool = False) -> tuple[Fitted, Scores, Dataset, Explored]:
+        candidate = Candidate(3, first_guesses(12)[0], Size(8, 0.9, 0.3, 40.0))
+        fitted = Fitted("folder", "pipeline", 80, available, Choice(candidate, candidate, 0.001, "the best", 60), 0.25)
+        scores = Scores({"roc_auc": 0.9}, {"roc_auc": (0.85, 0.95)}, {"GoalAmount": 0.3}, 20, "reference.parquet")
+        data = Dataset("d1", "path", "base.csv", SCHEMA, 100, 2, waiting, "path", {"2026-11-20": 5}, made_up=made_up)
+        findings = ["`RaisedAmount` against `GoalAmount` decides."]
+        return fitted, scores, data, Explored(findings, "A summary.", [("RaisedAmount", "GoalAmount")])
+
+    return given

@@ -7,11 +7,11 @@ import pytest
 
 from campaign import synthetic
 from campaign.encoding import UNKNOWN_CATEGORY
-from campaign.schema import CATEGORIES, NAMES, features_of
 from tasks.training.encode import Parts, write_parts
 from tasks.training.ingest import Sources
 from tasks.training.split import buckets_of
 from tasks.training.validate import gather
+from tests.published import CATEGORIES, NAMES, SCHEMA, SCHEMAS
 
 ROWS = 1_000
 PARTS = ("test", "validation", "train")
@@ -22,7 +22,7 @@ def data(tmp_path) -> str:
     """A gathered data set in which one category is not shown by any training row."""
     table = pa.Table.from_batches(synthetic.campaigns(ROWS))
     pq.write_table(table, tmp_path / "base.parquet")
-    path = gather(Sources("base", str(tmp_path / "base.parquet"), ()), tmp_path)[0].path
+    path = gather(Sources("base", str(tmp_path / "base.parquet"), ()), tmp_path, SCHEMA)[0].path
     gathered = pq.read_table(path)
     train = buckets_of(path) > 1
     categories = np.where(train, gathered.column("Category").to_pylist(), "Podcast")
@@ -32,13 +32,13 @@ def data(tmp_path) -> str:
 
 
 def encoded(path: str, feature_set: str = "published") -> Parts:
-    return write_parts(path, buckets_of(path), feature_set, Path(path).parent / feature_set)
+    return write_parts(path, buckets_of(path), SCHEMAS[feature_set], Path(path).parent / feature_set)
 
 
 @pytest.mark.parametrize("feature_set", ["published", "launch"])
 def test_every_row_is_in_one_part_as_it_was(data, feature_set):
     parts, table = encoded(data, feature_set), pq.read_table(data)
-    names = [column.name for column in features_of(feature_set)]
+    names = [column.name for column in SCHEMAS[feature_set].features]
     assert sorted(np.concatenate([parts.rows(part) for part in PARTS])) == [*range(ROWS)]
     for part in PARTS:
         matrix, rows_of_part = parts.matrix(part), table.take(parts.rows(part))
@@ -70,5 +70,5 @@ def test_encoding_again_leaves_the_same_bytes(data):
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
     before = files(encoded(data).folder)
-    assert len(before) == 1 + 3 * len(PARTS)
+    assert len(before) == 2 + 3 * len(PARTS)
     assert files(encoded(data).folder) == before

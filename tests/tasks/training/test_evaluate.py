@@ -10,7 +10,7 @@ from campaign import synthetic
 from campaign.forest import Forest
 from campaign.identity import TEST, bucket_of
 from campaign.model import ScoringModel
-from campaign.schema import ID, LABEL, NAMES
+from campaign.schema import ID, LABEL
 from tasks.measures import classification_metrics
 from tasks.training.encode import Parts, write_parts
 from tasks.training.evaluate import by_segment, permutation_importance, reference_of, score_test_rows
@@ -19,6 +19,7 @@ from tasks.training.ingest import Sources
 from tasks.training.search_space import ForestParams
 from tasks.training.split import buckets_of
 from tasks.training.validate import Dataset, gather
+from tests.published import NAMES, SCHEMA
 
 ROWS = 3_000
 
@@ -27,14 +28,14 @@ ROWS = 3_000
 def trained(tmp_path_factory) -> tuple[Dataset, Parts, ScoringModel]:
     folder: Path = tmp_path_factory.mktemp("trained")
     pq.write_table(pa.Table.from_batches(synthetic.campaigns(ROWS)), folder / "base.parquet")
-    data = gather(Sources("base", str(folder / "base.parquet"), ()), folder)[0]
-    parts = write_parts(data.path, buckets_of(data.path), "published", folder / "published")
+    data = gather(Sources("base", str(folder / "base.parquet"), ()), folder, SCHEMA)[0]
+    parts = write_parts(data.path, buckets_of(data.path), SCHEMA, folder / "published")
     params = ForestParams(n_estimators=16, max_depth=16, min_samples_leaf=1, max_features=8, max_samples=1.0)
     pipeline = fit_pipeline(
         *rows_to_fit(parts, 10**6), parts.encoder, params, example_rows(data, parts.encoder), seed=1
     )
     forest = Forest.from_sklearn(pipeline.named_steps["forest"])
-    return data, parts, ScoringModel("model", "1", parts.encoder, forest)
+    return data, parts, ScoringModel("model", "1", SCHEMA, parts.encoder, forest)
 
 
 @pytest.fixture
@@ -54,19 +55,19 @@ def test_judged_alone_are_judged_each_with_its_own_prediction(trained, judged):
 
 
 @pytest.mark.parametrize("most", [10, 10_000])
-def test_the_reference_is_at_most_so_many_judged_with_their_predictions(judged, most):
-    reference = reference_of(judged, most)
+def test_the_reference_is_at_most_so_many_judged_with_their_predictions(trained, judged, most):
+    reference = reference_of(judged, trained[2], most)
     assert len(reference) == min(most, len(judged))
     assert [*reference.columns] == [ID, *NAMES, LABEL, "probability", "success"]
     pd.testing.assert_frame_equal(
         reference.drop(columns="success"), judged.loc[reference.index].drop(columns="day"), check_like=True
     )
     assert (reference["success"] == (reference["probability"] > 0.5)).all()
-    pd.testing.assert_frame_equal(reference_of(judged, most), reference)
+    pd.testing.assert_frame_equal(reference_of(judged, trained[2], most), reference)
 
 
-def test_segments_hold_every_row_once_per_kind(judged):
-    segments = by_segment(judged)
+def test_segments_hold_every_row_once_per_kind(trained, judged):
+    segments = by_segment(judged, trained[2])
     assert segments.groupby("segment")["rows"].sum().to_dict() == dict.fromkeys(
         ("Category", "Country", "GoalAmount"), len(judged)
     )
@@ -76,8 +77,8 @@ def test_segments_hold_every_row_once_per_kind(judged):
     assert row["roc_auc"] == classification_metrics(film[LABEL].to_numpy(), film["probability"].to_numpy())["roc_auc"]
 
 
-def test_a_goal_that_all_campaigns_share_is_one_segment(judged):
-    segments = by_segment(judged.assign(GoalAmount=5_000.0))
+def test_a_goal_that_all_campaigns_share_is_one_segment(trained, judged):
+    segments = by_segment(judged.assign(GoalAmount=5_000.0), trained[2])
     assert segments.loc[segments["segment"] == "GoalAmount", "rows"].to_list() == [len(judged)]
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from matplotlib.colors import same_color
 
-from campaign.schema import BY_NAME, CATEGORIES, LABEL, MONTHS, NUMBERS, features_of
+from campaign.schema import LABEL
 from tasks.training.exploration_plots import COLOURS, correlations, figures, success_rates, violins, wilson
+from tests.published import BY_NAME, CATEGORIES, FEATURES, LAUNCH, NUMBERS
 
 ROWS = 240
 
@@ -25,13 +26,13 @@ def ticks_of(panel: Any) -> list[str]:
 
 
 def test_violins_show_every_number_with_its_meaning_and_unit(campaigns: pd.DataFrame) -> None:
-    panels = violins(campaigns).axes
+    panels = violins(campaigns, FEATURES).axes
     assert [panel.get_title(loc="left") for panel in panels] == [BY_NAME[name].meaning.capitalize() for name in NUMBERS]
     assert [panel.get_ylabel() for panel in panels] == [f"{name}, {BY_NAME[name].unit}" for name in NUMBERS]
 
 
 def test_violins_put_failed_left_and_succeeded_right_in_the_colours_of_the_legend(campaigns: pd.DataFrame) -> None:
-    figure: Any = violins(campaigns.assign(GoalAmount=campaigns[LABEL] * 1_000 + campaigns["DurationDays"]))
+    figure: Any = violins(campaigns.assign(GoalAmount=campaigns[LABEL] * 1_000 + campaigns["DurationDays"]), FEATURES)
     failed, succeeded = figure.axes[0].collections
     assert failed.get_paths()[0].get_extents().y1 < 1_000 < succeeded.get_paths()[0].get_extents().y0
     assert same_color(failed.get_facecolor()[0], COLOURS["Failed"])
@@ -41,19 +42,19 @@ def test_violins_put_failed_left_and_succeeded_right_in_the_colours_of_the_legen
 
 
 def test_violins_say_so_where_there_is_nothing_to_compare(campaigns: pd.DataFrame) -> None:
-    panels = violins(campaigns.assign(GoalAmount=5_000, NumUpdates=np.nan)).axes
+    panels = violins(campaigns.assign(GoalAmount=5_000, NumUpdates=np.nan), FEATURES).axes
     assert [[text.get_text() for text in panels[place].texts] for place in (0, -1)] == [["always 5,000"], ["no values"]]
 
 
 def test_violins_of_many_campaigns_say_that_they_are_a_sample(campaigns: pd.DataFrame) -> None:
     many = pd.concat([campaigns[["DurationDays", LABEL]]] * 100, ignore_index=True)
-    assert "A random 20,000 of 24,000 campaigns" in violins(many).get_supxlabel()
-    assert "All 240 campaigns" in violins(campaigns).get_supxlabel()
+    assert "A random 20,000 of 24,000 campaigns" in violins(many, FEATURES).get_supxlabel()
+    assert "All 240 campaigns" in violins(campaigns, FEATURES).get_supxlabel()
 
 
 def test_correlations_end_with_success_and_write_each_pair_once(campaigns: pd.DataFrame) -> None:
     goal = campaigns["GoalAmount"].where(campaigns.index > 0, np.inf)
-    axes = correlations(campaigns.assign(GoalAmount=goal, NumUpdates=-goal)).axes[0]
+    axes = correlations(campaigns.assign(GoalAmount=goal, NumUpdates=-goal), FEATURES).axes[0]
     assert axes.get_yticklabels()[-1].get_text() == "Success"
     words = [text.get_text() for text in axes.texts]
     assert len(words) == len(NUMBERS) * (len(NUMBERS) + 1) // 2
@@ -62,14 +63,14 @@ def test_correlations_end_with_success_and_write_each_pair_once(campaigns: pd.Da
 
 
 def test_success_rates_have_a_panel_per_category_and_months_in_calendar_order(campaigns: pd.DataFrame) -> None:
-    panels = success_rates(campaigns).axes
+    panels = success_rates(campaigns, FEATURES).axes
     assert len(panels) == len(CATEGORIES)
-    assert ticks_of(panels[CATEGORIES.index("LaunchMonth")]) == list(MONTHS)
+    assert ticks_of(panels[CATEGORIES.index("LaunchMonth")]) == list(BY_NAME["LaunchMonth"].categories)
 
 
 def test_a_success_rate_stands_where_it_was_counted_beside_the_rate_of_all(campaigns: pd.DataFrame) -> None:
     campaigns = campaigns.assign(VideoIncluded=np.where(campaigns[LABEL] == 1, "Yes", "No"))
-    panel: Any = success_rates(campaigns).axes[CATEGORIES.index("VideoIncluded")]
+    panel: Any = success_rates(campaigns, FEATURES).axes[CATEGORIES.index("VideoIncluded")]
     overall, rates = panel.lines
     assert list(rates.get_xdata()) == [0, 1]
     assert list(overall.get_xdata()) == [campaigns[LABEL].mean()] * 2
@@ -77,7 +78,7 @@ def test_a_success_rate_stands_where_it_was_counted_beside_the_rate_of_all(campa
 
 def test_many_categories_are_cut_to_the_most_frequent_and_say_so(campaigns: pd.DataFrame) -> None:
     rare = [f"kind {row % 39}" for row in range(ROWS)]
-    panel = success_rates(campaigns.assign(Category=np.where(campaigns.index < 60, "Film", rare))).axes[0]
+    panel = success_rates(campaigns.assign(Category=np.where(campaigns.index < 60, "Film", rare)), FEATURES).axes[0]
     assert "the 15 most frequent of 40" in panel.get_title(loc="left")
     assert len(ticks_of(panel)) == 15
     assert ticks_of(panel)[0] == "Film"
@@ -103,19 +104,19 @@ DAMAGES = {
 def test_odd_columns_are_drawn_without_a_warning(campaigns: pd.DataFrame, damage: dict[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for figure in figures(campaigns.assign(**damage)).values():
+        for figure in figures(campaigns.assign(**damage), FEATURES).values():
             figure.savefig(BytesIO())
 
 
 def test_the_launch_features_are_drawn_alone(campaigns: pd.DataFrame) -> None:
-    names = [column.name for column in features_of("launch")]
-    pictures = figures(campaigns[[*names, LABEL]])
+    names = [column.name for column in LAUNCH.features]
+    pictures = figures(campaigns[[*names, LABEL]], FEATURES)
     assert list(pictures) == ["violins", "correlations", "success_rates"]
     assert len(pictures["violins"].axes) == 4
 
 
 def test_no_label_of_a_picture_lies_over_another(campaigns: pd.DataFrame) -> None:
-    for figure in figures(campaigns).values():
+    for figure in figures(campaigns, FEATURES).values():
         figure.draw_without_rendering()
         for panel in figure.axes:
             labels = [label for label in panel.get_yticklabels() if label.get_text()]

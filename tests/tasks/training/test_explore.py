@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from campaign.schema import NAMES
 from tasks.training.explore import quality
+from tests.published import FEATURES, NAMES
 
 ROWS = 240
 
@@ -20,7 +20,7 @@ def campaigns(draw_campaigns) -> pd.DataFrame:
 def test_quality_counts_missing_values_and_outliers(campaigns: pd.DataFrame) -> None:
     updates = pd.Series([np.nan] * 60 + [1.0, 2.0, 3.0] * 59 + [6.0, 7.0, -3.0])
     country = campaigns["Country"].mask(campaigns.index < 24)
-    table: Any = quality(campaigns.assign(NumUpdates=updates, Country=country)).set_index("feature")
+    table: Any = quality(campaigns.assign(NumUpdates=updates, Country=country), FEATURES).set_index("feature")
     assert list(table.index) == list(NAMES)
     assert table.loc["NumUpdates"].to_dict() == {
         "missing": 60, "missing_share": 0.25, "min": -3, "median": 2, "max": 7,
@@ -31,7 +31,7 @@ def test_quality_counts_missing_values_and_outliers(campaigns: pd.DataFrame) -> 
 
 
 def test_quality_survives_an_empty_frame(campaigns: pd.DataFrame) -> None:
-    assert quality(campaigns.head(0))["missing"].sum() == 0
+    assert quality(campaigns.head(0), FEATURES)["missing"].sum() == 0
 
 
 def test_importing_the_file_leaves_the_drawing_libraries_alone() -> None:

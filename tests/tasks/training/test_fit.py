@@ -10,13 +10,13 @@ from campaign import synthetic
 from campaign.forest import Forest
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
-from campaign.schema import CATEGORIES, features_of
 from tasks.training.encode import Parts, write_parts
 from tasks.training.fit import column_transformer, example_rows, fit_pipeline, rows_to_fit
 from tasks.training.ingest import Sources
 from tasks.training.search_space import ForestParams
 from tasks.training.split import buckets_of
 from tasks.training.validate import Dataset, gather
+from tests.published import CATEGORIES, SCHEMAS
 
 PARAMS = ForestParams(n_estimators=8, max_depth=12, min_samples_leaf=1, max_features=4, max_samples=1.0)
 
@@ -30,8 +30,8 @@ def put(table: pa.Table, path: Path) -> str:
 def gathered(request, tmp_path_factory) -> tuple[Dataset, Parts]:
     folder = tmp_path_factory.mktemp("gathered")
     base = put(pa.Table.from_batches(synthetic.campaigns(2_000)), folder / "base.parquet")
-    data = gather(Sources("base", base, ()), folder, features_of(request.param))[0]
-    return data, write_parts(data.path, buckets_of(data.path), request.param, folder / request.param)
+    data = gather(Sources("base", base, ()), folder, SCHEMAS[request.param])[0]
+    return data, write_parts(data.path, buckets_of(data.path), data.schema, folder / request.param)
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def test_the_pipeline_says_of_raw_campaigns_what_the_flat_forest_says(gathered, 
     pipeline = fit_pipeline(
         *rows_to_fit(parts, 10**6), parts.encoder, PARAMS, example_rows(data, parts.encoder), seed=1
     )
-    model = ScoringModel("model", "1", parts.encoder, Forest.from_sklearn(pipeline.named_steps["forest"]))
-    [batch] = read_campaigns(path, parts.encoder.features)
+    model = ScoringModel("model", "1", data.schema, parts.encoder, Forest.from_sklearn(pipeline.named_steps["forest"]))
+    [batch] = read_campaigns(path, parts.schema)
     probability = model.probabilities_of(batch)
     assert set(parts.encoder.count_unknown(parts.encoder.encode(batch)).values()) == {11}
     assert probability == pytest.approx(pipeline.predict_proba(frame)[:, 1], abs=1e-12)
@@ -65,7 +65,7 @@ def test_the_column_transformer_makes_the_matrix_of_the_encoder(gathered, unseen
     frame.loc[400, list(CATEGORIES)] = None
     transformer = column_transformer(parts.encoder, example_rows(data, parts.encoder))
     put(pa.Table.from_pandas(frame, preserve_index=False), Path(path))
-    [matrix] = [parts.encoder.encode(batch) for batch in read_campaigns(path, parts.encoder.features)]
+    [matrix] = [parts.encoder.encode(batch) for batch in read_campaigns(path, parts.schema)]
     assert [*transformer.get_feature_names_out()] == [column.name for column in parts.encoder.features]
     assert np.array_equal(transformer.transform(frame).astype(np.float32), matrix)
 

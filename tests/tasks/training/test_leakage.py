@@ -4,8 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from campaign.schema import CATEGORIES, FEATURES, LABEL, features_of
-from tasks.training.leakage import Signal, audit, audit_table, category_auc, find_leaks, rank_auc, summarise
+from campaign.schema import LABEL
+from tasks.training.leakage import (
+    Signal,
+    audit,
+    audit_table,
+    category_auc,
+    find_leaks,
+    leak_sentence,
+    rank_auc,
+    summarise,
+)
+from tests.published import CATEGORIES, FEATURES, LAUNCH
 
 ROWS = 4_000
 
@@ -24,33 +34,37 @@ def published(noise: pd.DataFrame) -> pd.DataFrame:
     return noise.assign(RaisedAmount=raised, **{LABEL: (raised >= noise["GoalAmount"]).astype(int)})
 
 
+def sentences(signals: list[Signal]) -> list[str]:
+    return [leak_sentence(leak) for leak in find_leaks(signals)]
+
+
 def score_of(signals: list[Signal], feature: str) -> float:
     return next(signal.roc_auc for signal in signals if signal.label == feature)
 
 
 def test_the_pair_that_is_the_label_is_named_once_with_when_it_is_known(published: pd.DataFrame) -> None:
-    assert find_leaks(audit(published)) == [
+    assert sentences(audit(published, FEATURES)) == [
         "`RaisedAmount` against `GoalAmount` decides the label by itself (ROC-AUC 1.000 for their ratio and 1.000 for "
         "their difference); `RaisedAmount` is known only at the end."
     ]
 
 
-def test_noise_has_no_find_leaks(noise: pd.DataFrame) -> None:
-    signals = audit(noise)
-    assert find_leaks(signals) == []
+def test_noise_has_no_leaks(noise: pd.DataFrame) -> None:
+    signals = audit(noise, FEATURES)
+    assert sentences(signals) == []
     assert signals[0].roc_auc < 0.55
 
 
 def test_a_feature_that_is_the_label_is_named_without_its_pairs(noise: pd.DataFrame) -> None:
     # So far apart that less any other feature it still is the label.
     backers = 1e9 - noise[LABEL] * 1e9
-    assert find_leaks(audit(noise.assign(NumBackers=backers))) == [
+    assert sentences(audit(noise.assign(NumBackers=backers), FEATURES)) == [
         "`NumBackers` decides the label by itself (ROC-AUC 1.000); `NumBackers` is known only at the end."
     ]
 
 
 def test_a_category_that_is_the_label_is_found(noise: pd.DataFrame) -> None:
-    signals = audit(noise.assign(Category=np.where(noise[LABEL] == 1, "Film", "Art")))
+    signals = audit(noise.assign(Category=np.where(noise[LABEL] == 1, "Film", "Art")), FEATURES)
     assert score_of(signals, "Category") == 1
 
 
@@ -62,11 +76,11 @@ def test_a_category_of_noise_tells_nothing_however_many_values_it_has(noise: pd.
 
 def test_rows_sorted_by_outcome_hide_nothing(noise: pd.DataFrame) -> None:
     campaigns = noise.assign(Category=np.where(noise[LABEL] == 1, "Film", "Art")).sort_values(LABEL)
-    assert score_of(audit(campaigns), "Category") == 1
+    assert score_of(audit(campaigns, FEATURES), "Category") == 1
 
 
 def test_every_number_every_pair_and_every_category_is_judged_best_first(published: pd.DataFrame) -> None:
-    table = audit_table(audit(published))
+    table = audit_table(audit(published, FEATURES))
     assert len(table) == 12 + 2 * 21
     assert set(CATEGORIES) <= set(table["feature"])
     assert table["roc_auc"].is_monotonic_decreasing
@@ -83,7 +97,7 @@ def test_every_number_every_pair_and_every_category_is_judged_best_first(publish
     ],
 )
 def test_a_pair_is_known_when_the_later_of_the_two_is(noise: pd.DataFrame, feature: str, known: str) -> None:
-    assert audit_table(audit(noise)).set_index("feature")["known"][feature] == known
+    assert audit_table(audit(noise, FEATURES)).set_index("feature")["known"][feature] == known
 
 
 def test_division_by_zero_is_the_largest_ratio_and_gives_no_warning(published: pd.DataFrame) -> None:
@@ -91,7 +105,7 @@ def test_division_by_zero_is_the_largest_ratio_and_gives_no_warning(published: p
     for label in (campaigns["RaisedAmount"] >= campaigns["GoalAmount"], campaigns["GoalAmount"] == 0):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            signals = audit(campaigns.assign(**{LABEL: label}))
+            signals = audit(campaigns.assign(**{LABEL: label}), FEATURES)
         assert score_of(signals, "RaisedAmount / GoalAmount") == 1
 
 
@@ -102,11 +116,11 @@ def test_tied_values_count_half() -> None:
 
 def test_too_few_values_are_no_finding(noise: pd.DataFrame) -> None:
     updates = noise[LABEL].where(noise.index < 12).astype(float)
-    signals = audit(noise.assign(NumUpdates=updates, Country=None, OwnerExperience=np.nan))
+    signals = audit(noise.assign(NumUpdates=updates, Country=None, OwnerExperience=np.nan), FEATURES)
     assert np.isnan(score_of(signals, "NumUpdates"))
     assert np.isnan(score_of(signals, "OwnerExperience"))
-    assert find_leaks(signals) == []
-    assert "too few campaigns" in summarise(audit(noise.head(15)), FEATURES)
+    assert sentences(signals) == []
+    assert "too few campaigns" in summarise(audit(noise.head(15), FEATURES), FEATURES)
 
 
 def test_the_model_card_says_what_is_known_at_launch_and_what_it_tells(published: pd.DataFrame) -> None:
@@ -114,18 +128,18 @@ def test_the_model_card_says_what_is_known_at_launch_and_what_it_tells(published
     many = published.sample(50_000, replace=True, random_state=1, ignore_index=True)
     raised = many["GoalAmount"] * rng.uniform(0.5, 1.5, len(many))
     many = many.assign(RaisedAmount=raised, **{LABEL: raised >= many["GoalAmount"]})
-    text = summarise(audit(many), FEATURES)
+    text = summarise(audit(many, FEATURES), FEATURES)
     assert "9 are known at launch, 1 only while running (`NumUpdates`) and 2 only at the end" in text
     assert "No feature that is known at launch, alone or compared with another, tells more than chance" in text
     assert "`RaisedAmount / GoalAmount`, has ROC-AUC 1.000" in text
 
 
 def test_the_launch_feature_set_has_nothing_to_say_about_later(published: pd.DataFrame) -> None:
-    launch = features_of("launch")
+    launch = LAUNCH.features
     names = [column.name for column in launch]
-    restricted = audit(published[[*names, LABEL]])
+    restricted = audit(published[[*names, LABEL]], FEATURES)
     assert {signal.known for signal in restricted} == {"at launch"}
-    for signals in (restricted, audit(published)):
+    for signals in (restricted, audit(published, FEATURES)):
         text = summarise(signals, launch)
         assert text.startswith("All 9 features are known at launch.")
         assert "RaisedAmount" not in text

@@ -8,12 +8,13 @@ import pytest
 from campaign import synthetic
 from campaign.errors import BadInput
 from campaign.model import ScoringModel
-from campaign.schema import ID, LABEL, NAMES, features_of
+from campaign.schema import ID, LABEL
 from campaign.store import Store
 from tasks.labelled_days import find_labelled_days, unseen_labels
 from tasks.monitoring.retraining_call import count_outcomes
 from tasks.training.ingest import Sources
 from tasks.training.validate import Dataset, gather
+from tests.published import FEATURES, LAUNCH, NAMES, SCHEMA, SCHEMAS
 
 DAY = "2026-11-22"
 
@@ -53,7 +54,7 @@ def arrive(store: Store, table: pa.Table, outcomes: pa.Table, day: str = DAY) ->
 
 def gathered(base: str, folder: Path, store: Store | None = None, features: str = "published") -> Dataset:
     days = find_labelled_days(store) if store else ()
-    return gather(Sources(base, base, days), folder, features_of(features))[0]
+    return gather(Sources(base, base, days), folder, SCHEMAS[features])[0]
 
 
 def replaced(table: pa.Table, column: str, at: int, value: object) -> pa.Table:
@@ -95,7 +96,7 @@ def test_an_outcome_that_came_twice_or_holds_nothing_is_no_news_for_ever(base, f
     arrive(store, day, outcomes)
     data = gathered(base, folder, store)
     assert data.rows == 250
-    model = ScoringModel("model", "1", None, None, {"days": data.days})
+    model = ScoringModel("model", "1", SCHEMA, None, None, {"days": data.days})
     assert unseen_labels(model, count_outcomes(store)) == {}
 
 
@@ -113,7 +114,7 @@ def test_an_outcome_that_came_twice_or_holds_nothing_is_no_news_for_ever(base, f
 )
 def test_a_bad_row_is_given_back_with_its_reason(tmp_path, folder, column, value, reason):
     base = put(tmp_path / "base.parquet", replaced(campaigns(200), column, 7, value))
-    data, rejected = gather(Sources(base, base, ()), folder)
+    data, rejected = gather(Sources(base, base, ()), folder, SCHEMA)
     [row] = pa.concat_tables(rejected).to_pylist()
     assert (row["reasons"], row["row"], row["source"]) == (reason, 8, "base.parquet")
     assert (data.rows, data.bad) == (199, 1)
@@ -157,7 +158,7 @@ def test_csv_and_parquet_of_the_same_campaigns_are_the_same_data(tmp_path, base,
 
 
 def test_launch_reads_only_what_is_known_at_launch(tmp_path, folder):
-    late = [column.name for column in features_of("published") if column not in features_of("launch")]
+    late = [column.name for column in FEATURES if column not in LAUNCH.features]
     base = put(tmp_path / "base.parquet", campaigns(200).drop(late))
     names = pq.read_schema(gathered(base, folder, features="launch").path).names
     assert {*names} == {ID, *NAMES, LABEL, "day"} - {*late}
@@ -170,11 +171,11 @@ def test_nothing_half_written_is_left_after_a_refusal(tmp_path, folder):
     assert [path for path in folder.rglob("*") if path.is_file()] == []
 
 
-def test_the_digest_is_of_values_whatever_their_layout(tmp_path):
+def test_the_digest_is_of_values_whatever_their_layout(tmp_path, folder):
     table = pa.Table.from_batches(synthetic.campaigns(3_000))
     digests = set()
     for number, rows in enumerate((100, 3_000)):
         path = tmp_path / f"{number}.parquet"
         pq.write_table(table, path, row_group_size=rows)
-        digests.add(gather(Sources(str(path), str(path), ()), tmp_path / "gathered")[0].digest)
+        digests.add(gather(Sources(str(path), str(path), ()), folder, SCHEMA)[0].digest)
     assert len(digests) == 1

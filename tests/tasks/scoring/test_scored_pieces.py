@@ -1,0 +1,80 @@
+from collections import Counter
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from campaign.encoding import Encoder
+from campaign.model import ScoringModel
+from campaign.reading import read_campaigns
+from campaign.schema_file import parse_schema
+from campaign.store import Store
+from campaign.warm_up import smallest_forest
+from tasks.scoring.pieces import plan_day
+from tasks.scoring.score import input_files
+from tasks.scoring.scored_pieces import add_counts, score_all, score_inputs
+
+DAY = date(2026, 11, 22)
+CALLS = """
+[model]
+name = "calls"
+[outcome]
+column = "y"
+success = ["yes"]
+failure = ["no"]
+"""
+
+
+@pytest.fixture
+def model() -> ScoringModel:
+    """Its rows have no id; a success is an age above 50,000."""
+    names = ["age", *(f"x{n}" for n in range(11))]
+    columns = "".join(
+        f'[[column]]\nname = "{name}"\ntype = "number"\nknown = "at launch"\nminimum = 0\n' for name in names
+    )
+    schema = parse_schema(CALLS + columns)
+    return ScoringModel("calls", "3", schema, Encoder(schema.features, {}), smallest_forest())
+
+
+@pytest.fixture
+def store(tmp_path, model) -> Store:
+    """A day of two files: of 40 rows ten are equal, in row groups of seven, and one is bad."""
+    store = Store(tmp_path.as_uri())
+    ages = [20_000.0, 60_000.0] * 10 + [70_000.0] * 10 + list(range(9)) + [-1.0]
+    for name, rows in (("a", ages), ("b", [1e5, 1e5])):
+        frame = pd.DataFrame({column.name: np.zeros(len(rows)) for column in model.schema.features}).assign(age=rows)
+        with store.writing(f"incoming/day={DAY}/{name}.parquet") as sink:
+            pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), sink, row_group_size=7)
+    return store
+
+
+def test_equal_rows_without_an_id_get_the_same_ids_however_the_day_is_cut(store, model, monkeypatch):
+    def ids(piece_rows: int) -> list[str]:
+        monkeypatch.setattr("tasks.scoring.pieces.PIECE_ROWS", piece_rows)
+        plan = plan_day(store, DAY, input_files(store, DAY), model)
+        pieces = score_all(store, plan.pieces, model)
+        assert sum(piece.rows.quarantined for piece in pieces) == 1
+        return [name for piece in pieces for name in pd.read_parquet(piece.part.uri)["CampaignID"]]
+
+    whole = ids(1_000)
+    assert len(set(whole)) == len(whole) == 41
+    assert ids(7) == whole
+    of_file = read_campaigns(store.at(f"incoming/day={DAY}/a.parquet"), model.schema)
+    assert [name for batch in of_file for name in batch.ids.to_pylist()][:39] == whole[:39]
+
+
+def test_the_manifest_counts_all_pieces_together(store, model, monkeypatch):
+    monkeypatch.setattr("tasks.scoring.pieces.PIECE_ROWS", 7)
+    manifest = score_inputs(store, DAY, input_files(store, DAY), model, lambda pieces: score_all(store, pieces, model))
+    assert (manifest.rows.read, manifest.rows.scored, manifest.rows.quarantined) == (42, 41, 1)
+    assert [part.rows for part in manifest.inputs] == [40, 2]
+    assert manifest.predicted_success == 22
+    assert sum(part.rows for part in manifest.quarantine) == 1
+    assert (manifest.model, manifest.model_version) == ("calls", "3")
+
+
+def test_counts_of_the_same_names_are_added_up_and_zeros_kept():
+    assert add_counts([Counter(a=1, b=0), Counter(a=2, c=3)]) == {"a": 3, "b": 0, "c": 3}

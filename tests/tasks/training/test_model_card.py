@@ -1,0 +1,58 @@
+from dataclasses import replace
+
+from campaign.encoding import Encoder
+from campaign.model import ScoringModel
+from campaign.schema_file import parse_schema
+from campaign.warm_up import smallest_forest
+from tasks.training.model_card import model_card, verdict_section
+from tasks.training.register import describe_model
+from tests.published import KNOWN_CATEGORIES, PUBLISHED_TOML, SCHEMA
+
+
+def card(card_facts, schema=SCHEMA, **differently) -> str:
+    fitted, scores, data, explored = card_facts(**differently)
+    about = describe_model(fitted, scores, data, explored, [])
+    model = ScoringModel(schema.name, "1", schema, Encoder(schema.features, KNOWN_CATEGORIES), smallest_forest(), about)
+    return model_card(model, scores, fitted.choice, data, explored)
+
+
+def test_the_card_says_what_is_predicted_what_it_knows_and_when_that_is_known(card_facts):
+    text = card(card_facts)
+    assert text.startswith("# campaign-success\n\nPredicts whether a campaign will reach its goal.")
+    assert "GoalAmount (at launch), RaisedAmount (at the end)" in text
+    assert f"Schema `campaign-success`, digest `{SCHEMA.digest}`" in text
+    assert "| roc auc | 0.90000 | 0.85000 – 0.95000 |" in text
+    assert "- `RaisedAmount` against `GoalAmount` decides." in text
+
+
+def test_the_words_are_those_of_the_schema(card_facts):
+    words = PUBLISHED_TOML.replace('noun = "campaign"', 'noun = "offer"').replace(
+        'yes = "reach its goal"', 'yes = "sell"'
+    )
+    assert "Predicts whether an offer will sell." in card(card_facts, parse_schema(words))
+
+
+def test_rows_that_wait_for_their_outcome_and_a_fit_on_a_sample_are_said(card_facts):
+    assert "without an outcome yet" not in card(card_facts)
+    assert "an even sample" not in card(card_facts)
+    text = card(card_facts, waiting=7, available=400)
+    assert "2 bad rows in quarantine, 7 without an outcome yet." in text
+    assert "fitted on an even sample of 80 of 400 train and validation rows" in text
+
+
+def test_the_verdict_compares_both_sides_and_names_who_took_no_part():
+    sides = {"all": {"rows": 100, "candidate": 0.9, "champion": 0.8}}
+    text = verdict_section(True, "better", "3", sides, ["Not compared with version 2."])
+    assert "Champion: better.\n" in text
+    assert "| all | 100 | 0.90000 | 0.80000 |" in text
+    assert text.endswith("\nNot compared with version 2.\n")
+    assert "Challenger: no.\n" in verdict_section(False, "no", "", {})
+
+
+def test_a_card_without_leaks_says_so(card_facts):
+    fitted, scores, data, explored = card_facts()
+    about = describe_model(fitted, scores, data, replace(explored, findings=[]), [])
+    model = ScoringModel("m", "1", SCHEMA, Encoder(SCHEMA.features, KNOWN_CATEGORIES), smallest_forest(), about)
+    assert "No feature gives the label away." in model_card(
+        model, scores, fitted.choice, data, replace(explored, findings=[])
+    )

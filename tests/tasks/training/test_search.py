@@ -1,0 +1,67 @@
+import optuna
+import pytest
+
+from campaign.errors import BadInput
+from campaign.settings import Settings
+from tasks.mlflow_run import Run, find_or_create_experiment, mlflow_client
+from tasks.training.search import _best_trials, _refuse_sqlite, log_missing, log_study
+from tasks.training.study import COUNTED
+
+
+def finished(study: optuna.Study, value: float, stopped: bool = False) -> None:
+    trial = study.ask({"max_depth": optuna.distributions.IntDistribution(1, 9)})
+    sizes = [
+        {"trees": 1, "roc_auc": value / 2, "log_loss": 0.5, "cost": 3.0},
+        {"trees": 4, "roc_auc": value, "log_loss": 0.4, "cost": 9.0},
+    ]
+    trial.set_user_attr(
+        "grown", {"sizes": [] if stopped else sizes, "cpu_seconds": 1.5, "cpu_seconds_saved": 0.5, "stopped": stopped}
+    )
+    study.tell(trial, None if stopped else value, optuna.trial.TrialState.PRUNED if stopped else None)
+
+
+@pytest.fixture
+def study() -> optuna.Study:
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1))
+    for value in (0.7, 0.9, 0.8):
+        finished(study, value)
+    finished(study, 0.5, stopped=True)
+    return study
+
+
+def test_every_counted_trial_is_a_nested_run_once_also_those_of_a_search_that_was_killed(own_home, study):
+    own_home.mkdir()
+    client = mlflow_client()
+    experiment = find_or_create_experiment(client, "m")
+    run = Run(client.create_run(experiment).info.run_id, "study", "m")
+    for _ in range(2):
+        log_missing(client, experiment, run, study.get_trials(states=COUNTED))
+    nested = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{run.run_id}'")
+    assert sorted(trial.data.tags["trial"] for trial in nested) == ["0", "1", "2", "3"]
+    by_number = {trial.data.tags["trial"]: trial.data for trial in nested}
+    assert by_number["1"].metrics["validation_roc_auc"] == 0.9
+    assert by_number["1"].params["max_depth"] == str(study.trials[1].params["max_depth"])
+    assert by_number["3"].tags["state"] == "PRUNED"
+    assert [m.step for m in client.get_metric_history(nested[0].info.run_id, "prefix_roc_auc")] in ([1, 4], [])
+
+
+def test_a_study_leaves_its_pages_in_the_run(own_home, study):
+    import mlflow
+
+    own_home.mkdir()
+    client = mlflow_client()
+    with mlflow.start_run(experiment_id=find_or_create_experiment(client, "m")) as run:
+        log_study(study)
+    pages = {file.path for file in client.list_artifacts(run.info.run_id, "search")}
+    assert {"search/history.html", "search/parallel_coordinates.html"} <= pages
+
+
+def test_the_best_trials_come_first_and_pruned_ones_not_at_all(study):
+    assert [trial["validation_roc_auc"] for trial in _best_trials(study.trials)] == [0.9, 0.8, 0.7]
+
+
+def test_a_search_of_several_workers_does_not_share_a_file(own_home):
+    _refuse_sqlite(Settings().optuna_url, workers=1)
+    _refuse_sqlite("postgresql://optuna", workers=3)
+    with pytest.raises(BadInput, match=r"3 workers, and its study is in SQLite .*CAMPAIGN_OPTUNA_URL"):
+        _refuse_sqlite(Settings().optuna_url, workers=3)

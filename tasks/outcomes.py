@@ -42,5 +42,10 @@ class Outcomes:
         if not len(self.packed):
             return np.full(len(ids), NO_OUTCOME, np.int8)
         wanted = digests_of(ids) & ~LAST_BIT
+        # Looked up in ascending order: among ten million, random ones miss the processor's cache, ten times slower.
+        order = np.argsort(wanted)
+        wanted = wanted[order]
         nearest = self.packed[np.minimum(np.searchsorted(self.packed, wanted), len(self.packed) - 1)]
-        return np.where(nearest & ~LAST_BIT == wanted, (nearest & LAST_BIT).astype(np.int8), np.int8(NO_OUTCOME))
+        found = np.empty(len(wanted), np.int8)
+        found[order] = np.where(nearest & ~LAST_BIT == wanted, (nearest & LAST_BIT).astype(np.int8), NO_OUTCOME)
+        return found

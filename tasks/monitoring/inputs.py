@@ -71,12 +71,15 @@ def join_predictions(
     wanted = digests_of(pa.array(ids.tolist(), pa.string()))
     order = np.argsort(wanted, kind="stable")
     ascending, probabilities = wanted[order], np.full(len(wanted), np.nan)
+    padded = np.append(ascending, np.uint64(0))  # no digest is 0
     labelled = None if outcomes is None else LabelledPredictions()
     for batch in read_predictions(manifest):
         probability, digests = batch["probability"].to_numpy(), digests_of(batch[ID])
-        first, last = (np.searchsorted(ascending, digests, side) for side in ("left", "right"))
-        for row in np.flatnonzero(last > first):
-            probabilities[order[first[row] : last[row]]] = probability[row]
+        first = np.searchsorted(ascending, digests)
+        sampled = np.flatnonzero(padded[first] == digests)
+        last = np.searchsorted(ascending, digests[sampled], "right")
+        for row, end in zip(sampled, last, strict=True):
+            probabilities[order[first[row] : end]] = probability[row]
         if outcomes is not None and labelled is not None:
             labelled.add(probability, outcomes.of(batch[ID]))
     return probabilities, labelled

@@ -98,6 +98,7 @@ clean: ## remove what the demo made (.campaign)
 .venv/installed: requirements.lock pyproject.toml | .venv/uv
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	@$(BIN)/python -m compileall -q campaign tasks flows deployments
 	@touch $@
 
 .venv/installed-dev: requirements-dev.lock .venv/installed

@@ -7,7 +7,7 @@ import sys
 from benchmarks import measure, world
 from benchmarks.measure import Target
 
-MAX_HELP_SECONDS, MAX_IMPORT_SECONDS, MIN_ROWS_A_SECOND = 0.5, 2.0, 2_000_000
+MAX_HELP_SECONDS, MAX_TIMES_PREFECT, MIN_ROWS_A_SECOND = 0.5, 2.0, 2_000_000
 FLOWS = ("training", "batch_scoring", "monitoring")
 LAZY_IMPORTS = ("evidently", "matplotlib")
 GENERATOR, IMPORT_PREFECT = "the generator", "import prefect"
@@ -65,10 +65,11 @@ def main() -> None:
     targets = [
         Target("campaign --help", f"≤ {MAX_HELP_SECONDS} s", f"{help_seconds:.2f} s", help_seconds <= MAX_HELP_SECONDS),
         Target(
-            "import of a flow module", f"≤ {MAX_IMPORT_SECONDS:.0f} s; {' and '.join(LAZY_IMPORTS)} only where used",
-            f"{slowest.seconds:.2f} s ({slowest.name}), of it Prefect's own {prefect:.2f} s; "
+            "import of a flow module",
+            f"≤ {MAX_TIMES_PREFECT:.0f}× that of Prefect alone; {' and '.join(LAZY_IMPORTS)} only where used",
+            f"{slowest.seconds / prefect:.2f}×: {slowest.seconds:.2f} s ({slowest.name}) against {prefect:.2f} s; "
             f"too early: {', '.join(too_early) or 'none'}",
-            slowest.seconds <= MAX_IMPORT_SECONDS and not too_early,
+            slowest.seconds <= MAX_TIMES_PREFECT * prefect and not too_early,
         ),
         Target(
             "made-up campaigns", f"≥ {MIN_ROWS_A_SECOND / 1e6:.0f} M rows a second, flat memory",

@@ -35,6 +35,19 @@ class RowCounts:
         return numbered
 
 
+def given_ids(raw: pa.RecordBatch, schema: Schema, source: str) -> pa.Array:
+    """The ids that rows came with, in the schema's column or in CampaignID; null where there is none."""
+    name = next((name for name in (schema.row.id, ID) if name in raw.schema.names), "")
+    if not name:
+        return pa.nulls(len(raw), pa.string())
+    given = raw.column(name)
+    try:
+        return given.cast(pa.string())
+    except pa.ArrowException as error:
+        cause = f"{source}: column {name} has the type {given.type}, not text."
+        raise BadInput(cause, "Write it as text.") from error
+
+
 @dataclass
 class Checker:
     """Turns the rows of one file into batches. `columns` are those that are wanted, in the schema's order."""
@@ -71,7 +84,7 @@ class Checker:
             if self.schema.outcome.is_yes_or_no:
                 name = self.schema.outcome.column
                 reject(np.isnan(batch.label), f"{name} is missing or neither 0 nor 1")
-        batch.ids = self._given_ids(raw)
+        batch.ids = given_ids(raw, self.schema, self.source)
         self._make_ids(batch)
         if self.seen is not None:
             reject(self.seen.repeats(batch.ids), REPEATED)
@@ -125,17 +138,6 @@ class Checker:
         names = outcome.sources if all(name in raw.schema.names for name in outcome.sources) else (LABEL,)
         return outcomes_of({name: raw.column(name) for name in names}, outcome, self.source)
 
-    def _given_ids(self, raw: pa.RecordBatch) -> pa.Array:
-        name = next((name for name in (self.schema.row.id, ID) if name in raw.schema.names), "")
-        if not name:
-            return pa.nulls(len(raw), pa.string())
-        given = raw.column(name)
-        try:
-            return given.cast(pa.string())
-        except pa.ArrowException as error:
-            cause = f"{self.source}: column {name} has the type {given.type}, not text."
-            raise BadInput(cause, "Write it as text.") from error
-
     def _make_ids(self, batch: Batch) -> None:
         """Give rows without an id a digest of their values, the same for CSV and Parquet, and equal ones a count."""
         absent = pc.fill_null(pc.equal(batch.ids, ""), True)
@@ -154,9 +156,10 @@ class Checker:
     def _identity(self, raw: pa.RecordBatch, numbers: dict[str, Any], categories: dict[str, Any]) -> list[pa.Array]:
         """What tells rows without an id apart: numbers, then categories, then texts that only derived columns read."""
         of_source = {column.in_file: column for column in self.schema.columns if column.derive is None}
+        existing = {name.casefold() for name in raw.schema.names}
         found: tuple[list[pa.Array], ...] = ([], [], [])
         for name in self.schema.identity_columns:
-            if name.casefold() not in {existing.casefold() for existing in raw.schema.names}:
+            if name.casefold() not in existing:
                 continue
             column = of_source.get(name)
             if column is None:

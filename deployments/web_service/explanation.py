@@ -73,7 +73,7 @@ def _contributions(live: LiveModel, row: NDArray[np.float32], campaign: Mapping[
     values = _values(live, row, campaign)
     order = np.argsort(-np.abs(shares), kind="stable")
     return {
-        "baseline": float(live.model.predict(live.background).mean()),
+        "baseline": live.baseline,
         "contributions": [
             {"field": features[at].field, "value": values[at], "contribution": float(shares[at])} for at in order
         ],

@@ -23,7 +23,7 @@ from deployments.web_service.request import CampaignRequest
 class LiveModel:
     """Never changed: a new champion is another object. `checked` counts the recorded predictions it agrees with.
 
-    `background` are the rows that explanations start from, as the model sees them.
+    `background` are the rows that explanations start from, as the model sees them, `baseline` their mean probability.
     """
 
     model: ScoringModel
@@ -32,6 +32,7 @@ class LiveModel:
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     request: CampaignRequest = field(init=False)
     background: NDArray[np.float32] = field(init=False)
+    baseline: float = field(init=False)
     # A feature's name, the code of each name if it is a category, and what stands for a missing value.
     plan: tuple[tuple[str, dict[str, int] | None, float], ...] = field(init=False)
     has_derived: bool = field(init=False)
@@ -48,6 +49,7 @@ class LiveModel:
         set_once(self, "has_derived", any(column.derive for column in encoder.features))
         set_once(self, "request", CampaignRequest(self.model.schema))
         set_once(self, "background", background_of(self.model, self.reference))
+        set_once(self, "baseline", float(self.model.predict(self.background).mean()))
 
     @property
     def version(self) -> str:

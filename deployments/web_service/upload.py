@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from campaign.batch import Batch
+from campaign.checking import given_ids
 from campaign.errors import CampaignError
 from campaign.reading import read_campaigns
 from campaign.schema import ID
@@ -151,9 +152,7 @@ def _campaigns(batch: Batch, live: LiveModel, checked: bool) -> pa.Table:
                 columns[column.name] = batch.raw.column(column.in_file).cast(column.arrow_type)
     columns |= {name: pa.array(values, from_pandas=True) for name, values in batch.numbers.items()}
     columns |= {name: values.cast(pa.string()) for name, values in batch.categories.items()}
-    given = next((name for name in (live.model.schema.row.id, ID) if name in batch.raw.schema.names), "")
-    if given:
-        columns[ID] = batch.raw.column(given).cast(pa.string())
+    columns[ID] = given_ids(batch.raw, live.model.schema, batch.source)
     return pa.table(columns).filter(pa.array(batch.good))
 
 

@@ -58,8 +58,8 @@ def hold_contest(
 ) -> tuple[Contest | None, NDArray[np.str_], list[str]]:
     """Both models and the best of those ever promoted, on the test rows that both can read.
 
-    Gives the labelled day of each row, and the versions that could not read them. None where the champion can read
-    none, or rows of one outcome alone.
+    Gives the labelled day of each of those rows, and the versions that could not read them. None instead of a contest
+    where there are no such rows, or rows of one outcome alone.
     """
     models = [candidate, champion, *promoted.values()]
     rows = score_with_each(models, data, parts)
@@ -116,6 +116,8 @@ def compare_with_champion(registered: Registered, parts: Parts, data: Dataset) -
     promoted, lost = load_promoted(registered.model, champion)
     contest, days, left_out = hold_contest(candidate, model, promoted, data, parts)
     if contest is None:
+        if len(days):
+            return _declined(registered, champion, "all test rows that version {} can read have the same outcome")
         return _declined(registered, champion, "version {} cannot read the rows of this data set")
     earned, reason = gate_verdict(contest, Settings().gate_margin)
     notes = [f"Not compared with version {number}, once champion, which cannot read these rows." for number in left_out]

@@ -142,3 +142,18 @@ def test_another_world_is_declined_with_the_command_that_promotes_all_the_same(r
     assert not verdict.promoted
     assert "shares no campaigns with those that version 2 was judged on" in verdict.reason
     assert f"`{command}`" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("readable", "why"),
+    [(0, "version 2 cannot read the rows"), (1, "all test rows that version 2 can read have the same outcome")],
+)
+def test_a_contest_that_cannot_be_held_is_declined_with_its_cause(registry, monkeypatch, rows, data, readable, why):
+    of_champion = np.full(100, np.nan)
+    of_champion[:readable] = 0.5
+    rows(scores(100), of_champion, scores(100))
+    monkeypatch.setattr(promote, "is_same_world", lambda *_: True)
+    monkeypatch.setattr(ScoringModel, "load", lambda folder, number: model(number))
+    verdict = compare_with_champion(REGISTERED, None, data)
+    assert not verdict.promoted
+    assert why in verdict.reason

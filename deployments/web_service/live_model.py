@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from deployments.web_service.request import CampaignRequest
 class LiveModel:
     """Never changed: a new champion is another object. `checked` counts the recorded predictions it agrees with.
 
-    `background` are the rows that explanations start from, as the model sees them, `baseline` their mean probability.
+    `background` are the rows that explanations start from, as the model sees them.
     """
 
     model: ScoringModel
@@ -32,7 +33,6 @@ class LiveModel:
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     request: CampaignRequest = field(init=False)
     background: NDArray[np.float32] = field(init=False)
-    baseline: float = field(init=False)
     # A feature's name, the code of each name if it is a category, and what stands for a missing value.
     plan: tuple[tuple[str, dict[str, int] | None, float], ...] = field(init=False)
     has_derived: bool = field(init=False)
@@ -49,11 +49,15 @@ class LiveModel:
         set_once(self, "has_derived", any(column.derive for column in encoder.features))
         set_once(self, "request", CampaignRequest(self.model.schema))
         set_once(self, "background", background_of(self.model, self.reference))
-        set_once(self, "baseline", float(self.model.predict(self.background).mean()))
 
     @property
     def version(self) -> str:
         return self.model.version
+
+    @cached_property
+    def baseline(self) -> float:
+        """The mean probability of the background."""
+        return float(self.model.predict(self.background).mean())
 
     @property
     def check_result(self) -> str:

@@ -32,7 +32,7 @@ def test_a_service_is_bounded_and_has_no_more_rights_than_it_needs(name: str) ->
     assert re.fullmatch(r"v?\d+\.\d+(\.\d+)?", tag), service["image"]
 
 
-@pytest.mark.parametrize("name", SERVICES.keys() - ONE_SHOT)
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - ONE_SHOT))
 def test_a_service_that_stays_is_checked_and_starts_after_what_it_needs(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
     assert name == "postgres" or all("condition" in dependency for dependency in SERVICES[name]["depends_on"].values())

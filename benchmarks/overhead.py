@@ -98,7 +98,7 @@ def time_training(name: str, folder: Path, rows: int, trials: int) -> None:
         empty_flow()
         measure.report_result(lambda: {"promoted": empty_flow()})
         return
-    run = training
+    run: Any = training
     if name == WITHOUT_PREFECT:
         remove_prefect()
         run = training.fn

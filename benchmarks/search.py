@@ -43,8 +43,9 @@ def prepare_parts(data: Path, folder: Path) -> Any:
     from tasks.training.split import buckets_of
     from tasks.training.validate import gather
 
-    gathered, _ = gather(Sources(str(data), str(data), ()), folder)
-    return gathered, write_parts(gathered.path, buckets_of(gathered.path), "published", folder / "parts")
+    schema = published()
+    gathered, _ = gather(Sources(str(data), str(data), ()), folder, schema)
+    return gathered, write_parts(gathered.path, buckets_of(gathered.path), schema, folder / "parts")
 
 
 def time_search(data: Path, folder: Path, trials: int, until: float) -> None:

@@ -10,6 +10,13 @@ from web_world import Web, running, write_bundle
 NEVER = 3600.0
 
 
+@pytest.fixture(autouse=True)
+def own_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process of its own: MLflow goes by the last address that anyone gave it, as tests of flows do."""
+    monkeypatch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", None)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
 @pytest.fixture(scope="session")
 def champion(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
     """An exported champion, version 7."""

@@ -231,8 +231,6 @@ def test_the_alias_in_mlflow_names_the_champion(work: Path, bundle: Path, monkey
 
     tracking = f"sqlite:///{work}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking)
-    # As in a process of its own: MLflow goes by the last address that anyone gave it.
-    monkeypatch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", None)
     connected = MlflowClient(tracking)
     connected.create_registered_model("other")
     run = connected.create_run(connected.create_experiment("other", (work / "artifacts").as_uri())).info.run_id

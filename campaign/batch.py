@@ -1,6 +1,7 @@
 """Consecutive rows of one file, checked: what a model scores, and what is wrong with the others."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +16,7 @@ class Batch:
     `label` float64 (0, 1, NaN where it is not decided). `ids` are as they came, or made of the row's values.
 
     By their place in the batch, `reasons` names bad rows and what is wrong with them, `numbered` the ids of rows
-    without one that equal an earlier row of their file.
+    without one that equal an earlier row of their file, `texts` what stands in a text file where no row could be read.
     """
 
     source: str
@@ -27,6 +28,7 @@ class Batch:
     label: NDArray[np.float64] | None
     reasons: dict[int, list[str]] = field(default_factory=dict)
     numbered: dict[int, str] = field(default_factory=dict)
+    texts: Mapping[int, str] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -60,6 +62,8 @@ class Batch:
         at = sorted(self.reasons)
         rows = self.raw.take(pa.array(at, pa.int64()))
         columns = {name: rows.column(name).cast(pa.string()) for name in self.raw.schema.names}
+        if self.texts is not None:
+            columns["text"] = pa.array([self.texts.get(row) for row in at], pa.string())
         columns["source"] = pa.array([self.source] * len(at), pa.string())
         columns["row"] = pa.array([self.first_row + i + 1 for i in at], pa.int64())
         columns["reasons"] = pa.array(["; ".join(self.reasons[i]) for i in at], pa.string())

@@ -1,6 +1,6 @@
 """Rows of a file as a schema sees them: numbers, categories and derived columns, ids, outcomes, and what is wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from campaign.schema import ID, LABEL, MAX_NUMBER, Column, Schema
 from campaign.values import categories_of, is_given, numbers_of, outcomes_of, trimmed, without
 
 REPEATED = f"{ID} was there before"
+NOTHING: Mapping[int, str] = {}
 
 
 @dataclass
@@ -59,11 +60,20 @@ class Checker:
     seen: SeenIds | None = None
     equal_rows: RowCounts = field(default_factory=RowCounts)
 
-    def check(self, raw: pa.RecordBatch, first_row: int) -> Batch:
-        """Raises `BadInput` for a column of a type that cannot be what the schema says."""
+    def check(
+        self,
+        raw: pa.RecordBatch,
+        first_row: int,
+        unread: Mapping[int, str] = NOTHING,
+        unread_texts: Mapping[int, str] | None = None,
+    ) -> Batch:
+        """`unread` rows are bad for the reason given, whatever else is missing; `unread_texts` is what stands there.
+
+        Raises `BadInput` for a column of a type that cannot be what the schema says.
+        """
         numbers: dict[str, NDArray[np.float64]] = {}
         categories: dict[str, pa.DictionaryArray] = {}
-        batch = Batch(self.source, first_row, raw, raw, numbers, categories, None)
+        batch = Batch(self.source, first_row, raw, raw, numbers, categories, None, texts=unread_texts)
 
         def reject(rows: NDArray[np.bool_], reason: str) -> None:
             batch.reject(np.flatnonzero(rows), reason)
@@ -88,6 +98,7 @@ class Checker:
         self._make_ids(batch)
         if self.seen is not None:
             reject(self.seen.repeats(batch.ids), REPEATED)
+        batch.reasons |= {row: [reason] for row, reason in unread.items()}
         return batch
 
     def _given(self, raw: pa.RecordBatch, column: Column) -> pa.Array:

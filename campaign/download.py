@@ -8,6 +8,7 @@ from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from campaign.errors import BadInput, CampaignError, StoreError
+from campaign.files import is_text_file
 
 TIMEOUT = 60  # seconds without a byte
 REMEDY = "Check the address, or download it by hand."
@@ -38,7 +39,7 @@ def download(url: str, folder: Path, prefix: str = "") -> Path:
         if promised is not None and partial.stat().st_size != int(promised):
             raise _failure(shown, f"it ended after {partial.stat().st_size} of {promised} bytes", StoreError)
         name = partial.name.removeprefix(".")
-        if kind == "text/csv" and not name.lower().endswith((".csv", ".csv.gz")):
+        if kind == "text/csv" and not is_text_file(name):
             name += ".csv"
         return partial.replace(folder / name)
     except HTTPError as error:

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from campaign.batch import Batch
 from campaign.checking import Checker
 from campaign.errors import BadInput
-from campaign.files import RawColumns, match_header, raw_batches
+from campaign.files import WHITE_SPACE, match_header, raw_batches
 from campaign.identity import SeenIds
+from campaign.raw import RawColumns
 from campaign.schema import ID, LABEL, Column, Schema
 from campaign.store import filesystem_of
 from campaign.values import refuse_undecided
@@ -33,13 +34,14 @@ def read_campaigns(
     groups: Sequence[int] | None = None,
     first_row: int = 0,
     kept: Iterable[str] = (),
+    most_bytes: int | None = None,
 ) -> Iterator[Batch]:
     """Stream the campaigns of one file, with these columns of the schema, or all of its features.
 
     Only what is asked for is read; other columns, the outcome's included, are ignored. `kept` are sources that stay in
     `raw` where the file has them. `seen` spans what may not hold an id twice: the files of a day, or a data set;
     without it ids are not compared. `groups` are the row groups of a Parquet file to read, `first_row` is where they
-    begin.
+    begin. Of a text file at most `most_bytes` are read, as they are once unpacked.
     Raises `BadInput` naming the file, after the last batch if a column held nothing but words.
     """
     columns = schema.features if columns is None else columns
@@ -48,18 +50,23 @@ def read_campaigns(
     checker = Checker(schema, columns, source, label, seen)
     unread = {column.name: "" for column in columns if not column.is_category and column.derive is None}
     undecided = label
-    for raw in raw_batches(uri, source, wanted, batch_rows, groups):
-        batch = checker.check(raw, first_row)
+    for raw in raw_batches(uri, source, wanted, batch_rows, groups, schema.text, likely_names(schema), most_bytes):
+        batch = checker.check(raw.rows, first_row, raw.unread, raw.texts)
         _drop_readable(unread, schema, batch)
         undecided = undecided and batch.label is not None and bool(np.isnan(batch.label).all())
-        first_row += len(raw)
+        first_row += len(batch)
         yield batch
     if first_row == start:
         raise BadInput(f"{source}: it holds no rows.", "Write it again with its rows, or remove it.")
     _refuse_unreadable(unread, source)
     if undecided:
         names = schema.outcome.sources
-        refuse_undecided(names[0] if names[0] in raw.schema.names else LABEL, schema.outcome, source)
+        refuse_undecided(names[0] if names[0] in batch.raw.schema.names else LABEL, schema.outcome, source)
+
+
+def likely_names(schema: Schema) -> list[str]:
+    """What the header of a file of such campaigns, or of their outcomes, may hold."""
+    return [*schema.sources_of(schema.columns), *schema.outcome.sources, schema.row.id, ID, LABEL]
 
 
 def read_outcomes(uri: str, schema: Schema) -> Iterator[Batch]:
@@ -89,7 +96,7 @@ def _wanted(schema: Schema, columns: Sequence[Column], source: str, label: bool,
     required = schema.sources_of(columns)
 
     def choose(names: list[str]) -> dict[str, str]:
-        present = {name.strip().casefold() for name in names}
+        present = {name.strip(WHITE_SPACE).casefold() for name in names}
 
         def existing(candidates: Iterable[str]) -> list[str]:
             return [name for name in candidates if name and name.casefold() in present]

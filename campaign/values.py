@@ -1,6 +1,7 @@
 """Arrow arrays of whatever type a file has as the numbers, categories and outcomes that a schema speaks of."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ def numbers_of(values: pa.Array, name: str, source: str) -> Floats:
     if pa.types.is_null(kind):
         return np.full(len(values), np.nan)
     if is_text(kind) or pa.types.is_dictionary(kind):
+        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):  # mostly there is nothing to trim
+            return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False))
         texts = trimmed(values)
         try:
             return np.asarray(texts.cast(pa.float64()).to_numpy(zero_copy_only=False))

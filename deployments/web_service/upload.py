@@ -1,5 +1,6 @@
 """A table of campaigns as it was sent (JSON, CSV or Parquet), checked and turned into rows that a forest scores."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,15 +9,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from campaign.batch import Batch
 from campaign.checking import given_ids
 from campaign.errors import CampaignError
-from campaign.reading import read_campaigns
-from campaign.schema import ID
+from campaign.packing import unpacked
+from campaign.raw import RawColumns
+from campaign.reading import likely_names, read_campaigns
+from campaign.schema import ID, Schema
+from campaign.text_file import text_batches
 from deployments.web_service.capture import captured_columns
 from deployments.web_service.live_model import LiveModel
 from deployments.web_service.refusals import NotUnderstood, TooLarge, WrongType
@@ -88,7 +91,7 @@ def json_rows(body: bytes) -> list[Any]:
     return rows
 
 
-def read_all_columns(kind: str, body: bytes) -> pa.Table:
+def read_all_columns(kind: str, body: bytes, schema: Schema) -> pa.Table:
     """Every column of the table that was sent, for one that was read before; nested ones have no place in a CSV."""
     if kind == JSON:
         rows = [row if isinstance(row, dict) else {} for row in json_rows(body)]
@@ -99,10 +102,14 @@ def read_all_columns(kind: str, body: bytes) -> pa.Table:
         flat = [field.name for field in pq.read_schema(pa.BufferReader(body)) if not pa.types.is_nested(field.type)]
         _refuse_more_columns(len(flat))
         return pq.read_table(pa.BufferReader(body), columns=flat)
-    names = list(pacsv.open_csv(pa.BufferReader(body)).schema.names)
-    _refuse_more_columns(len(names))
-    text = pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    return pacsv.read_csv(pa.BufferReader(body), pacsv.ReadOptions(), pacsv.ParseOptions(newlines_in_values=True), text)
+
+    def choose(names: list[str]) -> dict[str, str]:
+        _refuse_more_columns(len(names))
+        return {name: name for name in names}
+
+    chunks = unpacked(io.BytesIO(body), "body", MAX_EXPANDED)
+    batches = text_batches(chunks, "body", RawColumns(choose, missing_words=()), schema.text, likely_names(schema))
+    return pa.Table.from_batches([batch.rows for batch in batches])
 
 
 def _from_json(rows: list[Any], live: LiveModel) -> Upload:
@@ -125,7 +132,7 @@ def _from_file(file: Path, live: LiveModel) -> Upload:
     schema, encoder = live.model.schema, live.model.encoder
     rows, matrices, tables = 0, [], []
     errors: dict[int, str] = {}
-    for batch in read_campaigns(str(file), schema, batch_rows=MAX_CAMPAIGNS + 1):
+    for batch in read_campaigns(str(file), schema, batch_rows=MAX_CAMPAIGNS + 1, most_bytes=MAX_EXPANDED):
         _refuse_more_than_allowed(rows + len(batch))
         errors |= {rows + at: "; ".join(reasons) for at, reasons in batch.reasons.items()}
         rows += len(batch)

@@ -1,4 +1,7 @@
 import gzip
+import io
+import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +21,9 @@ from campaign.errors import BadInput, StoreError
 from campaign.identity import SeenIds
 from campaign.reading import count_ignored, read_campaigns, read_outcomes
 from campaign.schema import ID, LABEL
+from campaign.schema_file import parse_schema
 from campaign.store import Store
-from tests.published import CATEGORIES, FEATURES, NAMES, NUMBERS, SCHEMA
+from tests.published import CATEGORIES, FEATURES, NAMES, NUMBERS, PUBLISHED_TOML, SCHEMA
 
 ENCODER = Encoder.fit(FEATURES, {column.name: column.categories for column in FEATURES})
 LARGEST = float(np.finfo(np.float32).max)
@@ -73,6 +77,19 @@ def refusal(uri: str, **options: Any) -> BadInput:
     with pytest.raises(BadInput) as caught:
         read(uri, **options)
     return caught.value
+
+
+def text(frame: pd.DataFrame, **options: Any) -> str:
+    return str(frame.to_csv(index=False, **options))
+
+
+def zipped(frame: pd.DataFrame, *names: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names or ("data/campaigns.csv",):
+            archive.writestr(name, text(frame))
+        archive.writestr("__MACOSX/._campaigns.csv", b"\0\1")
+    return packed.getvalue()
 
 
 # What reads alike
@@ -225,11 +242,112 @@ def test_a_csv_file_of_another_program_reads_alike(campaigns: pd.DataFrame, writ
     np.testing.assert_array_equal(matrix(batches), matrix(read(write(campaigns))))
 
 
+def changed(old: str, new: str, *count: int) -> Any:
+    return lambda frame: text(frame).replace(old, new, *count).encode()
+
+
+def encoded(encoding: str) -> Any:
+    return lambda frame: text(frame).encode(encoding)
+
+
+def separated(delimiter: str, first: str = "") -> Any:
+    return lambda frame: (first + text(frame, sep=delimiter)).encode()
+
+
+WRITTEN = {
+    "UTF-8 with BOM": ("a.csv", encoded("utf-8-sig")),
+    "UTF-16": ("a.csv", encoded("utf-16")),
+    "UTF-16 without BOM": ("a.csv", encoded("utf-16-le")),
+    "cp1252": ("a.csv", encoded("cp1252")),
+    "gzip": ("a.csv.gz", lambda frame: gzip.compress(text(frame).encode())),
+    "gzip in two pieces": (
+        "a.csv.gz",
+        lambda frame: b"".join(gzip.compress(half.encode()) for half in (text(frame)[:500], text(frame)[500:])),
+    ),
+    "gzip called CSV": ("a.csv", lambda frame: gzip.compress(text(frame).encode())),
+    "CSV called gzip": ("a.csv.gz", encoded("utf-8")),
+    "zip": ("a.zip", zipped),
+    "semicolons": ("a.csv", separated(";")),
+    "tabs": ("a.tsv", separated("\t")),
+    "bars": ("a.txt", separated("|")),
+    "a delimiter said by a spreadsheet": ("a.csv", separated(";", "sep=;\r\n")),
+    "comments": ("a.csv", separated(",", "# made, by hand\n#\n")),
+    "an index": ("a.csv", lambda frame: frame.to_csv().encode()),
+    "R's row names": ("a.csv", lambda frame: frame.to_csv().removeprefix(",").encode()),
+    "a delimiter behind each row": ("a.csv", changed("\n", ",\n")),
+    "behind each but the header": (
+        "a.csv",
+        lambda frame: text(frame).replace("\n", ",\n").replace(",\n", "\n", 1).encode(),
+    ),
+    "blank lines": ("a.csv", changed("\n", "\n\n \n,,,,,,,,,,,,,,\n")),
+    "NUL bytes": ("a.csv", changed("CID", "C\0ID")),
+    "texts of a spreadsheet": (
+        "a.csv",
+        lambda frame: re.sub("(CID_[0-9]+)", r'="\1"', text(frame, sep=";")).encode(),
+    ),
+    "zero-width spaces": (
+        "a.csv",
+        lambda frame: text(frame).replace("CID", "\u200bCID").replace("GoalA", "\ufeffGoalA").encode(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), WRITTEN.values(), ids=WRITTEN)
+def test_a_text_reads_alike_however_it_is_written(
+    campaigns: pd.DataFrame, write: Write, name: str, content: Any
+) -> None:
+    campaigns["Country"] = ["Côte d'Or", "Åland"] * 10
+    batches = read(write(content(campaigns), name), SeenIds())
+    assert reasons(batches) == {}
+    assert batches[0].ids.to_pylist() == campaigns[ID].tolist()
+    assert batches[0].categories["Country"].to_pylist() == campaigns["Country"].tolist()
+    np.testing.assert_array_equal(matrix(batches), matrix(read(write(campaigns))))
+
+
+def test_characters_that_are_broken_cost_themselves_alone(campaigns: pd.DataFrame, write: Write) -> None:
+    campaigns["Country"] = ["Côte d'Or", "Åland"] * 10
+    file = write(text(campaigns).encode().replace("Côte".encode(), b"C\xc3te", 1), "a.csv")
+    (batch,) = read(file)
+    assert batch.categories["Country"].to_pylist() == ["C\ufffdte d'Or", *campaigns["Country"][1:]]
+
+
+def test_a_file_that_is_not_in_the_encoding_that_the_schema_says_is_refused_by_line(
+    campaigns: pd.DataFrame, write: Write
+) -> None:
+    said = parse_schema(PUBLISHED_TOML + '\n[text]\nencoding = "utf-8"\n')
+    campaigns.loc[6, "Country"] = "Åland"
+    file = write(text(campaigns).encode("latin-1"), "a.csv")
+    with pytest.raises(BadInput, match=r"a.csv: line 8 is not in utf-8, which \[text\] encoding says"):
+        list(read_campaigns(file, said))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("CID_1,3", "has 2 fields, the header has 14"),
+        ("x" + ",1" * 14, "has 15 fields, the header has 14"),
+        ('"CID_1' + ",1" * 13, "opens a quote that does not close"),
+        (None, "is the header again"),
+    ],
+)
+def test_a_line_that_is_no_row_costs_that_line(
+    campaigns: pd.DataFrame, write: Write, line: str | None, reason: str
+) -> None:
+    header, *lines = text(campaigns).splitlines()
+    file = write("\n".join([header, *lines[:5], line or header, *lines[5:]]).encode(), "a.csv")
+    (batch,) = read(file, SeenIds())
+    assert reasons([batch]) == {6: [reason]}
+    assert batch.ids.filter(pa.array(batch.good)).to_pylist() == campaigns[ID].tolist()
+    np.testing.assert_array_equal(matrix([batch])[batch.good], matrix(read(write(campaigns))))
+    assert batch.rejected().select(["text", "row"]).to_pylist() == [{"text": line or header, "row": 6}]
+
+
 @pytest.mark.parametrize("block", [400, 1_000, 1_500])
 def test_a_csv_file_may_be_longer_than_a_block(
     campaigns: pd.DataFrame, write: Write, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr("campaign.files.CSV_BLOCK_BYTES", block)
+    monkeypatch.setattr("campaign.packing.CHUNK_BYTES", block)
+    monkeypatch.setattr("campaign.text_file.SAMPLE_BYTES", block)
     campaigns.loc[17, "GoalAmount"] = -1
     batches = read(write(campaigns.assign(Story='one,\n"two"\n, three' * 4), "a.csv"), SeenIds())
     assert len(batches) > 1
@@ -579,17 +697,16 @@ def test_a_damaged_parquet_file_is_refused_by_name_or_read_without_a_crash(
     ("name", "content", "cause"),
     [
         ("a.parquet", lambda frame: frame.to_csv(index=False).encode(), "it is not a Parquet file (it begins with 'Ca"),
-        ("a.csv", lambda frame: frame.to_parquet(), "it is not a CSV file in UTF-8 (it begins with 'PAR1"),
-        ("a.csv", lambda frame: gzip.compress(frame.to_csv().encode()), "it is not a CSV file in UTF-8"),
-        ("a.csv", lambda frame: frame.to_csv().encode("utf-16"), "it is not a CSV file in UTF-8"),
-        ("a.csv.gz", lambda frame: frame.to_csv().encode(), "it is damaged or truncated and cannot be read as CSV"),
-        ("a.csv.gz", lambda frame: gzip.compress(frame.to_csv().encode())[:-30], "it is damaged or truncated"),
-        ("a.csv", lambda frame: frame.to_csv(index=False).encode() + b"CID_1,3\n", "it is damaged or truncated"),
-        ("a.csv", lambda frame: frame.to_csv(index=False).encode().replace(b"Film", b"\xff"), "it is damaged or trunc"),
-        ("a.csv", lambda frame: b"\n\n\n", "columns GoalAmount, RaisedAmount, "),
+        ("a.csv", lambda frame: frame.to_parquet(), "it is not a text file"),
+        ("a.csv", lambda frame: bytes(range(256)) * 9, "it is not a text file"),
+        ("a.csv.gz", lambda frame: gzip.compress(frame.to_csv().encode())[:-30], "its gzip ends before it is complete"),
+        ("a.zip", lambda frame: zipped(frame)[:-30], "it cannot be unzipped"),
+        ("a.csv", lambda frame: zipped(frame, "xl/workbook.xml"), "it is an Excel workbook"),
+        ("a.zip", lambda frame: zipped(frame, "a.csv", "b.csv"), "it is a zip of 2 files"),
+        ("a.csv", lambda frame: b"\n\n\n", "it holds no rows"),
     ],
-    ids=["CSV as Parquet", "Parquet as CSV", "gzip as CSV", "UTF-16", "CSV as gzip", "truncated gzip", "ragged row",
-         "not UTF-8", "blank"],
+    ids=["CSV as Parquet", "Parquet as CSV", "bytes of all kinds", "truncated gzip", "truncated zip", "Excel",
+         "two files", "blank"],
 )  # fmt: skip
 def test_a_file_that_is_not_what_its_name_says_is_refused_by_name(
     campaigns: pd.DataFrame, write: Write, name: str, content: Any, cause: str

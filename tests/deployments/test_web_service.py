@@ -229,7 +229,7 @@ def test_a_table_comes_back_as_it_was_with_four_columns_more(web: Web, kind: str
         (b"no parquet", "application/vnd.apache.parquet", "not a table of campaigns"),
         (b'{"rows": []}', "application/json", "is missing or not a list"),
         (b'{"campaigns": 3}', "application/json", "is missing or not a list"),
-        (b"\x00\xff\x00", "text/csv", "not a CSV file in UTF-8"),
+        (b"\x00\xff\x00", "text/csv", "not a text file"),
     ],
 )
 def test_what_is_no_table_of_campaigns_is_refused_whole(web: Web, content: bytes, kind: str, reason: str) -> None:

@@ -81,7 +81,7 @@ def answer(service: Service, kind: str, body: bytes, as_csv: bool) -> bytes:
     scored = _scored(upload, probability, live, service)
     service.capture.add_table(scored)
     if as_csv:
-        return _csv(read_all_columns(kind, body), upload, scored)
+        return _csv(read_all_columns(kind, body, live.model.schema), upload, scored)
     counts = {"successful": successful, "unsuccessful": len(probability) - successful, "rejected": len(upload.errors)}
     return json.dumps({"model_version": live.version, **counts, "predictions": _rows(upload, scored)}).encode()
 

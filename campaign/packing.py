@@ -1,0 +1,70 @@
+"""The bytes of a file that may be packed: gzip, or a zip of one file. What a file is, its first bytes say."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from campaign.errors import BadInput
+
+GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+CHUNK_BYTES = 1 << 22
+
+
+def unpacked(file: Any, source: str, most_bytes: int | None = None) -> Iterator[bytes]:
+    """Chunks of at most 4 MB, also where a few bytes are packed for many more.
+
+    Raises `BadInput` for a zip of several files, and once more than `most_bytes` have come.
+    """
+    start = file.read(4)
+    file.seek(0)
+    if start[:2] == GZIP:
+        chunks = _gunzipped(file, source)
+    elif start == ZIP:
+        chunks = _unzipped(file, source)
+    else:
+        chunks = iter(lambda: file.read(CHUNK_BYTES), b"")
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if most_bytes is not None and total > most_bytes:
+            raise BadInput(f"{source}: it is longer than {most_bytes:,} bytes.", "Send it in several pieces.")
+        yield chunk
+
+
+def _gunzipped(file: Any, source: str) -> Iterator[bytes]:
+    inflater, waiting = zlib.decompressobj(31), b""
+    try:
+        while True:
+            waiting = waiting or file.read(CHUNK_BYTES)
+            if not waiting:
+                break
+            if inflater.eof:  # files packed apart and put one behind the other
+                inflater = zlib.decompressobj(31)
+            yield inflater.decompress(waiting, CHUNK_BYTES)
+            waiting = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+    except zlib.error as error:
+        raise BadInput(f"{source}: its gzip is damaged ({error}).", "Copy or write it again.") from error
+    if not inflater.eof:
+        raise BadInput(f"{source}: its gzip ends before it is complete.", "Copy or write it again.")
+
+
+def _unzipped(file: Any, source: str) -> Iterator[bytes]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
+            if any(info.filename.startswith("xl/") for info in names):
+                raise BadInput(f"{source}: it is an Excel workbook.", "Save its sheet as CSV.")
+            if len(names) != 1:
+                raise BadInput(
+                    f"{source}: it is a zip of {len(names)} files.", "Pack one file, or give the files unpacked."
+                )
+            with archive.open(names[0]) as member:
+                while chunk := member.read(CHUNK_BYTES):
+                    yield chunk
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise BadInput(f"{source}: it cannot be unzipped ({error}).", "Copy or write it again.") from error
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith((".", "_"))

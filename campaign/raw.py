@@ -1,0 +1,29 @@
+"""Rows as a file holds them, before a schema looks at them: which columns are asked for, and what came."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class RawColumns:
+    """`choose` says, of the names in a header, which columns are read, and as what: {their name: the file's}.
+
+    `categories` are texts of which few differ. In text files `missing_words` stand for a missing value, or those of
+    `own_missing_words`, by column.
+    """
+
+    choose: Callable[[list[str]], dict[str, str]]
+    categories: Collection[str] = ()
+    missing_words: Sequence[str] = ("",)
+    own_missing_words: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """Consecutive rows. Those of a text that cannot be read are nulls: `unread` says why, `texts` what stands there."""
+
+    rows: pa.RecordBatch
+    unread: Mapping[int, str] = field(default_factory=dict)
+    texts: Mapping[int, str] | None = None

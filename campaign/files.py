@@ -15,7 +15,7 @@ from campaign.schema_parts import Text
 from campaign.store import REMEDY, filesystem_of
 from campaign.text_file import INVISIBLE, text_batches
 
-TEXT_NAMES = (".csv", ".tsv", ".txt")
+TEXT_NAMES = (".csv", ".tsv")
 PACKED_TEXT_NAMES = (*(f"{name}.gz" for name in TEXT_NAMES), ".zip")
 # What a name may stand between.
 WHITE_SPACE = string.whitespace + "\u00a0" + INVISIBLE
@@ -55,6 +55,32 @@ def metadata_of(uri: str, source: str) -> pq.FileMetaData:
         with filesystem.open_input_file(path) as file:
             _refuse_unless_parquet(file, source)
             return pq.ParquetFile(file).metadata
+
+
+def count_rows(uri: str, source: str, text: Text) -> int:
+    """The rows of a file: of a Parquet file by its own account, of a text by looking."""
+    if not is_text_file(uri):
+        return int(metadata_of(uri, source).num_rows)
+    first = RawColumns(lambda names: {names[0]: names[0]})
+    return sum(len(batch.rows) for batch in raw_batches(uri, source, first, 0, None, text))
+
+
+def names_of(uri: str, source: str, text: Text, likely: Iterable[str]) -> list[str]:
+    """The columns of a file, as its schema or header calls them."""
+    if not is_text_file(uri):
+        return list(metadata_of(uri, source).schema.to_arrow_schema().names)
+    found: list[str] = []
+
+    def choose(names: list[str]) -> dict[str, str]:
+        found.extend(names)
+        return {names[0]: names[0]}
+
+    next(raw_batches(uri, source, RawColumns(choose), 0, None, text, likely), None)
+    return found
+
+
+def is_parquet_file(path: str) -> bool:
+    return path.lower().endswith((".parquet", ".parq", ".pq"))
 
 
 def is_text_file(path: str) -> bool:

@@ -9,16 +9,14 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from campaign.batch import Batch
 from campaign.checking import Checker
 from campaign.errors import BadInput
-from campaign.files import WHITE_SPACE, match_header, raw_batches
+from campaign.files import WHITE_SPACE, match_header, names_of, raw_batches
 from campaign.identity import SeenIds
 from campaign.raw import RawColumns
 from campaign.schema import ID, LABEL, Column, Schema
-from campaign.store import filesystem_of
 from campaign.values import refuse_undecided
 
 BATCH_ROWS = 1 << 16
@@ -75,10 +73,9 @@ def read_outcomes(uri: str, schema: Schema) -> Iterator[Batch]:
 
 
 def count_ignored(uri: str, schema: Schema) -> int:
-    """How many columns of a Parquet file are neither the id nor what a feature is read from."""
-    filesystem, path = filesystem_of(uri)
+    """How many columns of a file are neither the id nor what a feature is read from."""
     known = {name.casefold() for name in (ID, schema.row.id, *schema.sources_of(schema.features))}
-    names = pq.read_schema(path, filesystem=filesystem).names
+    names = names_of(uri, source_of(uri), schema.text, likely_names(schema))
     return sum(name.strip().casefold() not in known for name in names)
 
 

@@ -8,6 +8,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from campaign.errors import BadInput
+from campaign.files import is_parquet_file, is_text_file
 from campaign.settings import Settings
 from campaign.store import Entry, Store
 
@@ -31,7 +32,9 @@ def select_days(
     if day is not None:
         if day not in existing:
             remedy = (
-                "Put Parquet files there" if folder == "incoming" else "Score the day first: `campaign score --day`"
+                "Put Parquet or CSV files there"
+                if folder == "incoming"
+                else "Score the day first: `campaign score --day`"
             )
             raise BadInput(f"There is nothing in {store.at(folder)}/day={day}.", f"{remedy} ({_span(existing)}).")
         return [day], True
@@ -45,9 +48,22 @@ def select_days(
     return [day for day in existing if first <= day <= last], False
 
 
-def parquet_files(store: Store, folder: str, day: date | str) -> list[Entry]:
-    """The Parquet files that a folder holds of a day."""
-    return [entry for entry in store.entries(f"{folder}/day={day}") if entry.path.endswith(".parquet")]
+def readable_files(store: Store, folder: str, day: date | str) -> list[Entry]:
+    """The Parquet and text files that a folder holds of a day."""
+    return [entry for entry in store.entries(f"{folder}/day={day}") if _is_readable(entry)]
+
+
+def unread_files(store: Store, folder: str, day: date | str) -> list[str]:
+    """The names of what else lies there: hidden, unfinished, or of a kind that nobody reads."""
+    prefix = f"{folder}/day={day}/"
+    entries = store.entries(f"{folder}/day={day}", hidden=True)
+    return [entry.path.removeprefix(prefix) for entry in entries if not _is_readable(entry)]
+
+
+def _is_readable(entry: Entry) -> bool:
+    names = entry.path.split("/day=")[-1].split("/")[1:]
+    hidden = any(name.startswith((".", "_")) for name in names)
+    return not hidden and (is_parquet_file(entry.path) or is_text_file(entry.path))
 
 
 def results_of(states: Iterable[State[Result]]) -> list[Result]:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-import pyarrow.parquet as pq
-
+from campaign.files import count_rows
 from campaign.model import ScoringModel
-from campaign.store import Store, filesystem_of
-from tasks.days import parquet_files
+from campaign.reading import source_of
+from campaign.schema_parts import Text
+from campaign.store import Store
+from tasks.days import readable_files
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ def find_labelled_days(store: Store) -> tuple[LabelledDay, ...]:
     days = []
     for day in store.days("outcomes"):
         campaigns, outcomes = (
-            tuple(store.at(entry.path) for entry in parquet_files(store, folder, day))
+            tuple(store.at(entry.path) for entry in readable_files(store, folder, day))
             for folder in ("incoming", "outcomes")
         )
         if campaigns and outcomes:
@@ -32,12 +33,8 @@ def find_labelled_days(store: Store) -> tuple[LabelledDay, ...]:
 
 
 def count_outcome_rows(day: LabelledDay) -> int:
-    """How many outcomes have come for a day, from the files' own metadata: what is twice or empty counts too."""
-    total = 0
-    for uri in day.outcomes:
-        filesystem, path = filesystem_of(uri)
-        total += pq.read_metadata(path, filesystem=filesystem).num_rows
-    return total
+    """How many outcomes have come for a day: what is twice or empty counts too."""
+    return sum(count_rows(uri, source_of(uri), Text()) for uri in day.outcomes)
 
 
 def unseen_labels(model: ScoringModel, outcome_rows: dict[str, int]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from campaign.identity import SeenIds
+from campaign.records import split_records
 from campaign.schema_file import published
 from campaign.synthetic import campaigns
 from campaign.warm_up import smallest_model
@@ -16,3 +17,4 @@ live = LiveModel(model, 0)
 live.score(campaign)
 explain(live, campaign)
 SeenIds().repeats(rows.column("CampaignID").combine_chunks())
+list(split_records([b"a,b\n1,2\n"], ",", 2))

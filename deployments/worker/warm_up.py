@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from campaign.identity import SeenIds
+from campaign.records import split_records
 from campaign.warm_up import smallest_forest
 
 forest = smallest_forest()
@@ -12,3 +13,4 @@ forest.predict(X)
 forest.leaves(X)
 forest.predict_prefixes(X, [1])
 SeenIds().repeats(pa.array(["a", "b"]))
+list(split_records([b"a,b\n1,2\n"], ",", 2))

@@ -17,7 +17,7 @@ from campaign.schema import ID
 from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store, filesystem_of
-from tasks.days import parquet_files, select_days
+from tasks.days import readable_files, select_days
 from tasks.model_versions import files_of, find_version, load_version
 from tasks.monitoring.drift import measure_drift
 from tasks.monitoring.metric_rows import MetricRow, changed_days, day_drifted_row, write_metrics
@@ -34,7 +34,7 @@ CAPTURED = "captured"  # the folder, and the source of these rows in the metrics
 
 def fingerprint(store: Store, day: date) -> str:
     """A digest of the day's files and outcomes: another one means that the day has to be looked at again."""
-    entries = [*store.entries(f"{CAPTURED}/day={day}"), *parquet_files(store, "outcomes", day)]
+    entries = [*store.entries(f"{CAPTURED}/day={day}"), *readable_files(store, "outcomes", day)]
     return hashlib.sha256(describe_files(entries).encode()).hexdigest()
 
 

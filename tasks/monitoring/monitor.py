@@ -15,7 +15,7 @@ from campaign.model import REFERENCE
 from campaign.schema import ID, Schema
 from campaign.settings import Settings
 from campaign.store import Entry, Store
-from tasks.days import parquet_files, select_days
+from tasks.days import readable_files, select_days
 from tasks.manifest import Manifest, manifest_path, read_manifest
 from tasks.model_versions import files_of, find_version, load_version
 from tasks.monitoring.drift import Drift, measure_drift
@@ -58,13 +58,13 @@ def describe_files(entries: Iterable[Entry]) -> str:
 
 def fingerprint(store: Store, day: date) -> str:
     """A digest of the day's manifest and outcomes: another one means that the day has to be looked at again."""
-    outcomes = describe_files(parquet_files(store, "outcomes", day))
+    outcomes = describe_files(readable_files(store, "outcomes", day))
     return hashlib.sha256(store.read(manifest_path(day)) + outcomes.encode()).hexdigest()
 
 
 def read_outcomes(store: Store, day: date | str, schema: Schema) -> Outcomes | None:
     """The outcomes that have come for a day, None if no file has."""
-    files = parquet_files(store, "outcomes", day)
+    files = readable_files(store, "outcomes", day)
     return Outcomes.read(tuple(store.at(entry.path) for entry in files), schema) if files else None
 
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from campaign.batch import Batch
-from campaign.files import metadata_of
+from campaign.files import is_parquet_file, is_text_file, metadata_of
 from campaign.identity import SeenIds
 from campaign.model import ScoringModel
 from campaign.reading import count_ignored, read_campaigns, source_of
@@ -29,7 +29,7 @@ PIECES_A_TASK = 4  # some seconds of work: little is lost with a task, and Prefe
 
 @dataclass(frozen=True)
 class Span:
-    """Consecutive row groups of one input, named by its place among the day's.
+    """Consecutive row groups of one input, named by its place among the day's; none of a text, which is read whole.
 
     `first_row` is where in the file they begin; `repeated` are the rows, counted from there, whose id came before, and
     `numbered` those without an id that equal an earlier row of the file, with the id that they get.
@@ -69,7 +69,7 @@ def plan_day(store: Store, day: date, entries: list[Entry], model: ScoringModel)
     same names, and two writers of different ones never touch each other's. Ids take 8 bytes a row while this runs.
     """
     schema = model.schema
-    seen = SeenIds(sum(rows_of(store, entry) for entry in entries))
+    seen = SeenIds(sum(rows_of(store, entry) for entry in entries if is_parquet_file(entry.path)))
     inputs, spans, ignored = [], [], 0
     for place, entry in enumerate(entries):
         uri = store.at(entry.path)
@@ -117,10 +117,13 @@ def sha256_of(local: str) -> str:
 
 
 def spans_of(local: str, place: int, uri: str, schema: Schema, seen: SeenIds) -> list[Span]:
-    """A span for each row group of a file."""
+    """A span for each row group of a file, or one for a text."""
+    if is_text_file(local):
+        repeated, numbered, rows = compare_ids(local, schema, None, seen)
+        return [Span(place, uri, (), 0, rows, repeated.astype(np.uint32), tuple(numbered))] if rows else []
     metadata = metadata_of(local, source_of(local))
     groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
-    repeated, numbered = compare_ids(local, schema, () if every_row_has_an_id(metadata, schema) else None, seen)
+    repeated, numbered, _ = compare_ids(local, schema, () if every_row_has_an_id(metadata, schema) else None, seen)
     starts = np.cumsum([0, *groups])
     bounds = np.searchsorted(repeated, starts)
     made_bounds = np.searchsorted([row for row, _ in numbered], starts)
@@ -152,13 +155,16 @@ def every_row_has_an_id(metadata: pq.FileMetaData, schema: Schema) -> bool:
 
 def compare_ids(
     local: str, schema: Schema, columns: Sequence[Column] | None, seen: SeenIds
-) -> tuple[NDArray[np.int64], list[tuple[int, str]]]:
-    """The rows of a file whose id came before, in it or in one that `seen` has seen; and the numbered rows."""
-    repeated, numbered = [np.empty(0, np.int64)], []
+) -> tuple[NDArray[np.int64], list[tuple[int, str]], int]:
+    """The rows of a file whose id came before, in it or in one that `seen` has seen; numbered ones; how many."""
+    repeated, numbered, rows = [np.empty(0, np.int64)], [], 0
     for batch in read_ahead(read_campaigns(local, schema, columns)):
-        repeated.append(batch.first_row + np.flatnonzero(seen.repeats(batch.ids)))
+        came_before = seen.repeats(batch.ids)
+        came_before[list(batch.texts or ())] = False  # no row could be read there
+        repeated.append(batch.first_row + np.flatnonzero(came_before))
+        rows += len(batch)
         numbered += [(batch.first_row + row, made) for row, made in sorted(batch.numbered.items())]
-    return np.concatenate(repeated), numbered
+    return np.concatenate(repeated), numbered, rows
 
 
 def read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -171,13 +177,13 @@ def read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
 
 
 def cut_into_pieces(spans: list[Span]) -> list[list[Span]]:
-    """Spans in order, gathered into pieces of about PIECE_ROWS rows, or of one row group that has more."""
+    """Spans in order, gathered into pieces of about PIECE_ROWS rows, of one row group that has more, or of a text."""
     pieces: list[list[Span]] = []
     room = 0
     for span in spans:
-        if room < span.rows / 2:
+        if not span.groups or room < span.rows / 2:
             pieces.append([])
-            room = PIECE_ROWS
+            room = PIECE_ROWS if span.groups else 0
         pieces[-1].append(span)
         room -= span.rows
     return pieces

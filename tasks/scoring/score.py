@@ -12,7 +12,7 @@ from campaign.model import ScoringModel
 from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Entry, Store
-from tasks.days import parquet_files, select_days
+from tasks.days import readable_files, select_days, unread_files
 from tasks.manifest import Manifest, Rows, manifest_path, read_manifest
 from tasks.metrics_database import database, scored
 from tasks.model_versions import Version, load_version, require_champion
@@ -35,8 +35,8 @@ class ScoredDay:
 
 
 def input_files(store: Store, day: date) -> list[Entry]:
-    """The Parquet files of a day."""
-    return parquet_files(store, "incoming", day)
+    """The files of a day that hold campaigns."""
+    return readable_files(store, "incoming", day)
 
 
 def is_current(manifest: Manifest | None, entries: list[Entry], store: Store) -> bool:
@@ -129,7 +129,11 @@ def score_day(day: date, champion: Version, most_tasks: int = MAX_TASK_RUNS) -> 
     store, logger = Store(Settings().store), get_run_logger()
     entries = input_files(store, day)
     if not entries:
-        raise BadInput(f"{store.at(f'incoming/day={day}')} holds no Parquet file.", "Put the day's campaigns there.")
+        raise BadInput(
+            f"{store.at(f'incoming/day={day}')} holds no Parquet or CSV file.", "Put the day's campaigns there."
+        )
+    if others := unread_files(store, "incoming", day):
+        logger.warning("%s: not read: %s", day, ", ".join(others))
 
     def score_in_task_runs(pieces: list[Piece]) -> list[ScoredPiece]:
         shares = split_among_tasks(pieces, most_tasks)

@@ -53,7 +53,7 @@ def batches_of(piece: Piece, model: ScoringModel, read: Counter[int]) -> Iterato
 
 
 def _batches_of_span(span: Span, model: ScoringModel) -> Iterator[Batch]:
-    for batch in read_campaigns(span.uri, model.schema, groups=span.groups, first_row=span.first_row):
+    for batch in read_campaigns(span.uri, model.schema, groups=span.groups or None, first_row=span.first_row):
         start = batch.first_row - span.first_row
         batch.rename({row - start: made for row, made in span.numbered if start <= row < start + len(batch)})
         first, last = np.searchsorted(span.repeated, [start, start + len(batch)])

@@ -269,7 +269,7 @@ WRITTEN = {
     "zip": ("a.zip", zipped),
     "semicolons": ("a.csv", separated(";")),
     "tabs": ("a.tsv", separated("\t")),
-    "bars": ("a.txt", separated("|")),
+    "bars": ("a.csv", separated("|")),
     "a delimiter said by a spreadsheet": ("a.csv", separated(";", "sep=;\r\n")),
     "comments": ("a.csv", separated(",", "# made, by hand\n#\n")),
     "an index": ("a.csv", lambda frame: frame.to_csv().encode()),

@@ -6,7 +6,7 @@ from prefect.states import Completed, Failed
 
 from campaign.errors import BadInput
 from campaign.store import Store
-from tasks.days import results_of, scheduled_day, select_days
+from tasks.days import readable_files, results_of, scheduled_day, select_days, unread_files
 
 DAYS = [date(2026, 10, 17), date(2026, 10, 18), date(2026, 11, 21), date(2026, 11, 22), date(2026, 11, 23)]
 
@@ -85,3 +85,18 @@ def test_one_bad_day_is_told_after_all_have_had_their_turn():
 
 def test_results_come_in_the_order_of_the_days():
     assert results_of(Completed(data=name) for name in "ab") == ["a", "b"]
+
+
+def test_what_a_day_holds_is_told_from_what_is_hidden_unfinished_or_of_another_kind(own_home):
+    store = Store((own_home / "store").as_uri())
+    read = ["A.PARQUET", "b.csv.gz", "c.TSV", "d.parq", "part/0.parquet", "z.zip"]
+    others = [
+        "._b.csv", ".b.csv", "_SUCCESS", "_delta_log/0.parquet", "_temporary/0.parquet", "a.parquet.crc",
+        ".ipynb_checkpoints/b.csv", "b.csv.tmp", "c.csv.crdownload", "notes.docx", "readme.txt",
+    ]  # fmt: skip
+    for name in [*read, *others]:
+        (own_home / "store/incoming/day=2026-11-22" / name).parent.mkdir(parents=True, exist_ok=True)
+        (own_home / "store/incoming/day=2026-11-22" / name).write_bytes(b"")
+    found = readable_files(store, "incoming", "2026-11-22")
+    assert [entry.path.removeprefix("incoming/day=2026-11-22/") for entry in found] == read
+    assert sorted(unread_files(store, "incoming", "2026-11-22")) == sorted(others)

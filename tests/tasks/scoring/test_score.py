@@ -39,7 +39,7 @@ def manifest(store) -> Manifest:
     return made
 
 
-def test_only_parquet_files_are_campaigns(store, manifest):
+def test_what_is_neither_parquet_nor_csv_is_no_campaigns(store, manifest):
     store.publish(f"incoming/day={DAY}/readme.txt", b"hello")
     assert [entry.path for entry in input_files(store, DAY)] == [f"incoming/day={DAY}/a.parquet"]
 

@@ -1,3 +1,4 @@
+import gzip
 from collections import Counter
 from datetime import date
 
@@ -78,3 +79,28 @@ def test_the_manifest_counts_all_pieces_together(store, model, monkeypatch):
 
 def test_counts_of_the_same_names_are_added_up_and_zeros_kept():
     assert add_counts([Counter(a=1, b=0), Counter(a=2, c=3)]) == {"a": 3, "b": 0, "c": 3}
+
+
+def test_a_day_of_parquet_and_text_loses_no_row(store, model):
+    frame = pd.DataFrame({column.name: np.zeros(20) for column in model.schema.features}).assign(age=range(100, 120))
+    header, *lines = frame.to_csv(index=False, sep=";").splitlines()
+    odd = [*lines[:4], "1;2", "", '"lone' + ";0" * 11, *lines[4:], lines[0].replace("100", "-2")]
+    with store.writing(f"incoming/day={DAY}/a.csv.gz") as sink:
+        sink.write(gzip.compress("\r\n".join([header, *odd]).encode("utf-16")))
+    with store.writing(f"incoming/day={DAY}/c.TSV") as sink:
+        sink.write(frame.assign(age=77).to_csv(index=False, sep="\t").encode())
+    manifest = score_inputs(store, DAY, input_files(store, DAY), model, lambda pieces: score_all(store, pieces, model))
+    assert {part.uri.rpartition("/")[2]: part.rows for part in manifest.inputs} == {
+        "a.csv.gz": 23, "a.parquet": 40, "b.parquet": 2, "c.TSV": 20,
+    }  # fmt: skip
+    assert (manifest.rows.read, manifest.rows.scored, manifest.rows.quarantined) == (85, 81, 4)
+    rejected = pd.concat([pd.read_parquet(part.uri) for part in manifest.quarantine])
+    assert rejected.set_index("row")["reasons"].to_dict() == {
+        5: "has 2 fields, the header has 12",
+        6: "opens a quote that does not close",
+        23: "age is negative",
+        40: "age is negative",
+    }
+    assert rejected.set_index("row")["text"].dropna().to_dict() == {5: "1;2", 6: '"lone' + ";0" * 11}
+    scored = pd.concat([pd.read_parquet(part.uri) for part in manifest.parts])
+    assert scored["CampaignID"].is_unique

@@ -169,9 +169,9 @@ def test_without_bad_rows_nothing_is_said_of_them_and_an_earlier_quarantine_goes
         ("day.parquet", lambda data: data[: len(data) // 2], "day.parquet: it is damaged or truncated"),
         ("day.parquet", lambda data: b"", "day.parquet: the file is empty"),
         ("day.csv", lambda data: data.replace(b"GoalAmount", b"Goal"), "day.csv: column GoalAmount is missing"),
-        ("day.csv", lambda data: data + b"1,2\n", "day.csv: it is damaged or truncated"),
+        ("day.csv", lambda data: b"\0\1\2" * len(data), "day.csv: it is not a text file"),
     ],
-    ids=["half a Parquet", "empty", "a column is missing", "a short line at the end"],
+    ids=["half a Parquet", "empty", "a column is missing", "no text"],
 )
 def test_a_damaged_file_leaves_earlier_predictions_alone(work: Path, name: str, damage: Any, expected: str) -> None:
     (work / "day-predictions.parquet").write_text("earlier")
@@ -179,6 +179,16 @@ def test_a_damaged_file_leaves_earlier_predictions_alone(work: Path, name: str, 
     assert expected in refusal(in_process(work, name))
     assert sorted(path.name for path in work.iterdir()) == ["day-predictions.parquet", "day.csv", "day.parquet"]
     assert (work / "day-predictions.parquet").read_text() == "earlier"
+
+
+def test_a_line_that_is_no_row_is_quarantined_and_the_others_are_scored(work: Path) -> None:
+    usual = sum(totals(in_process(work, "day.csv")))
+    (work / "day.csv").write_bytes((work / "day.csv").read_bytes() + b"1,2\n")
+    ended = in_process(work, "day.csv")
+    assert sum(totals(ended)) == usual
+    rejected = pq.read_table(work / "day-predictions-quarantine.parquet").to_pylist()
+    assert rejected[-1]["reasons"].startswith("has 2 fields, the header has ")
+    assert rejected[-1]["text"] == "1,2"
 
 
 def test_a_file_that_is_not_there_is_named(work: Path) -> None:

@@ -11,7 +11,7 @@ from prefect import get_run_logger, task
 
 from campaign.download import download, is_web
 from campaign.errors import BadInput, CampaignError
-from campaign.files import is_text_file
+from campaign.files import is_parquet_file, is_text_file
 from campaign.settings import Settings
 from campaign.store import Store, filesystem_of
 from campaign.synthetic import MADE_UP
@@ -52,7 +52,7 @@ def _from_kaggle(handle: str) -> str:
         raise BadInput(
             f"kaggle://{handle}: cannot be downloaded ({error}).", "Check owner and name, or download it by hand."
         ) from error
-    files = sorted(path for path in folder.rglob("*") if path.suffix == ".parquet" or is_text_file(path.name))
+    files = sorted(path for path in folder.rglob("*") if is_parquet_file(path.name) or is_text_file(path.name))
     if len(files) != 1:
         names = ", ".join(path.name for path in files) or "none"
         raise BadInput(

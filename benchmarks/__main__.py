@@ -1,7 +1,7 @@
 """Every benchmark of docs/performance.md, one after the other, and the page itself: `make bench`, some 15 minutes.
 
-One alone: `make bench-scoring`, -search, -monitoring, -training, -startup, -overhead. The web service has its own:
-`make bench-serving`.
+One alone: `make bench-scoring`, -reading, -search, -monitoring, -training, -startup, -overhead. The web service has its
+own: `make bench-serving`.
 """
 
 import subprocess
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks import measure, report
 
-NAMES = ("startup", "scoring", "search", "monitoring", "training", "overhead")
+NAMES = ("startup", "scoring", "reading", "search", "monitoring", "training", "overhead")
 
 
 def main() -> None:

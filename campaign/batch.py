@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+MAX_CHARACTERS = 20_000  # that are kept of a bad row's text
+
 
 @dataclass
 class Batch:
@@ -17,6 +19,7 @@ class Batch:
 
     By their place in the batch, `reasons` names bad rows and what is wrong with them, `numbered` the ids of rows
     without one that equal an earlier row of their file, `texts` what stands in a text file where no row could be read.
+    `written` is how that file is written, as far as it has been read.
     """
 
     source: str
@@ -29,6 +32,7 @@ class Batch:
     reasons: dict[int, list[str]] = field(default_factory=dict)
     numbered: dict[int, str] = field(default_factory=dict)
     texts: Mapping[int, str] | None = None
+    written: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,10 +62,16 @@ class Batch:
         return Counter(counts | {name: values.null_count for name, values in self.categories.items()})
 
     def rejected(self) -> pa.Table:
-        """The bad rows as they came, as text, with where they stood (`row` counts from 1) and why they are out."""
+        """The bad rows as they came, as text, with where they stood (`row` counts from 1) and why they are out.
+
+        Of a text that is too long its beginning stays.
+        """
         at = sorted(self.reasons)
         rows = self.raw.take(pa.array(at, pa.int64()))
-        columns = {name: rows.column(name).cast(pa.string()) for name in self.raw.schema.names}
+        columns = {
+            name: pc.utf8_slice_codeunits(rows.column(name).cast(pa.string()), 0, MAX_CHARACTERS)
+            for name in self.raw.schema.names
+        }
         if self.texts is not None:
             columns["text"] = pa.array([self.texts.get(row) for row in at], pa.string())
         columns["source"] = pa.array([self.source] * len(at), pa.string())

@@ -1,6 +1,6 @@
 """Rows of a file as a schema sees them: numbers, categories and derived columns, ids, outcomes, and what is wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +10,22 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from campaign.batch import Batch
-from campaign.derivation import Kind, times_of
+from campaign.derivation import Kind
 from campaign.errors import BadInput
-from campaign.identity import SeenIds, id_of_values
+from campaign.identity import SeenIds, id_of_values, is_no_id
+from campaign.labels import OutcomeReader, reached
+from campaign.numbers import NumberReader
+from campaign.raw import RawBatch
 from campaign.schema import ID, LABEL, MAX_NUMBER, Column, Schema
-from campaign.values import categories_of, is_given, numbers_of, outcomes_of, trimmed, without
+from campaign.schema_parts import AtLeast
+from campaign.times import TimeReader
+from campaign.values import categories_of, is_given, numbers_of, trimmed, without
 
 REPEATED = f"{ID} was there before"
-NOTHING: Mapping[int, str] = {}
+MAX_CHARACTERS = 200  # of an id and of a category
+MAX_TEXT_CHARACTERS = 20_000  # of what a derived column is computed from
+# Who wrote a date of 1970 had none: it is where computers begin to count.
+FIRST_YEAR = 1971
 
 
 @dataclass
@@ -59,21 +67,20 @@ class Checker:
     label: bool = False
     seen: SeenIds | None = None
     equal_rows: RowCounts = field(default_factory=RowCounts)
+    _numbers: dict[str, NumberReader] = field(default_factory=dict)
+    _times: dict[str, TimeReader] = field(default_factory=dict)
+    _outcome: OutcomeReader | None = None
 
-    def check(
-        self,
-        raw: pa.RecordBatch,
-        first_row: int,
-        unread: Mapping[int, str] = NOTHING,
-        unread_texts: Mapping[int, str] | None = None,
-    ) -> Batch:
-        """`unread` rows are bad for the reason given, whatever else is missing; `unread_texts` is what stands there.
+    def check(self, file_rows: RawBatch, first_row: int) -> Batch:
+        """Rows that could not be read are bad for that reason, whatever else is missing.
 
         Raises `BadInput` for a column of a type that cannot be what the schema says.
         """
+        raw = file_rows.rows
         numbers: dict[str, NDArray[np.float64]] = {}
         categories: dict[str, pa.DictionaryArray] = {}
-        batch = Batch(self.source, first_row, raw, raw, numbers, categories, None, texts=unread_texts)
+        batch = Batch(self.source, first_row, raw, raw, numbers, categories, None)
+        batch.texts, batch.written = file_rows.texts, file_rows.written
 
         def reject(rows: NDArray[np.bool_], reason: str) -> None:
             batch.reject(np.flatnonzero(rows), reason)
@@ -84,22 +91,30 @@ class Checker:
                 if texts.null_count and not column.nullable:
                     reject(np.asarray(texts.is_null()), f"{column.name} is missing")
             else:
-                values = numbers[column.name] = self._numbers(raw, column, numbers)
+                values = numbers[column.name] = self._numbers_of(raw, column, numbers)
                 # One comparison finds every bad value; which fault it has is looked up for those few alone.
                 possible = column.is_possible(values)
                 if not possible.all():
                     self._reject_numbers(raw, column, values, ~possible, reject)
+        self._check_times(raw, reject)
         if self.label:
             batch.label = self._labels(raw)
             if self.schema.outcome.is_yes_or_no:
                 name = self.schema.outcome.column
                 reject(np.isnan(batch.label), f"{name} is missing or neither 0 nor 1")
         batch.ids = given_ids(raw, self.schema, self.source)
+        self._check_lengths(raw, categories, batch.ids, reject)
         self._make_ids(batch)
         if self.seen is not None:
             reject(self.seen.repeats(batch.ids), REPEATED)
-        batch.reasons |= {row: [reason] for row, reason in unread.items()}
+        batch.reasons |= {row: [reason] for row, reason in file_rows.unread.items()}
         return batch
+
+    def refuse_doubtful(self) -> None:
+        """After the last batch. Raises `BadInput` for a column that can be read in two ways, or in none."""
+        for reader in (*self._numbers.values(), *self._times.values(), self._outcome):
+            if reader is not None:
+                reader.refuse_doubtful()
 
     def _given(self, raw: pa.RecordBatch, column: Column) -> pa.Array:
         return without(self._column(raw, column.in_file), column.missing_values or ())
@@ -109,29 +124,66 @@ class Checker:
         folded = name.casefold()
         return raw.column(next(at for at, found in enumerate(raw.schema.names) if found.casefold() == folded))
 
-    def _numbers(self, raw: pa.RecordBatch, column: Column, above: dict[str, Any]) -> NDArray[np.float64]:
+    def _numbers_of(self, raw: pa.RecordBatch, column: Column, above: dict[str, Any]) -> NDArray[np.float64]:
         if column.derive is None:
-            return numbers_of(self._given(raw, column), column.in_file, self.source)
+            return self._as_numbers(self._given(raw, column), column.in_file)
 
         def value_of(name: str, kind: Kind) -> Any:
             other = self.schema.above(column, name)
-            if other is not None:
-                if kind != "number":
-                    return self._as(kind, self._given(raw, other), other.in_file)
-                return above[other.name] if other.name in above else self._numbers(raw, other, above)
-            return self._as(kind, self._column(raw, name), name)
+            if other is not None and kind == "number":
+                return above[other.name] if other.name in above else self._numbers_of(raw, other, above)
+            found = self._column(raw, name) if other is None else self._given(raw, other)
+            in_file = name if other is None else other.in_file
+            if kind == "time":
+                return self._as_times(found, in_file)
+            return trimmed(found) if kind == "text" else self._as_numbers(found, in_file)
 
         return column.derive.compute(value_of, column.minimum)
 
-    def _as(self, kind: Kind, values: pa.Array, name: str) -> Any:
-        if kind == "number":
-            return numbers_of(values, name, self.source)
-        if kind == "text":
-            return trimmed(values)
-        try:
-            return times_of(values, self.schema.text.timezone, f"{self.source}: column {name}")
-        except TypeError as error:
-            raise BadInput(f"{error}.", "Write it as 2026-11-22 or 2026-11-22 17:05:00.") from error
+    def _as_numbers(self, values: pa.Array, name: str) -> NDArray[np.float64]:
+        reader = self._numbers.setdefault(name, NumberReader(name, self.source, self.schema.text))
+        return numbers_of(values, reader)
+
+    def _as_times(self, values: pa.Array, name: str) -> pa.Array:
+        return self._times.setdefault(name, TimeReader(name, self.source, self.schema.text)).read(values)
+
+    def _check_times(self, raw: pa.RecordBatch, reject: Any) -> None:
+        """Launch and end of a row, where the schema names them and the file has them."""
+        existing = {name.casefold() for name in raw.schema.names}
+        times = {
+            name: self._as_times(self._column(raw, name), name)
+            for name in (self.schema.row.launch, self.schema.row.end)
+            if name.casefold() in existing
+        }
+        for name, moments in times.items():
+            given = is_given(self._column(raw, name))
+            reject(given & np.asarray(moments.is_null()), f"{name} is no time")
+            reject(_where(pc.less(pc.year(moments), FIRST_YEAR)), f"{name} is before {FIRST_YEAR}")
+        if len(times) == 2:
+            launch, end = times.values()
+            reject(_where(pc.less(end, launch)), f"{self.schema.row.end} is before {self.schema.row.launch}")
+
+    def _check_lengths(
+        self, raw: pa.RecordBatch, categories: dict[str, pa.DictionaryArray], ids: pa.Array, reject: Any
+    ) -> None:
+        reject(_longer(ids, MAX_CHARACTERS), f"{ID} is longer than {MAX_CHARACTERS} characters")
+        for name, values in categories.items():
+            long = pa.array(_longer(values.dictionary, MAX_CHARACTERS))
+            if pc.any(long).as_py():
+                reject(_where(long.take(values.indices)), f"{name} is longer than {MAX_CHARACTERS} characters")
+        for name in self._texts():
+            reject(_longer(self._column(raw, name), MAX_TEXT_CHARACTERS),
+                   f"{name} is longer than {MAX_TEXT_CHARACTERS:,} characters")  # fmt: skip
+
+    def _texts(self) -> set[str]:
+        """The sources that derived columns read as texts."""
+        names = set()
+        for column in self.columns:
+            for argument, kind in column.derive.takes if column.derive else ():
+                above = self.schema.above(column, argument)
+                if kind == "text":
+                    names.add(above.in_file if above else argument)
+        return names
 
     def _reject_numbers(
         self, raw: pa.RecordBatch, column: Column, parsed: NDArray[np.float64], wrong: NDArray[np.bool_], reject: Any
@@ -146,20 +198,27 @@ class Checker:
 
     def _labels(self, raw: pa.RecordBatch) -> NDArray[np.float64]:
         outcome = self.schema.outcome
-        names = outcome.sources if all(name in raw.schema.names for name in outcome.sources) else (LABEL,)
-        return outcomes_of({name: raw.column(name) for name in names}, outcome, self.source)
+        there = all(name in raw.schema.names for name in outcome.sources)
+        if there and isinstance(outcome.success, AtLeast):
+            amounts, goals = (self._as_numbers(raw.column(name), name) for name in outcome.sources)
+            return reached(amounts, goals)
+        name = outcome.column if there else LABEL
+        if self._outcome is None:
+            self._outcome = OutcomeReader(name, self.source, outcome)
+        return self._outcome.read(raw.column(name))
 
     def _make_ids(self, batch: Batch) -> None:
         """Give rows without an id a digest of their values, the same for CSV and Parquet, and equal ones a count."""
-        absent = pc.fill_null(pc.equal(batch.ids, ""), True)
-        if not pc.any(absent).as_py():
+        absent = is_no_id(batch.ids, self.schema.text.missing_values)
+        if not absent.any():
             return
+        batch.ids = pc.if_else(absent, None, batch.ids)
         values = self._identity(batch.raw, batch.numbers, batch.categories)
         if not values:
             return
-        rows = zip(*(column.filter(absent).to_pylist() for column in values), strict=True)
+        rows = zip(*(column.filter(pa.array(absent)).to_pylist() for column in values), strict=True)
         made = [id_of_values(row) for row in rows]
-        batch.ids = pc.replace_with_mask(batch.ids, absent, pa.array(made, pa.string()))
+        batch.ids = pc.replace_with_mask(batch.ids, pa.array(absent), pa.array(made, pa.string()))
         places = np.flatnonzero(absent)
         if not self.schema.row.id:  # where ids are usual, a row without one that came before is a repeat
             batch.rename({int(places[row]): name for row, name in self.equal_rows.numbered(made).items()})
@@ -182,5 +241,18 @@ class Checker:
                 )
             else:
                 values = numbers.get(column.name)
-                found[0].append(pa.array(self._numbers(raw, column, {}) if values is None else values))
+                found[0].append(pa.array(self._numbers_of(raw, column, {}) if values is None else values))
         return [*found[0], *found[1], *found[2]]
+
+
+def _longer(texts: pa.Array, most: int) -> NDArray[np.bool_]:
+    if pa.types.is_dictionary(texts.type):
+        texts = texts.cast(texts.type.value_type)
+    texts = texts.cast(pa.string())
+    if (pc.max(pc.binary_length(texts)).as_py() or 0) <= most:  # bytes, of which a character has one or more
+        return np.zeros(len(texts), bool)
+    return _where(pc.greater(pc.utf8_length(texts), most))
+
+
+def _where(claims: pa.Array) -> NDArray[np.bool_]:
+    return np.asarray(pc.fill_null(claims, False))

@@ -44,48 +44,61 @@ def is_binary(start: bytes) -> bool:
     return controls > 0.01 * len(body) or body.count(0) > 0.2 * len(body)
 
 
-def to_utf8(chunks: Iterable[bytes], said: str, source: str) -> Iterator[bytes]:
-    """The same text as UTF-8, without byte order mark and NULs.
+class Utf8:
+    """The same text as UTF-8, chunk by chunk, without byte order mark and NULs. `encoding` is what it was in.
 
     Where the schema does not say which encoding it has, text is Western (cp1252) if most of its first characters beyond
     ASCII are no UTF-8; in UTF-8, characters that are broken (cut, mostly) are replaced. Raises `BadInput` for what is
     no text, or not in the encoding that the schema says.
     """
-    pieces = iter(chunks)
-    first = next(pieces, b"")
-    if first.startswith(b"PAR1") or is_binary(first[:SAMPLE_BYTES]):
-        raise BadInput(
-            f"{source}: it is not a text file, whatever its name says.",
-            "Give it the name of what it is: Parquet files end in .parquet, packed texts in .csv.gz or .zip.",
-        )
-    encoding, mark = find_encoding(first[:SAMPLE_BYTES], said)
-    decoder = codecs.getincrementaldecoder(encoding)("strict" if said else "replace")
-    decided, line = encoding != "utf-8" or bool(said), 1
-    for piece in chain([first[mark:]], filter(None, pieces), [b""]):
-        if encoding == "utf-8" and piece.isascii() and not decoder.getstate()[0]:
-            text = piece
-        else:
-            if not decided:
-                decided = True
-                if is_western(piece):
-                    encoding, decoder = WESTERN, codecs.getincrementaldecoder(WESTERN)("replace")
-            try:
-                text = decoder.decode(piece, not piece).encode()
-            except UnicodeDecodeError as error:
-                place = line + error.object[: error.start].count(b"\n")
-                raise BadInput(
-                    f"{source}: line {place} is not in {said}, which [text] encoding says.",
-                    "Change that line of campaign.toml, or leave it out, and the encoding is found by looking.",
-                ) from error
-        line += text.count(b"\n") if said else 0
-        yield text.replace(b"\0", b"") if b"\0" in text else text
+
+    def __init__(self, chunks: Iterable[bytes], said: str, source: str) -> None:
+        self._chunks, self._said, self._source = chunks, said, source
+        self.encoding = ""
+
+    def __iter__(self) -> Iterator[bytes]:
+        pieces = iter(self._chunks)
+        first = next(pieces, b"")
+        self._refuse_binary(first)
+        self.encoding, mark = find_encoding(first[:SAMPLE_BYTES], self._said)
+        decoder = codecs.getincrementaldecoder(self.encoding)("strict" if self._said else "replace")
+        decided, line = self.encoding != "utf-8" or bool(self._said), 1
+        for piece in chain([first[mark:]], filter(None, pieces), [b""]):
+            if self.encoding == "utf-8" and piece.isascii() and not decoder.getstate()[0]:
+                text = piece
+            else:
+                is_last = not piece
+                if not decided:
+                    piece = decoder.getstate()[0] + piece
+                    decoder.reset()
+                    western = is_western(piece)
+                    decided = western is not None
+                    if western:
+                        self.encoding, decoder = WESTERN, codecs.getincrementaldecoder(WESTERN)("replace")
+                try:
+                    text = decoder.decode(piece, is_last).encode()
+                except UnicodeDecodeError as error:
+                    place = line + error.object[: error.start].count(b"\n")
+                    raise BadInput(
+                        f"{self._source}: line {place} is not in {self._said}, which [text] encoding says.",
+                        "Change that line of campaign.toml, or leave it out, and the encoding is found by looking.",
+                    ) from error
+            line += text.count(b"\n") if self._said else 0
+            yield text.replace(b"\0", b"") if b"\0" in text else text
+
+    def _refuse_binary(self, first: bytes) -> None:
+        if first.startswith(b"PAR1") or is_binary(first[:SAMPLE_BYTES]):
+            raise BadInput(
+                f"{self._source}: it is not a text file, whatever its name says.",
+                "Give it the name of what it is: Parquet files end in .parquet, packed texts in .csv.gz or .zip.",
+            )
 
 
-def is_western(piece: bytes) -> bool:
-    """Whether most characters beyond ASCII are no UTF-8."""
-    text = piece.decode("utf-8", "replace")
-    broken = text.count("\ufffd")
-    return broken > sum(map((0x7F).__lt__, map(ord, text))) - broken
+def is_western(piece: bytes) -> bool | None:
+    """Whether most characters beyond ASCII are no UTF-8; None if there is none. One cut at the end is let be."""
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(piece)
+    broken, beyond = text.count("\ufffd"), sum(map((0x7F).__lt__, map(ord, text)))
+    return broken > beyond - broken if beyond else None
 
 
 def find_delimiter(start: bytes, said: str, wanted: Iterable[str]) -> str:

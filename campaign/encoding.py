@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from campaign.batch import Batch
 from campaign.schema import Column
+from campaign.spelling import spellings
 
 UNKNOWN_CATEGORY, MISSING_CATEGORY = -1, -2
 MISSING_NUMBER = float(np.finfo(np.float32).min)  # of a nullable column: below all that a file may hold
@@ -57,7 +58,7 @@ class Encoder:
         self, name: str, values: pa.DictionaryArray, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """One code a row, written to `out` if it is given. Values are matched without regard to case."""
-        known = {value.casefold(): code for code, value in enumerate(self.categories[name])}
+        known = self.codes_by_word(name)
         names = map(str, values.dictionary.to_pylist())
         codes = np.array(
             [*(known.get(name.casefold(), UNKNOWN_CATEGORY) for name in names), MISSING_CATEGORY], np.float32
@@ -67,6 +68,11 @@ class Encoder:
             indices = pc.fill_null(indices.cast(pa.int64()), len(codes) - 1)
         # No index is out of range; to look for one, numpy would copy all that it takes.
         return codes.take(indices.to_numpy(zero_copy_only=False), out=out, mode="clip")
+
+    def codes_by_word(self, name: str) -> dict[str, int]:
+        """The code of each category by how it may be written, in lower case."""
+        codes = {value: code for code, value in enumerate(self.categories[name])}
+        return {word: codes[value] for word, value in spellings(codes).items()}
 
     def count_unknown(self, matrix: NDArray[np.float32]) -> dict[str, int]:
         """Rows of a matrix with a category that training never saw, per feature."""

@@ -1,22 +1,28 @@
 """A Parquet or text file as batches of the columns that are wanted, or a refusal that names it."""
 
+import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from campaign.arrow_types import as_usual_type
+from campaign.dialect import is_binary
 from campaign.errors import BadInput, StoreError
-from campaign.packing import unpacked
+from campaign.packing import ZIP, unpacked
 from campaign.raw import RawBatch, RawColumns
 from campaign.schema_parts import Text
 from campaign.store import REMEDY, filesystem_of
 from campaign.text_file import INVISIBLE, text_batches
 
-TEXT_NAMES = (".csv", ".tsv")
+PARQUET_NAMES = (".parquet", ".parq", ".pq")
+TEXT_NAMES = (".csv", ".tsv", ".jsonl", ".ndjson")
 PACKED_TEXT_NAMES = (*(f"{name}.gz" for name in TEXT_NAMES), ".zip")
+OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # What a name may stand between.
 WHITE_SPACE = string.whitespace + "\u00a0" + INVISIBLE
 
@@ -57,12 +63,12 @@ def metadata_of(uri: str, source: str) -> pq.FileMetaData:
             return pq.ParquetFile(file).metadata
 
 
-def count_rows(uri: str, source: str, text: Text) -> int:
+def count_rows(uri: str, source: str, text: Text, likely: Iterable[str]) -> int:
     """The rows of a file: of a Parquet file by its own account, of a text by looking."""
     if not is_text_file(uri):
         return int(metadata_of(uri, source).num_rows)
     first = RawColumns(lambda names: {names[0]: names[0]})
-    return sum(len(batch.rows) for batch in raw_batches(uri, source, first, 0, None, text))
+    return sum(len(batch.rows) for batch in raw_batches(uri, source, first, 0, None, text, likely))
 
 
 def names_of(uri: str, source: str, text: Text, likely: Iterable[str]) -> list[str]:
@@ -80,15 +86,44 @@ def names_of(uri: str, source: str, text: Text, likely: Iterable[str]) -> list[s
 
 
 def is_parquet_file(path: str) -> bool:
-    return path.lower().endswith((".parquet", ".parq", ".pq"))
+    return path.lower().endswith(PARQUET_NAMES)
 
 
 def is_text_file(path: str) -> bool:
     return path.lower().endswith((*TEXT_NAMES, *PACKED_TEXT_NAMES))
 
 
+def is_readable_name(path: str) -> bool:
+    """Whether a file below a folder holds campaigns, by its path: neither hidden nor unfinished, of a known kind."""
+    hidden = any(name.startswith((".", "_", "~$")) for name in path.split("/"))
+    return not hidden and (is_parquet_file(path) or is_text_file(path))
+
+
+def files_of(uri: str) -> list[str]:
+    """A file, or those that a folder holds, sorted, without what is hidden, unfinished or of no known kind.
+
+    Raises `BadInput` for a folder that holds none.
+    """
+    filesystem, path = filesystem_of(uri)
+    with _errors(uri, uri):
+        if filesystem.get_file_info(path).type != pafs.FileType.Directory:
+            return [uri]
+        found = filesystem.get_file_info(pafs.FileSelector(path, recursive=True))
+    names = sorted(info.path[len(path.rstrip("/")) + 1 :] for info in found if info.is_file and info.size)
+    readable = [name for name in names if is_readable_name(name)]
+    if not readable:
+        raise BadInput(
+            f"{uri}: it is a folder that holds no file of campaigns (found: {', '.join(names[:5]) or 'none'}).",
+            "Name a file, or a folder with files that end in .parquet, .csv or .jsonl.",
+        )
+    folder = f"{uri.rstrip('/')}/"
+    return [folder + (quote(name, safe="/=") if uri.startswith("file://") else name) for name in readable]
+
+
 def _refuse_missing_or_empty(filesystem: pafs.FileSystem, path: str, uri: str, source: str) -> None:
     info = filesystem.get_file_info(path)
+    if info.type == pafs.FileType.Directory:
+        raise BadInput(f"{uri}: it is a folder, not a file.", "Name a file in it.")
     if info.type != pafs.FileType.File:
         raise BadInput(f"{uri}: there is no such file.", "Check the path.")
     if info.size == 0:
@@ -111,12 +146,16 @@ def _errors(uri: str, source: str) -> Iterator[None]:
 
 
 def _refuse_unless_parquet(file: pa.NativeFile, source: str) -> None:
-    start = file.read(64)
-    if start[:4] != b"PAR1":
-        raise BadInput(
-            f"{source}: it is not a Parquet file (it begins with {_excerpt(start)}).",
-            "Write it as Parquet, or give it a name that ends in .csv if it is CSV.",
-        )
+    start = file.read(1024)
+    if start[:4] == b"PAR1":
+        return
+    if start[:4] == ZIP or start[:8] == OLD_EXCEL:
+        raise BadInput(f"{source}: it is an Excel workbook or another packed file.", "Save its sheet as CSV.")
+    begins = "holds bytes that are no text" if is_binary(start) else f"begins with {_excerpt(start)}"
+    raise BadInput(
+        f"{source}: it is not a Parquet file (it {begins}).",
+        "Write it as Parquet, or give it a name that ends in .csv if it is CSV.",
+    )
 
 
 def _parquet(
@@ -138,7 +177,8 @@ def _parquet(
         for batch in parquet.iter_batches(batch_rows, row_groups=groups, columns=list(at.values())):
             batch.validate(full=True)  # else a damaged page may end as text that no one can decode
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-            yield pa.RecordBatch.from_arrays([columns[name] for name in at.values()], list(at))
+            usual = [as_usual_type(columns[found], name, source) for name, found in at.items()]
+            yield pa.RecordBatch.from_arrays(usual, list(at))
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -149,31 +189,49 @@ def _excerpt(data: bytes) -> str:
     return repr(data.split(b"\n")[0][:24].decode("utf-8", "replace"))
 
 
-def match_header(found: Iterable[str], wanted: Iterable[str], source: str) -> dict[str, str]:
-    """Where each wanted column stands in a file, matched without regard to case or outer spaces: {wanted: found}.
+class Header:
+    """The names of a file's columns, found without regard to case, and to spaces, dashes and underscores in them."""
 
-    Columns that nobody wants are ignored. Raises `BadInput` naming every missing column, or one that is there twice.
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = list(map(str, names))
+        self._exact: dict[str, list[str]] = {}
+        self._loose: dict[str, list[str]] = {}
+        for name in self.names:
+            self._exact.setdefault(_folded(name), []).append(name)
+            self._loose.setdefault(_letters(name), []).append(name)
+
+    def find(self, name: str) -> list[str]:
+        """Those that may be meant: what has the same letters in other words only where no name is the same."""
+        return self._exact.get(_folded(name)) or self._loose.get(_letters(name) or "-", [])
+
+
+def _folded(name: str) -> str:
+    return name.strip(WHITE_SPACE).casefold()
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]+", "", _folded(name))
+
+
+def match_header(header: Header, wanted: Iterable[str], source: str) -> dict[str, str]:
+    """Where each wanted column stands in a file: {wanted: found}. Columns that nobody wants are ignored.
+
+    Raises `BadInput` naming every missing column, or one that is there twice.
     """
-    found = list(found)
-    spelled: dict[str, list[str]] = {}
-    for name in found:
-        spelled.setdefault(str(name).strip(WHITE_SPACE).casefold(), []).append(name)
     wanted = list(wanted)
-    missing = [name for name in wanted if name.casefold() not in spelled]
-    if missing:
+    found = {name: header.find(name) for name in wanted}
+    if missing := [name for name in wanted if not found[name]]:
         many = len(missing) > 1
         raise BadInput(
             f"{source}: {'columns' if many else 'column'} {', '.join(missing)} {'are' if many else 'is'} missing "
-            f"(found: {', '.join(map(str, found)) or 'none'}).",
+            f"(found: {', '.join(header.names) or 'none'}).",
             "Add them, or rename the columns that hold them."
             if many
             else "Add it, or rename the column that holds it.",
         )
-    for name in wanted:
-        if len(spelled[name.casefold()]) > 1:
+    for name, names in found.items():
+        if len(names) > 1:
             raise BadInput(
-                f"{source}: column {name} is there {len(spelled[name.casefold()])} times "
-                f"({', '.join(spelled[name.casefold()])}).",
-                "Keep one of them.",
+                f"{source}: column {name} is there {len(names)} times ({', '.join(names)}).", "Keep one of them."
             )
-    return {name: spelled[name.casefold()][0] for name in wanted}
+    return {name: names[0] for name, names in found.items()}

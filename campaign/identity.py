@@ -6,17 +6,19 @@ or text (7, 7.0, 7.00). Case and leading zeros stay.
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from campaign.kernels import compiled
 
 TEST, VALIDATION = 0, 1
 SPACES = " \t\r\n"
+NO_ID = "-"  # what people write where there is none, beside what stands for any missing value
 WHOLE_NUMBER = re.compile(r"^(-?[0-9]+)\.0*$")
 
 
@@ -34,6 +36,21 @@ def bucket_of(campaign_id: str) -> int:
 def id_of_values(values: Iterable[Any]) -> str:
     """An id for a row that has none: a digest of its values."""
     return "row-" + hashlib.sha256("|".join(map(str, values)).encode()).hexdigest()[:16]
+
+
+def is_no_id(ids: pa.StringArray, missing_words: Collection[str]) -> NDArray[np.bool_]:
+    """Where no id stands: null, nothing but spaces, a dash, or a word for a missing value."""
+    words = {"", NO_ID, *missing_words}
+    # Ids that are as short as such a word, or begin with a space, are few: the others need no look.
+    suspects = pc.less_equal(pc.binary_length(ids), max(map(len, words)))
+    for space in SPACES:
+        suspects = pc.or_(suspects, pc.starts_with(ids, space))
+    absent = ~np.asarray(ids.is_valid())
+    places = np.flatnonzero(np.asarray(pc.fill_null(suspects, False)))
+    if len(places):
+        trimmed = pc.utf8_trim(ids.take(pa.array(places)), SPACES)
+        absent[places] = np.asarray(pc.is_in(trimmed, pa.array(sorted(words), pa.string())))
+    return absent
 
 
 class SeenIds:

@@ -19,11 +19,18 @@ class RawColumns:
     missing_words: Sequence[str] = ("",)
     own_missing_words: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    def missing_words_of(self, name: str) -> frozenset[str]:
+        return frozenset(self.own_missing_words.get(name, self.missing_words))
+
 
 @dataclass(frozen=True)
 class RawBatch:
-    """Consecutive rows. Those of a text that cannot be read are nulls: `unread` says why, `texts` what stands there."""
+    """Consecutive rows. Those of a text that cannot be read are nulls: `unread` says why, `texts` what stands there.
+
+    `written` is how a text file is written, as it was found or said, for people to read.
+    """
 
     rows: pa.RecordBatch
     unread: Mapping[int, str] = field(default_factory=dict)
     texts: Mapping[int, str] | None = None
+    written: str = ""

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 FeatureSet = Literal["launch", "running", "all"]
 # Yes and no, as a label or a category may be written.
@@ -89,11 +89,26 @@ class Text(Table):
 
     delimiter: str = ""
     encoding: str = ""
-    decimal_char: Annotated[str, Field(alias="decimalChar")] = "."
-    group_char: Annotated[str, Field(alias="groupChar")] = ""
+    decimal_char: Annotated[Literal["", ".", ","], Field(alias="decimalChar")] = ""
+    group_char: Annotated[Literal["", ".", ",", " ", "'", "\u00a0", "\u202f"], Field(alias="groupChar")] = ""
     missing_values: Annotated[tuple[str, ...], Field(alias="missingValues")] = MISSING_WORDS
     date_order: Annotated[Literal["YMD", "DMY", "MDY"], Field(alias="dateOrder")] = "YMD"
     timezone: str = "UTC"
+
+    @model_validator(mode="after")
+    def _tells_marks_apart(self) -> "Text":
+        if self.group_char and self.group_char == self.decimal:
+            raise ValueError(f'groupChar and decimalChar are both "{self.decimal}"; one of them may be')
+        return self
+
+    @property
+    def decimal(self) -> str:
+        """The decimal mark: a point, where nothing is said."""
+        return self.decimal_char or ("," if self.group_char == "." else ".")
+
+    @property
+    def says_decimal(self) -> bool:
+        return bool(self.decimal_char) or self.group_char in (".", ",")
 
     @field_validator("timezone")
     @classmethod

@@ -19,7 +19,7 @@ class ScoredRows:
     """What was counted, and the digests of what was written; that of the quarantine is empty if no row was bad.
 
     `missing` counts missing or unreadable values per feature, of all rows; `unknown` categories that training never
-    saw, of the good ones.
+    saw, of the good ones. `written` is how the text file was written that the last row came from.
     """
 
     scored: int = 0
@@ -29,6 +29,7 @@ class ScoredRows:
     unknown: Counter[str] = field(default_factory=Counter)
     sha256: str = ""
     quarantine_sha256: str = ""
+    written: str = ""
 
 
 def score_batches(
@@ -49,16 +50,25 @@ def score_batches(
             rows.successful += int(predictions["success"].to_numpy().sum())
             rows.missing.update(batch.missing())
             rows.unknown.update(unknown)
+            rows.written = batch.written
             if batch.reasons:
                 rejected = batch.rejected()
                 if quarantine is None:
                     file = _parquet_file(store, quarantine_path, rejected.schema, {"compression": "zstd"})
                     quarantine = stack.enter_context(file)
-                quarantine[1].write_table(rejected)
+                quarantine[1].write_table(_in_schema(rejected, quarantine[1].schema))
                 rows.quarantined += len(rejected)
     rows.sha256 = sink.sha256
     rows.quarantine_sha256 = quarantine[0].sha256 if quarantine else ""
     return rows
+
+
+def _in_schema(rejected: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Bad rows under the columns of the file that came first: what another file lacks is missing in its rows."""
+    for column in schema:
+        if column.name not in rejected.schema.names:
+            rejected = rejected.append_column(column, pa.nulls(len(rejected), column.type))
+    return rejected.select(schema.names)
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
     """The file system of a path, `file://` or `s3://` URI, and the path within it. Opens no connection."""
     scheme, separator, rest = uri.partition("://")
     if not separator:
-        return pafs.LocalFileSystem(), str(Path(uri).absolute())
+        return pafs.LocalFileSystem(), str(Path(uri).expanduser().absolute())
     if scheme == "file" and rest.startswith("/"):
         return pafs.LocalFileSystem(), unquote(rest)
     if scheme == "s3" and rest[:1] not in ("", "/"):

@@ -1,7 +1,7 @@
-"""A text file of values between delimiters as record batches, whatever program wrote it."""
+"""A text file as record batches, whatever program wrote it: values between delimiters, or JSON lines."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -10,12 +10,14 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from campaign.dialect import SAMPLE_BYTES, fields_of, find_delimiter, is_comment, to_utf8
+from campaign.dialect import SAMPLE_BYTES, Utf8, fields_of, find_delimiter, is_comment
 from campaign.errors import BadInput
+from campaign.json_lines import is_json, json_batches
 from campaign.raw import RawBatch, RawColumns
 from campaign.records import BLANK, LONE_QUOTE, Records, split_records
 from campaign.schema_parts import Text
 
+TAB = "\t"
 EXCEL_TEXT = r'^="(.*)"$'  # how spreadsheets are told that a number is a text
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"  # zero-width characters
 
@@ -37,10 +39,15 @@ def text_batches(
     A record that cannot be a row (fields too many or too few, a lone quote, the header again) is a row of nulls with
     the reason, in its place; blank lines, comments and what stands before the header are no rows.
     """
-    pieces = iter(to_utf8(chunks, text.encoding, source))
+    decoded = Utf8(chunks, text.encoding, source)
+    pieces = iter(decoded)
     start = b""
     while len(start) < SAMPLE_BYTES and (piece := next(pieces, None)) is not None:
         start += piece
+    if is_json(start):
+        for batch in json_batches(chain([start], pieces), source, wanted):
+            yield replace(batch, written=f"{decoded.encoding}, JSON lines")
+        return
     delimiter = find_delimiter(start[:SAMPLE_BYTES], text.delimiter, likely)
     header = _find_header(start, delimiter, source)
     at = wanted.choose(header.names)
@@ -52,7 +59,8 @@ def text_batches(
         rows &= records.kinds != BLANK
         reasons = _unreadable(records, rows, header, delimiter)
         if rows.any():
-            yield _read(records, rows, reasons, places, len(header.names), delimiter, wanted)
+            batch = _read(records, rows, reasons, places, len(header.names), delimiter, wanted)
+            yield replace(batch, written=f"{decoded.encoding}, delimiter {'tab' if delimiter == TAB else delimiter}")
 
 
 def _find_header(start: bytes, delimiter: str, source: str) -> Header:

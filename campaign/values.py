@@ -1,7 +1,6 @@
-"""Arrow arrays of whatever type a file has as the numbers, categories and outcomes that a schema speaks of."""
+"""Arrow arrays of whatever type a file has as the numbers and categories that a schema speaks of."""
 
 from collections.abc import Collection
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,29 +11,28 @@ from numpy.typing import NDArray
 from campaign.errors import BadInput
 from campaign.files import is_text
 from campaign.identity import normal_form
-from campaign.schema import LABEL, Column
-from campaign.schema_parts import NO, YES, AtLeast, Outcome
+from campaign.numbers import NumberReader
+from campaign.schema import Column
 from campaign.spelling import is_yes_or_no, spellings_of
 
 Floats = NDArray[np.float64]
 
 
-def numbers_of(values: pa.Array, name: str, source: str) -> Floats:
-    """NaN where a value is missing or no number. `name` is the column's in the file."""
+def numbers_of(values: pa.Array, reader: NumberReader) -> Floats:
+    """NaN where a value is missing or no number; texts are read by the reader of their column."""
     kind = values.type
+    if pa.types.is_dictionary(kind):
+        return numbers_of(values.cast(kind.value_type), reader)
+    if pa.types.is_boolean(kind):
+        values, kind = values.cast(pa.int8()), pa.int8()
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
     if pa.types.is_null(kind):
         return np.full(len(values), np.nan)
-    if is_text(kind) or pa.types.is_dictionary(kind):
-        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):  # mostly there is nothing to trim
-            return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False))
-        texts = trimmed(values)
-        try:
-            return np.asarray(texts.cast(pa.float64()).to_numpy(zero_copy_only=False))
-        except pa.ArrowInvalid:
-            return np.array([_number(text) for text in texts.to_pylist()])
-    raise BadInput(f"{source}: column {name} has the type {kind}, not a number's.", "Write it as numbers.")
+    if is_text(kind):
+        return reader.read(values)
+    cause = f"{reader.source}: column {reader.name} has the type {kind}, not a number's."
+    raise BadInput(cause, "Write it as numbers.")
 
 
 def is_given(values: pa.Array) -> NDArray[np.bool_]:
@@ -74,7 +72,8 @@ def categories_of(values: pa.Array, column: Column, source: str) -> pa.Dictionar
     if is_yes_or_no(column) or not column.categories:
         readable = readable or pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)
     if not readable:
-        raise BadInput(f"{source}: column {column.in_file} has the type {kind}, not text.", "Write it as text.")
+        remedy = f"Write its names, such as {column.categories[0]}." if column.categories else "Write it as text."
+        raise BadInput(f"{source}: column {column.in_file} has the type {kind}, not text.", remedy)
     if not pa.types.is_dictionary(values.type):
         values = values.cast(pa.string()).dictionary_encode()
     texts = [str(text).strip() if text is not None else "" for text in values.dictionary.cast(pa.string()).to_pylist()]
@@ -86,45 +85,6 @@ def categories_of(values: pa.Array, column: Column, source: str) -> pa.Dictionar
         indices = pc.if_else(pc.fill_null(blank, True), pa.scalar(None, indices.type), indices)
     names = pa.array([spellings.get(text.casefold(), text) for text in texts], pa.string())
     return pa.DictionaryArray.from_arrays(indices, names)
-
-
-def outcomes_of(columns: dict[str, pa.Array], outcome: Outcome, source: str) -> Floats:
-    """1 for a success, 0 for a failure, NaN for what is not decided, or says neither.
-
-    `columns` holds those that the outcome is read from, or the one called LABEL, whose words are yes and no, 1 and 0.
-    """
-    if isinstance(outcome.success, AtLeast) and LABEL not in columns:
-        reached, goal = (numbers_of(columns[name], name, source) for name in outcome.success.at_least)
-        return np.where(np.isnan(reached) | np.isnan(goal), np.nan, reached >= goal)
-    [(name, values)] = columns.items()
-    if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
-        raise BadInput(f"{source}: column {name} has the type {values.type}.", _remedy(*_words(name, outcome)))
-    success, failure = _words(name, outcome)
-    codes = dict.fromkeys(map(_folded, failure), 0.0) | dict.fromkeys(map(_folded, success), 1.0)
-    texts = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    found = [codes.get(_folded(str(value)), np.nan) for value in texts.dictionary.to_pylist()]
-    at = pc.fill_null(texts.indices.cast(pa.int64()), len(found)).to_numpy(zero_copy_only=False)
-    return np.array([*found, np.nan])[at]
-
-
-def refuse_undecided(name: str, outcome: Outcome, source: str) -> None:
-    """Raises `BadInput` for a file in which not one outcome is decided."""
-    success, failure = _words(name, outcome)
-    raise BadInput(f"{source}: column {name} holds neither {failure[0]} nor {success[0]}.", _remedy(success, failure))
-
-
-def _words(name: str, outcome: Outcome) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    if isinstance(outcome.success, AtLeast) or (name == LABEL and name != outcome.column):
-        return YES, NO
-    return outcome.success, outcome.failure
-
-
-def _remedy(success: tuple[str, ...], failure: tuple[str, ...]) -> str:
-    return f"Write {success[0]} for success and {failure[0]} for failure."
-
-
-def _folded(word: str) -> str:
-    return normal_form(word.strip().casefold())
 
 
 def _number(text: Any) -> float:

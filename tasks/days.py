@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from campaign.errors import BadInput
-from campaign.files import is_parquet_file, is_text_file
+from campaign.files import is_readable_name
 from campaign.settings import Settings
 from campaign.store import Entry, Store
 
@@ -61,9 +61,7 @@ def unread_files(store: Store, folder: str, day: date | str) -> list[str]:
 
 
 def _is_readable(entry: Entry) -> bool:
-    names = entry.path.split("/day=")[-1].split("/")[1:]
-    hidden = any(name.startswith((".", "_")) for name in names)
-    return not hidden and (is_parquet_file(entry.path) or is_text_file(entry.path))
+    return is_readable_name(entry.path.partition("/day=")[2].partition("/")[2])
 
 
 def results_of(states: Iterable[State[Result]]) -> list[Result]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from campaign.files import count_rows
 from campaign.model import ScoringModel
-from campaign.reading import source_of
-from campaign.schema_parts import Text
+from campaign.reading import likely_names, source_of
+from campaign.schema import Schema
 from campaign.store import Store
 from tasks.days import readable_files
 
@@ -32,9 +32,9 @@ def find_labelled_days(store: Store) -> tuple[LabelledDay, ...]:
     return tuple(days)
 
 
-def count_outcome_rows(day: LabelledDay) -> int:
+def count_outcome_rows(day: LabelledDay, schema: Schema) -> int:
     """How many outcomes have come for a day: what is twice or empty counts too."""
-    return sum(count_rows(uri, source_of(uri), Text()) for uri in day.outcomes)
+    return sum(count_rows(uri, source_of(uri), schema.text, likely_names(schema)) for uri in day.outcomes)
 
 
 def unseen_labels(model: ScoringModel, outcome_rows: dict[str, int]) -> dict[str, int]:

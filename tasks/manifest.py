@@ -10,13 +10,17 @@ from campaign.store import Store
 
 @dataclass(frozen=True)
 class Part:
-    """One file: where, its digest, its rows. `size` and `changed` of an input tell cheaply that it is the same."""
+    """One file: where, its digest, its rows. `size` and `changed` of an input tell cheaply that it is the same.
+
+    `written` is how an input that is a text is written, as it was found.
+    """
 
     uri: str
     sha256: str
     rows: int
     size: int = 0
     changed: str = ""
+    written: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was read, what came of it, and by which version. Counts are of all rows read, the quarantined included."""
+    """What was read, what came of it, and by which version. Counts are of all rows read, the quarantined included.
+
+    `unread` are the names of what else the day's folder held.
+    """
 
     day: str
     model: str
@@ -42,6 +49,7 @@ class Manifest:
     missing: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
     ignored_columns: int = 0
+    unread: list[str] = field(default_factory=list)
 
     @property
     def failed(self) -> int:

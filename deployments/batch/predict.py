@@ -17,7 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 from campaign.batch import Batch
 from campaign.download import download, is_web, name_in
 from campaign.errors import BadInput, CampaignError, StoreError
-from campaign.files import TEXT_NAMES
+from campaign.files import PARQUET_NAMES, TEXT_NAMES
 from campaign.identity import SeenIds
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
@@ -42,6 +42,8 @@ def main() -> None:
         sys.exit(128 + signal.SIGINT)
     print(f"Total successful campaigns: {rows.successful}")
     print(f"Total unsuccessful campaigns: {rows.scored - rows.successful}")
+    if rows.written:
+        print(f"The file is read as {rows.written}")
     if rows.quarantined:
         print(f"Quarantined rows: {rows.quarantined}, with their reasons in {quarantine_of(out)}")
     if unknown := +rows.unknown:
@@ -90,7 +92,7 @@ def batches_of(uri: str, model: ScoringModel) -> Iterator[Batch]:
 def place_for(source: str, out: str | None) -> str:
     """Where predictions go: `--out`, a file or a folder; else a file named after the input, in the working folder."""
     name = name_in(source) if is_web(source) else PurePosixPath(source).name
-    for suffix in (".gz", ".zip", *TEXT_NAMES, ".parquet"):
+    for suffix in (".gz", ".zip", *TEXT_NAMES, *PARQUET_NAMES):
         if name.lower().endswith(suffix):
             name = name[: -len(suffix)]
     uri = out or "./"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from campaign.batch import Batch
 from campaign.checking import Checker
 from campaign.model import QUANTILES, ScoringModel
+from campaign.raw import RawBatch
 from campaign.schema import Column
 
 MAX_ROWS, MIN_ROWS = 128, 16
@@ -29,7 +30,8 @@ def background_of(model: ScoringModel, reference: pa.Table | None) -> NDArray[np
 def stored_batch(model: ScoringModel, table: pa.Table) -> Batch:
     """Rows under the names of the schema, as the project's own files hold them."""
     schema = model.schema.stored
-    return Checker(schema, schema.features, "the reference").check(table.combine_chunks().to_batches()[0], 0)
+    rows = RawBatch(table.combine_chunks().to_batches()[0])
+    return Checker(schema, schema.features, "the reference").check(rows, 0)
 
 
 def _drawn(model: ScoringModel, rows: int) -> pa.Table:

@@ -14,6 +14,7 @@ from campaign.batch import Batch
 from campaign.checking import Checker
 from campaign.encoding import MISSING_CATEGORY, MISSING_NUMBER, UNKNOWN_CATEGORY
 from campaign.model import ScoringModel
+from campaign.raw import RawBatch
 from campaign.schema import ID
 from deployments.web_service.background import background_of
 from deployments.web_service.refusals import NotUnderstood
@@ -110,9 +111,8 @@ class LiveModel:
             name = asked.column.in_file if asked.column else asked.key
             arrays[name] = pa.array([campaign.get(asked.key) for campaign in campaigns], kind)
         arrays[ID] = pa.array([campaign.get(ID) for campaign in campaigns], pa.string())
-        return Checker(schema, schema.features, "the request").check(pa.RecordBatch.from_pydict(arrays), 0)
+        return Checker(schema, schema.features, "the request").check(RawBatch(pa.RecordBatch.from_pydict(arrays)), 0)
 
     def _code(self, name: str, text: str) -> int:
         wanted = self.request.canonical_category(name, text).casefold()
-        known = self.model.encoder.categories[name]
-        return next((code for code, category in enumerate(known) if category.casefold() == wanted), UNKNOWN_CATEGORY)
+        return self.model.encoder.codes_by_word(name).get(wanted, UNKNOWN_CATEGORY)

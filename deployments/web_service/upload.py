@@ -1,7 +1,9 @@
 """A table of campaigns as it was sent (JSON, CSV or Parquet), checked and turned into rows that a forest scores."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,9 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from campaign.arrow_types import as_usual_type
 from campaign.batch import Batch
-from campaign.checking import given_ids
-from campaign.errors import CampaignError
+from campaign.checking import MAX_TEXT_CHARACTERS, given_ids
+from campaign.errors import BadInput, CampaignError
 from campaign.packing import unpacked
 from campaign.raw import RawColumns
 from campaign.reading import likely_names, read_campaigns
@@ -34,6 +37,11 @@ CONTENT_TYPES = {
     b"text/csv": CSV,
     b"application/csv": CSV,
     b"application/vnd.ms-excel": CSV,  # what browsers on Windows call a .csv
+    b"text/tab-separated-values": CSV,
+    b"application/jsonl": CSV,  # which text it is, its beginning says
+    b"application/x-ndjson": CSV,
+    b"application/gzip": CSV,
+    b"application/zip": CSV,
     b"application/vnd.apache.parquet": PARQUET,
     b"application/x-parquet": PARQUET,
 }
@@ -91,17 +99,29 @@ def json_rows(body: bytes) -> list[Any]:
     return rows
 
 
-def read_all_columns(kind: str, body: bytes, schema: Schema) -> pa.Table:
-    """Every column of the table that was sent, for one that was read before; nested ones have no place in a CSV."""
+@dataclass(frozen=True)
+class SentColumns:
+    """The columns of the table that was sent, as texts, and the names of those that have no place in a CSV."""
+
+    table: pa.Table
+    left_out: list[str]
+
+
+def read_all_columns(kind: str, body: bytes, schema: Schema) -> SentColumns:
+    """Every column of a table that was read before, but nested ones, bytes, and those with texts that are too long."""
     if kind == JSON:
         rows = [row if isinstance(row, dict) else {} for row in json_rows(body)]
         names = list(dict.fromkeys(name for row in rows for name in row))
         _refuse_more_columns(len(names))
-        return pa.table({name: pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in names})
+        texts = [pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in names]
+        return _without_long_texts(texts, names, [])
     if kind == PARQUET:
-        flat = [field.name for field in pq.read_schema(pa.BufferReader(body)) if not pa.types.is_nested(field.type)]
+        fields = pq.read_schema(pa.BufferReader(body))
+        flat = [field.name for field in fields if not pa.types.is_nested(field.type)]
         _refuse_more_columns(len(flat))
-        return pq.read_table(pa.BufferReader(body), columns=flat)
+        table = pq.read_table(pa.BufferReader(body), columns=flat)
+        columns = [_as_texts(column, name) for name, column in zip(table.column_names, table.columns, strict=True)]
+        return _without_long_texts(columns, table.column_names, [name for name in fields.names if name not in flat])
 
     def choose(names: list[str]) -> dict[str, str]:
         _refuse_more_columns(len(names))
@@ -109,7 +129,26 @@ def read_all_columns(kind: str, body: bytes, schema: Schema) -> pa.Table:
 
     chunks = unpacked(io.BytesIO(body), "body", MAX_EXPANDED)
     batches = text_batches(chunks, "body", RawColumns(choose, missing_words=()), schema.text, likely_names(schema))
-    return pa.Table.from_batches([batch.rows for batch in batches])
+    table = pa.Table.from_batches([batch.rows for batch in batches])
+    return _without_long_texts(table.columns, table.column_names, [])
+
+
+def _as_texts(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray | None:
+    """None for what has no form as text."""
+    try:
+        usual = [as_usual_type(chunk, name, "body") for chunk in column.chunks]
+        return pa.chunked_array([chunk.cast(pa.string()) for chunk in usual], pa.string())
+    except (BadInput, pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
+def _without_long_texts(columns: Sequence[Any], names: Sequence[str], left_out: list[str]) -> SentColumns:
+    kept = [
+        column is not None and (pc.max(pc.binary_length(column)).as_py() or 0) <= MAX_TEXT_CHARACTERS
+        for column in columns
+    ]
+    table = pa.table(list(compress(columns, kept)), list(compress(names, kept)))
+    return SentColumns(table, [*left_out, *(name for name, keep in zip(names, kept, strict=True) if not keep)])
 
 
 def _from_json(rows: list[Any], live: LiveModel) -> Upload:

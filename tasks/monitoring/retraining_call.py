@@ -11,6 +11,7 @@ from prefect.events import emit_event
 from sqlalchemy.exc import IntegrityError
 
 from campaign.model import ScoringModel
+from campaign.schema import Schema
 from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
@@ -60,9 +61,9 @@ def find_reasons(connection: sa.Connection, version: str) -> list[str]:
     return reasons
 
 
-def count_outcomes(store: Store) -> dict[str, int]:
+def count_outcomes(store: Store, schema: Schema) -> dict[str, int]:
     """Outcome rows per labelled day."""
-    return {day.day: count_outcome_rows(day) for day in find_labelled_days(store)}
+    return {day.day: count_outcome_rows(day, schema) for day in find_labelled_days(store)}
 
 
 def retraining_call(connection: sa.Connection, model: ScoringModel, counts: dict[str, int]) -> Call:
@@ -104,7 +105,7 @@ def call_for_retraining() -> Call:
     if champion is None:
         return Call(NOT_NEEDED, [])
     model = load_version(champion)
-    counts = count_outcomes(Store(Settings().store))
+    counts = count_outcomes(Store(Settings().store), model.schema)
     with database().begin() as connection:
         call = retraining_call(connection, model, counts)
         record_status(connection, model.version, call)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from campaign.batch import Batch
 from campaign.files import is_parquet_file, is_text_file, metadata_of
-from campaign.identity import SeenIds
+from campaign.identity import NO_ID, SPACES, SeenIds
 from campaign.model import ScoringModel
 from campaign.reading import count_ignored, read_campaigns, source_of
 from campaign.schema import ID, Column, Schema
@@ -75,10 +75,11 @@ def plan_day(store: Store, day: date, entries: list[Entry], model: ScoringModel)
         uri = store.at(entry.path)
         with local_copy(uri, entry) as local, ThreadPoolExecutor(1) as hashing:
             digest = hashing.submit(sha256_of, local)
-            spans += spans_of(local, place, uri, schema, seen)
+            found, written = spans_of(local, place, uri, schema, seen)
             ignored = max(ignored, count_ignored(local, schema))
-        rows = sum(span.rows for span in spans if span.place == place)
-        inputs.append(Part(uri, digest.result(), rows, entry.size, entry.changed.isoformat()))
+        spans += found
+        rows = sum(span.rows for span in found)
+        inputs.append(Part(uri, digest.result(), rows, entry.size, entry.changed.isoformat(), written))
     identity = "\n".join([*(f"{part.uri} {part.sha256}" for part in inputs), model.name, model.version])
     common = hashlib.sha256(identity.encode()).hexdigest()[:12]
     pieces = [
@@ -116,31 +117,33 @@ def sha256_of(local: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def spans_of(local: str, place: int, uri: str, schema: Schema, seen: SeenIds) -> list[Span]:
-    """A span for each row group of a file, or one for a text."""
+def spans_of(local: str, place: int, uri: str, schema: Schema, seen: SeenIds) -> tuple[list[Span], str]:
+    """A span for each row group of a file, or one for a text, and how that is written."""
     if is_text_file(local):
-        repeated, numbered, rows = compare_ids(local, schema, None, seen)
-        return [Span(place, uri, (), 0, rows, repeated.astype(np.uint32), tuple(numbered))] if rows else []
+        ids = compare_ids(local, schema, None, seen)
+        span = Span(place, uri, (), 0, ids.rows, ids.repeated.astype(np.uint32), tuple(ids.numbered))
+        return ([span] if ids.rows else []), ids.written
     metadata = metadata_of(local, source_of(local))
     groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
-    repeated, numbered, _ = compare_ids(local, schema, () if every_row_has_an_id(metadata, schema) else None, seen)
+    ids = compare_ids(local, schema, () if every_row_has_an_id(metadata, schema) else None, seen)
     starts = np.cumsum([0, *groups])
-    bounds = np.searchsorted(repeated, starts)
-    made_bounds = np.searchsorted([row for row, _ in numbered], starts)
+    bounds = np.searchsorted(ids.repeated, starts)
+    made_bounds = np.searchsorted([row for row, _ in ids.numbered], starts)
     return [
         Span(
             place, uri, (number,), int(starts[number]), rows,
-            (repeated[bounds[number] : bounds[number + 1]] - starts[number]).astype(np.uint32),
+            (ids.repeated[bounds[number] : bounds[number + 1]] - starts[number]).astype(np.uint32),
             tuple((row - int(starts[number]), made)
-                  for row, made in numbered[made_bounds[number] : made_bounds[number + 1]]),
+                  for row, made in ids.numbered[made_bounds[number] : made_bounds[number + 1]]),
         )
         for number, rows in enumerate(groups)
         if rows
-    ]  # fmt: skip
+    ], ""  # fmt: skip
 
 
 def every_row_has_an_id(metadata: pq.FileMetaData, schema: Schema) -> bool:
     """Whether a file's own statistics say so. Rows without an id take one from their values."""
+    words = (NO_ID, *filter(None, schema.text.missing_values))
     names = {ID.casefold(), schema.row.id.casefold()}
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
@@ -148,23 +151,34 @@ def every_row_has_an_id(metadata: pq.FileMetaData, schema: Schema) -> bool:
         ids = [column.statistics for column in columns if column.path_in_schema.strip().casefold() in names]
         if len(ids) != 1 or not (statistics := ids[0]) or not statistics.has_null_count or not statistics.has_min_max:
             return False
-        if statistics.null_count or not statistics.min:
+        least, most = statistics.min, statistics.max
+        if statistics.null_count or not least:
             return False
+        if isinstance(least, str) and (least[0] in SPACES or any(least <= word <= most for word in words)):
+            return False  # one of its ids may stand for none
     return True
 
 
-def compare_ids(
-    local: str, schema: Schema, columns: Sequence[Column] | None, seen: SeenIds
-) -> tuple[NDArray[np.int64], list[tuple[int, str]], int]:
-    """The rows of a file whose id came before, in it or in one that `seen` has seen; numbered ones; how many."""
-    repeated, numbered, rows = [np.empty(0, np.int64)], [], 0
+@dataclass(frozen=True)
+class IdsOfFile:
+    """The rows of a file whose id came before, in it or in an earlier one; numbered ones; how many it has."""
+
+    repeated: NDArray[np.int64]
+    numbered: list[tuple[int, str]]
+    rows: int
+    written: str
+
+
+def compare_ids(local: str, schema: Schema, columns: Sequence[Column] | None, seen: SeenIds) -> IdsOfFile:
+    """`seen` has seen the ids of earlier files."""
+    repeated, numbered, rows, written = [np.empty(0, np.int64)], [], 0, ""
     for batch in read_ahead(read_campaigns(local, schema, columns)):
         came_before = seen.repeats(batch.ids)
         came_before[list(batch.texts or ())] = False  # no row could be read there
         repeated.append(batch.first_row + np.flatnonzero(came_before))
-        rows += len(batch)
+        rows, written = rows + len(batch), batch.written
         numbered += [(batch.first_row + row, made) for row, made in sorted(batch.numbered.items())]
-    return np.concatenate(repeated), numbered, rows
+    return IdsOfFile(np.concatenate(repeated), numbered, rows, written)
 
 
 def read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:

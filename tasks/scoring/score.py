@@ -9,6 +9,7 @@ from sqlalchemy import delete, insert, select
 
 from campaign.errors import BadInput
 from campaign.model import ScoringModel
+from campaign.reading import source_of
 from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Entry, Store
@@ -129,11 +130,11 @@ def score_day(day: date, champion: Version, most_tasks: int = MAX_TASK_RUNS) -> 
     store, logger = Store(Settings().store), get_run_logger()
     entries = input_files(store, day)
     if not entries:
+        others = ", ".join(unread_files(store, "incoming", day)) or "nothing"
         raise BadInput(
-            f"{store.at(f'incoming/day={day}')} holds no Parquet or CSV file.", "Put the day's campaigns there."
+            f"{store.at(f'incoming/day={day}')} holds no file of campaigns (it holds {others}).",
+            "Put the day's campaigns there, in files that end in .parquet, .csv or .jsonl.",
         )
-    if others := unread_files(store, "incoming", day):
-        logger.warning("%s: not read: %s", day, ", ".join(others))
 
     def score_in_task_runs(pieces: list[Piece]) -> list[ScoredPiece]:
         shares = split_among_tasks(pieces, most_tasks)
@@ -147,6 +148,11 @@ def score_day(day: date, champion: Version, most_tasks: int = MAX_TASK_RUNS) -> 
         manifest = score_inputs(store, day, entries, model, score_in_task_runs)
     else:
         manifest = reused
+    for part in manifest.inputs:
+        if part.written:
+            logger.info("%s is read as %s", source_of(part.uri), part.written)
+    if manifest.unread:
+        logger.warning("%s: not read: %s", day, ", ".join(manifest.unread))
     record(manifest)
     sweep_superseded(store, manifest, timedelta(hours=Settings().sweep_grace_hours))
     logger.info("%s: %d rows read, %d quarantined", day, manifest.rows.read, manifest.rows.quarantined)

@@ -14,6 +14,7 @@ from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
 from campaign.scoring import ScoredRows, score_batches
 from campaign.store import Entry, Store
+from tasks.days import unread_files
 from tasks.manifest import Manifest, Part, Rows
 from tasks.scoring.pieces import Piece, Plan, Span, plan_day
 from tasks.task_runner import count_cores
@@ -70,12 +71,12 @@ def score_inputs(
 ) -> Manifest:
     """Cut the day's inputs into pieces, have them scored in whatever order, and publish the manifest."""
     plan = plan_day(store, day, entries, model)
-    manifest = manifest_of(plan, model, score_pieces(plan.pieces))
+    manifest = manifest_of(plan, model, score_pieces(plan.pieces), unread_files(store, "incoming", day))
     manifest.publish(store)
     return manifest
 
 
-def manifest_of(plan: Plan, model: ScoringModel, pieces: list[ScoredPiece]) -> Manifest:
+def manifest_of(plan: Plan, model: ScoringModel, pieces: list[ScoredPiece], unread: list[str]) -> Manifest:
     """What was read and what came of it, all pieces together."""
     read = sum((piece.read for piece in pieces), Counter())
     good = sum(piece.rows.scored for piece in pieces)
@@ -92,6 +93,7 @@ def manifest_of(plan: Plan, model: ScoringModel, pieces: list[ScoredPiece]) -> M
         add_counts(piece.rows.missing for piece in pieces),
         add_counts(piece.rows.unknown for piece in pieces),
         plan.ignored_columns,
+        unread,
     )
 
 

@@ -13,6 +13,7 @@ from campaign.batch import Batch
 from campaign.checking import Checker
 from campaign.identity import digests_of, normal_form
 from campaign.model import ScoringModel
+from campaign.raw import RawBatch
 from campaign.schema import ID, Column, Schema
 from tasks.training.encode import Parts
 from tasks.training.validate import DAY, Dataset
@@ -95,7 +96,7 @@ def _read(raw: pa.RecordBatch, schema: Schema) -> Batch:
     lacking = [name for name in schema.sources_of(schema.features) if name.casefold() not in existing]
     for name in lacking:
         raw = raw.append_column(name, pa.nulls(len(raw)))
-    return Checker(schema, schema.features, "the data set").check(raw, 0)
+    return Checker(schema, schema.features, "the data set").check(RawBatch(raw), 0)
 
 
 def _telling_column(schema: Schema) -> Column:

@@ -11,7 +11,7 @@ from prefect import get_run_logger, task
 
 from campaign.download import download, is_web
 from campaign.errors import BadInput, CampaignError
-from campaign.files import is_parquet_file, is_text_file
+from campaign.files import is_readable_name
 from campaign.settings import Settings
 from campaign.store import Store, filesystem_of
 from campaign.synthetic import MADE_UP
@@ -52,7 +52,7 @@ def _from_kaggle(handle: str) -> str:
         raise BadInput(
             f"kaggle://{handle}: cannot be downloaded ({error}).", "Check owner and name, or download it by hand."
         ) from error
-    files = sorted(path for path in folder.rglob("*") if is_parquet_file(path.name) or is_text_file(path.name))
+    files = sorted(path for path in folder.rglob("*") if is_readable_name(str(path.relative_to(folder))))
     if len(files) != 1:
         names = ", ".join(path.name for path in files) or "none"
         raise BadInput(
@@ -90,12 +90,12 @@ def champion_origin(model: str) -> str:
 
 
 def is_readable(dataset: str) -> bool:
-    """Whether there is such a file; what is on the web or on Kaggle is taken at its word."""
+    """Whether there is such a file or folder; what is on the web or on Kaggle is taken at its word."""
     if is_web(dataset) or dataset.startswith("kaggle://"):
         return True
     try:
         filesystem, path = filesystem_of(dataset)
-        return bool(filesystem.get_file_info(path).type == pafs.FileType.File)
+        return filesystem.get_file_info(path).type in (pafs.FileType.File, pafs.FileType.Directory)
     except (CampaignError, OSError):
         return False
 

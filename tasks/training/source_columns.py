@@ -7,7 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from campaign.batch import Batch
+from campaign.numbers import NumberReader
 from campaign.schema import ID, Schema
+from campaign.schema_parts import Text
 from campaign.values import numbers_of
 
 
@@ -31,7 +33,9 @@ def source_types(schema: Schema, others: Sequence[Schema]) -> dict[str, pa.DataT
 class SourceColumns:
     """A Parquet file of CampaignID and sources. One that a file lacks is missing in its rows."""
 
-    def __init__(self, path: Path, types: Mapping[str, pa.DataType]) -> None:
+    def __init__(self, path: Path, types: Mapping[str, pa.DataType], text: Text) -> None:
+        """`text` is how numbers are written where they are texts."""
+        self._text = text
         self._schema = pa.schema([(ID, pa.string()), *types.items()])
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
 
@@ -47,11 +51,11 @@ class SourceColumns:
         columns = [batch.ids]
         for field in list(self._schema)[1:]:
             at = places.get(field.name.casefold())
-            columns.append(pa.nulls(len(batch), field.type) if at is None else _as(batch.raw.column(at), field, batch))
+            columns.append(pa.nulls(len(batch), field.type) if at is None else self._as(field, batch, at))
         self._writer.write_batch(pa.record_batch(columns, schema=self._schema).filter(keep))
 
-
-def _as(values: pa.Array, field: pa.Field, batch: Batch) -> pa.Array:
-    if pa.types.is_floating(field.type):
-        return pa.array(numbers_of(values, field.name, batch.source), from_pandas=True)
-    return values.cast(pa.string())
+    def _as(self, field: pa.Field, batch: Batch, at: int) -> pa.Array:
+        values = batch.raw.column(at)
+        if pa.types.is_floating(field.type):
+            return pa.array(numbers_of(values, NumberReader(field.name, batch.source, self._text)), from_pandas=True)
+        return values.cast(pa.string())

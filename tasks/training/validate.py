@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,7 +37,8 @@ class Dataset:
     """Checked campaigns with their label in one Parquet file, under the names of the schema.
 
     `sources` holds the same rows as other versions read them. `waiting` rows have no outcome yet. `days` counts the
-    outcome rows of each labelled day. `made_up` is synthetic data, and says so.
+    outcome rows of each labelled day. `made_up` is synthetic data, and says so. `written` is how the data set is
+    written, if it is a text.
     """
 
     digest: str
@@ -51,6 +52,7 @@ class Dataset:
     days: dict[str, int] = field(default_factory=dict)
     quarantine: str = ""
     made_up: bool = False
+    written: str = ""
 
     @property
     def learnt(self) -> Path:
@@ -115,19 +117,22 @@ def gather(
     canonical, kept = canonical_schema(schema), source_types(schema, others)
     days: dict[str, int] = {}
     rejected: list[pa.Table] = []
-    waiting = 0
+    waiting, written = 0, ""
     with TemporaryDirectory(dir=folder, prefix=".") as partial, ExitStack() as stack:
         writer = stack.enter_context(pq.ParquetWriter(f"{partial}/campaigns.parquet", canonical, compression="zstd"))
-        source_columns = stack.enter_context(SourceColumns(Path(partial, "sources.parquet"), kept)) if kept else None
+        sources_file = SourceColumns(Path(partial, "sources.parquet"), kept, schema.text) if kept else nullcontext()
+        source_columns = stack.enter_context(sources_file)
         gathering = Gathering(writer, canonical, source_columns)
         for batch in read_campaigns(sources.base, schema, seen=SeenIds(), label=True, kept=kept):
             assert batch.label is not None
+            written = batch.written
             decided = ~np.isnan(batch.label)
             gathering.add(batch, batch.label, batch.good & decided, "")
             waiting += int((batch.good & ~decided).sum())
             rejected += [batch.rejected()] if batch.reasons else []
         for labelled in sources.days:
-            days[labelled.day] = count_outcome_rows(labelled)  # before they are read: what comes meanwhile is still new
+            # Counted before they are read: what comes meanwhile is still new.
+            days[labelled.day] = count_outcome_rows(labelled, schema)
             _add_day(gathering, labelled, schema, kept)
         if gathering.rows == 0:
             raise BadInput(
@@ -145,7 +150,7 @@ def gather(
     bad = sum(map(len, rejected))
     data = Dataset(
         gathering.digest, str(path), sources.origin, schema, gathering.rows, bad, waiting, str(read_by_others), days,
-        made_up=is_made_up(sources.base),
+        made_up=is_made_up(sources.base), written=written,
     )  # fmt: skip
     return data, rejected
 
@@ -181,6 +186,8 @@ def validate(sources: Sources, schema: Schema) -> Dataset:
     folder = settings.cache / "datasets"
     folder.mkdir(parents=True, exist_ok=True)
     data, rejected = gather(sources, folder, schema, promoted_schemas(schema.name))
+    if data.written:
+        logger.info("%s is read as %s", data.origin, data.written)
     if rejected:
         store = Store(settings.store)
         where = f"quarantine/dataset={data.digest}/part.parquet"

@@ -160,10 +160,80 @@ def test_outcomes_without_what_tells_rows_apart_are_refused_by_name(tmp_path: Pa
 
 
 def test_a_column_of_no_times_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"a\.parquet: column launched has the type int64, not a time's"):
+    with pytest.raises(BadInput, match=r"a\.parquet: column launched has the type bool, not a time's"):
+        list(read_campaigns(write(tmp_path, ROWS.assign(launched=True), "a.parquet"), SCHEMA))
+    with pytest.raises(BadInput, match=r"a\.parquet: column launched holds '1' and no time"):
         list(read_campaigns(write(tmp_path, ROWS.assign(launched=1), "a.parquet"), SCHEMA))
 
 
 def test_a_file_in_which_no_outcome_is_decided_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"column state holds neither failed nor successful"):
         list(read_campaigns(write(tmp_path, ROWS.assign(state="live"), "a.parquet"), SCHEMA, label=True))
+
+
+WITH_TIMES = parse_schema(PROJECTS.replace('id = "ID"', 'id = "ID"\nlaunch = "launched"\nend = "deadline"'))
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
+def test_an_impossible_date_costs_its_row_with_that_reason(tmp_path: Path, name: str) -> None:
+    frame = ROWS.assign(
+        launched=["2015-08-01", "1970-01-01 01:00:00", "soon", "2015-08-09"],
+        deadline=["2015-08-31", "2015-09-01", "2015-09-02", "2015-08-08"],
+    )
+    (batch,) = read_campaigns(write(tmp_path, frame, name), WITH_TIMES)
+    assert {row: reasons[-1] for row, reasons in batch.reasons.items()} == {
+        1: "launched is before 1971",
+        2: "launched is no time",
+        3: "deadline is before launched",
+    }
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
+def test_a_text_that_is_too_long_costs_its_row_and_its_beginning_is_kept(tmp_path: Path, name: str) -> None:
+    words = '[[column]]\nname = "Words"\ntype = "number"\nknown = "at launch"\nderive = { words = "title" }\n'
+    described = parse_schema(PROJECTS + words)
+    frame = ROWS.head(3).assign(
+        ID=["1", "2" * 201, "3"], country=["c" * 201, "de", "fr"], title=["a b", "a b", "long " * 4_001]
+    )
+    (batch,) = read_campaigns(write(tmp_path, frame, name), described)
+    assert batch.reasons == {
+        0: ["country is longer than 200 characters"],
+        1: ["CampaignID is longer than 200 characters"],
+        2: ["title is longer than 20,000 characters"],
+    }
+    assert len(batch.rejected().column("title")[2].as_py()) == 20_000
+
+
+def test_numbers_and_times_follow_what_the_schema_says_of_its_texts(tmp_path: Path) -> None:
+    european = parse_schema(PROJECTS + '[text]\ndecimalChar = ","\ngroupChar = "."\ndateOrder = "DMY"\n')
+    frame = ROWS.head(2).assign(
+        usd_goal=["1.234,50 €", "43.445"], age=["-1", "2,5"], launched=["01.08.2015", "2.8.2015 06:00"],
+        deadline=["31.08.2015", "1439294400"],
+    )  # fmt: skip
+    file = tmp_path / "a.csv"
+    frame.to_csv(file, sep=";", encoding="cp1252", index=False)
+    (batch,) = read_campaigns(str(file), european)
+    assert batch.reasons == {}
+    assert batch.numbers["GoalUSD"].tolist() == [1234.5, 43_445]
+    assert batch.numbers["age"].tolist()[1] == 2.5
+    assert batch.numbers["Days"].tolist() == [30, 9.25]
+    assert batch.written == "cp1252, delimiter ;"
+
+
+@pytest.mark.parametrize("written", ["True", "TRUE", "yes", "Y", "1", "1.0", "t", "on"])
+def test_a_yes_is_one_in_any_usual_form(tmp_path: Path, written: str) -> None:
+    frame = ROWS.head(2).assign(country=[written, "no"])
+    (batch,) = read_campaigns(write(tmp_path, frame, "a.csv"), SCHEMA)
+    encoder = Encoder.fit(SCHEMA.features, {"country": ["false", "true"]})
+    assert encoder.encode(batch)[:, 2].tolist() == [1, 0]
+
+
+def test_rows_in_json_lines_are_those_of_any_other_file(tmp_path: Path) -> None:
+    ROWS.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    (batch,) = read_campaigns(str(tmp_path / "a.jsonl"), SCHEMA, label=True)
+    (same,) = read_campaigns(write(tmp_path, ROWS, "a.parquet"), SCHEMA, label=True)
+    assert batch.ids.to_pylist() == same.ids.to_pylist()
+    assert batch.reasons == same.reasons
+    np.testing.assert_array_equal(batch.numbers["Days"], same.numbers["Days"])
+    np.testing.assert_array_equal(batch.label, same.label)
+    assert batch.written == "utf-8, JSON lines"

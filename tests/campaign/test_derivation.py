@@ -4,7 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from campaign.derivation import Derivation, times_of
+from campaign.derivation import Derivation
+from campaign.schema_parts import Text
+from campaign.times import TimeReader
 
 
 def derived(
@@ -16,9 +18,9 @@ def derived(
     def value_of(name: str, kind: str) -> Any:
         if kind == "number":
             return np.array(values[name], np.float64)
-        return (
-            times_of(pa.array(values[name]), timezone, name) if kind == "time" else pa.array(values[name], pa.string())
-        )
+        if kind == "text":
+            return pa.array(values[name], pa.string())
+        return TimeReader(name, "a.csv", Text(timezone=timezone)).read(pa.array(values[name]))
 
     computed = derivation.compute(value_of, minimum)
     return [None if np.isnan(value) else value for value in computed]
@@ -58,23 +60,3 @@ def test_hours_and_weekdays_are_those_of_the_time_zone_and_spans_are_real_time()
     assert derived({"hour": ["t"]}, {"t": ["2016-07-01T09:00:00Z"]}, timezone="Europe/Berlin") == [11]
     clocks_go_forward = {"a": ["2016-03-27 00:00:00"], "b": ["2016-03-28 00:00:00"]}
     assert derived({"days_between": ["a", "b"]}, clocks_go_forward, timezone="Europe/Berlin") == [23 / 24]
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        pa.array([1439294400], pa.timestamp("s")),
-        pa.array([1439294400000], pa.timestamp("ms", "America/New_York")),
-        pa.array(["2015-08-11 12:00:00"]).dictionary_encode(),
-        pa.array([" 2015-08-11T12:00 "]),
-    ],
-    ids=str,
-)
-def test_a_time_is_read_from_whatever_type_holds_one(values: pa.Array) -> None:
-    [moment] = times_of(values, "UTC", "launched").to_pylist()
-    assert moment.isoformat() == "2015-08-11T12:00:00+00:00"
-
-
-def test_a_type_that_holds_no_time_is_named() -> None:
-    with pytest.raises(TypeError, match="launched has the type int64, not a time's"):
-        times_of(pa.array([1]), "UTC", "launched")

@@ -428,8 +428,9 @@ def test_a_campaign_lasts_longer_than_nothing(campaigns: pd.DataFrame, write: Wr
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("many", "is not a number"), ("1,000", "is not a number"), ("", "is missing"), ("  ", "is missing"),
-     ("-5", "is negative"), ("1e400", "is not finite"), (" 12 ", None), ("1.5e1", None), ("0", None)],
+    [("many", "is not a number"), ("1,000", None), ("1,00", "is not a number"), ("", "is missing"),
+     ("  ", "is missing"), ("-5", "is negative"), ("1e400", "is not finite"), (" 12 ", None), ("1.5e1", None),
+     ("0", None)],
 )  # fmt: skip
 def test_a_number_written_as_text_is_read_and_other_text_is_quarantined(
     campaigns: pd.DataFrame, write: Write, name: str, text: str, reason: str | None
@@ -540,7 +541,7 @@ def test_a_column_of_nothing_costs_its_rows_and_is_counted(campaigns: pd.DataFra
 # Ids of campaigns that have none
 
 
-@pytest.mark.parametrize("lost", [None, ""], ids=["null", "blank"])
+@pytest.mark.parametrize("lost", [None, "", "  ", "-", "NA", "null"])
 def test_a_campaign_without_an_id_gets_one_of_its_own(campaigns: pd.DataFrame, write: Write, lost: Any) -> None:
     whole = read(write(campaigns.drop(columns=ID)))[0].ids.to_pylist()
     assert len(set(whole)) == 20
@@ -618,21 +619,18 @@ MOMENTS = pd.Series(pd.date_range("2026-11-22", periods=20))
     [
         ("GoalAmount", MOMENTS, "has the type timestamp[us], not a number's"),
         ("GoalAmount", [[1]] * 20, "has the type list<element: int64>, not a number's"),
-        ("GoalAmount", [True] * 20, "has the type bool, not a number's"),
-        ("GoalAmount", [b"1"] * 20, "has the type binary, not a number's"),
+        ("GoalAmount", [b"\xff"] * 20, "holds bytes that are no text"),
         ("GoalAmount", ["Film"] * 20, "holds text such as 'Film', not numbers"),
         ("GoalAmount", [None, " "] + ["Film"] * 18, "holds text such as 'Film', not numbers"),
         ("LaunchMonth", MOMENTS, "has the type timestamp[us], not text"),
         ("LaunchMonth", range(20), "has the type int64, not text"),
         ("Category", [["Film"]] * 20, "has the type list<element: string>, not text"),
-        ("Category", [b"Film"] * 20, "has the type binary, not text"),
         ("Category", [1.5] * 20, "has the type double, not text"),
         (ID, [["Film"]] * 20, "has the type list<element: string>, not text"),
-        (ID, [b"\xff"] * 20, "has the type binary, not text"),
+        (ID, [b"\xff"] * 20, "holds bytes that are no text"),
         (LABEL, [[1]] * 20, "has the type list<element: int64>"),
-        (LABEL, [b"1"] * 20, "has the type binary"),
-        (LABEL, MOMENTS, "holds neither 0 nor 1"),
-        (LABEL, ["perhaps"] * 20, "holds neither 0 nor 1"),
+        (LABEL, ["perhaps"] * 20, "holds neither 0 nor 1 (perhaps)"),
+        (LABEL, [1, 2] * 10, "holds other words beside 1 (2), and never 0: its outcomes would be half read"),
         (LABEL, [None] * 20, "holds neither 0 nor 1"),
     ],
 )
@@ -716,7 +714,7 @@ def test_a_file_that_is_not_what_its_name_says_is_refused_by_name(
     assert error.remedy
 
 
-@pytest.mark.parametrize("uri", ["nowhere.parquet", "file:///nowhere/a.csv", "."])
+@pytest.mark.parametrize("uri", ["nowhere.parquet", "file:///nowhere/a.csv"])
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
     monkeypatch.chdir(tmp_path)
     assert str(refusal(uri)) == f"{uri}: there is no such file. Check the path."

@@ -1,3 +1,4 @@
+import gzip
 import io
 import json
 import re
@@ -218,6 +219,42 @@ def test_a_table_comes_back_as_it_was_with_four_columns_more(web: Web, kind: str
     assert back["CampaignID"].to_pylist() == [row["CampaignID"] for row in rows]
     assert [bool(text) for text in back["error"].to_pylist()] == [False, True, False]
     assert [value is None for value in back["probability"].to_pylist()] == [False, True, False]
+
+
+def test_columns_that_a_csv_cannot_hold_are_left_out_and_named(web: Web, table: pa.Table) -> None:
+    odd = table.slice(0, 2)
+    odd = odd.append_column("uuid", pa.array([bytes(16)] * 2, pa.uuid()))
+    odd = odd.append_column("bytes", pa.array([b"\xff\xfe"] * 2))
+    odd = odd.append_column("latin", pa.array([b"Film"] * 2, pa.large_binary()))
+    odd = odd.append_column("long text", pa.array(["a" * 20_001] * 2))
+    odd = odd.append_column("list", pa.array([[1]] * 2))
+    sent = sent_as("parquet", odd)
+    sent["headers"]["accept"] = "text/csv"
+    answer = web.ask.post("/predict/batch", **sent)
+    back = pacsv.read_csv(pa.BufferReader(answer.content))
+    assert back["uuid"].to_pylist() == ["00000000-0000-0000-0000-000000000000"] * 2
+    assert back["latin"].to_pylist() == ["Film"] * 2
+    assert not {"bytes", "long text", "list"} & {*back.column_names}
+    assert answer.headers["x-columns-left-out"] == "list, bytes, long%20text"
+
+
+@pytest.mark.parametrize("kind", ["application/x-ndjson", "application/jsonl"])
+def test_json_lines_are_a_table_too(web: Web, table: pa.Table, kind: str) -> None:
+    lines = "\n".join(json.dumps(row) for row in as_json(table.slice(0, 3)))
+    answer = web.ask.post("/predict/batch", content=lines.encode(), headers={"content-type": kind}).json()
+    same = web.ask.post("/predict/batch", **sent_as("parquet", table.slice(0, 3))).json()
+    assert [row["probability"] for row in answer["predictions"]] == [row["probability"] for row in same["predictions"]]
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, lambda text: text.replace(b",", b"\t"), lambda text: text.decode().encode("utf-16")]
+)
+def test_a_text_is_read_however_it_is_packed_and_written(web: Web, table: pa.Table, pack: Any) -> None:
+    sent = sent_as("csv", table.slice(0, 3))
+    content = pack(sent["content"])
+    answer = web.ask.post("/predict/batch", content=content, headers={"content-type": "text/csv"}).json()
+    same = web.ask.post("/predict/batch", **sent).json()
+    assert [row["probability"] for row in answer["predictions"]] == [row["probability"] for row in same["predictions"]]
 
 
 @pytest.mark.parametrize(

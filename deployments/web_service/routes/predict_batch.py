@@ -4,6 +4,7 @@ import io
 import json
 import time
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,7 @@ from deployments.web_service.live_model import LiveModel
 from deployments.web_service.service import Service
 from deployments.web_service.upload import MAX_CAMPAIGNS, Upload, read_all_columns, read_upload, table_format
 
+LEFT_OUT = "x-columns-left-out"  # names, as in a URL
 ADDED = ("probability", "success", "model_version", "error")
 
 
@@ -55,19 +57,23 @@ router = APIRouter(route_class=Guarded)
     openapi_extra=table_body(MAX_CAMPAIGNS),
 )
 async def predict_batch(request: Request) -> Response:
-    """Score up to 10,000 campaigns: JSON, CSV or Parquet in, JSON or (with `Accept: text/csv`) the scored table out."""
+    """Score up to 10,000 campaigns: JSON, CSV or Parquet in, JSON or (with `Accept: text/csv`) the scored table out.
+
+    Columns that a CSV cannot hold are left out of it and named in the header `x-columns-left-out`.
+    """
     service: Service = request.app.state.service
     service.rotation.ready()
     async with service.uploads:  # the others wait for their turn, and their bodies on the wire
         body = await body_of(request.receive, MANY_CAMPAIGNS)
         kind = table_format(content_type_of(request.headers.raw), body)
         as_csv = "text/csv" in request.headers.get("accept", "")
-        content = await run_in_threadpool(answer, service, kind, body, as_csv)
-    return Response(content, media_type="text/csv" if as_csv else "application/json")
+        content, left_out = await run_in_threadpool(answer, service, kind, body, as_csv)
+    headers = {LEFT_OUT: ", ".join(map(quote, left_out))} if left_out else {}
+    return Response(content, media_type="text/csv" if as_csv else "application/json", headers=headers)
 
 
-def answer(service: Service, kind: str, body: bytes, as_csv: bool) -> bytes:
-    """Read, score, count and capture. Raises `Refusal`."""
+def answer(service: Service, kind: str, body: bytes, as_csv: bool) -> tuple[bytes, list[str]]:
+    """Read, score, count and capture; the answer, and the columns that have no place in it. Raises `Refusal`."""
     live = service.rotation.ready()
     upload = read_upload(kind, body, live)
     probability = live.model.predict(upload.matrix) if len(upload.matrix) else np.empty(0)
@@ -81,9 +87,10 @@ def answer(service: Service, kind: str, body: bytes, as_csv: bool) -> bytes:
     scored = _scored(upload, probability, live, service)
     service.capture.add_table(scored)
     if as_csv:
-        return _csv(read_all_columns(kind, body, live.model.schema), upload, scored)
+        sent = read_all_columns(kind, body, live.model.schema)
+        return _csv(sent.table, upload, scored), sent.left_out
     counts = {"successful": successful, "unsuccessful": len(probability) - successful, "rejected": len(upload.errors)}
-    return json.dumps({"model_version": live.version, **counts, "predictions": _rows(upload, scored)}).encode()
+    return json.dumps({"model_version": live.version, **counts, "predictions": _rows(upload, scored)}).encode(), []
 
 
 def _scored(upload: Upload, probability: Any, live: LiveModel, service: Service) -> pa.Table:
@@ -127,16 +134,6 @@ def _csv(sent: pa.Table, upload: Upload, scored: pa.Table) -> bytes:
         column = scored.column(name).cast(pa.bool_()) if name == "success" else scored.column(name)
         sent = sent.append_column(name, column.take(at))
     sent = sent.append_column("error", pa.array([upload.errors.get(row) for row in range(upload.rows)], pa.string()))
-    flat = [_flat(column) for column in sent.columns]
     out = io.BytesIO()
-    pacsv.write_csv(pa.table(flat, sent.column_names), out, pacsv.WriteOptions(quoting_style="needed"))
+    pacsv.write_csv(sent, out, pacsv.WriteOptions(quoting_style="needed"))
     return out.getvalue()
-
-
-def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """A column that CSV has a form for."""
-    if pa.types.is_dictionary(column.type):
-        return column.cast(column.type.value_type)
-    if pa.types.is_binary(column.type):
-        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
-    return column

@@ -25,7 +25,8 @@ export function explain(campaign) {
 
 /** The scored table as text. */
 export function scoreTable(file) {
-  const type = /\.csv$/i.test(file.name) ? "text/csv" : "application/vnd.apache.parquet";
+  const isParquet = /\.(parquet|parq|pq)$/i.test(file.name);
+  const type = isParquet ? "application/vnd.apache.parquet" : "text/csv"; // which text it is, its beginning says
   const headers = { "Content-Type": type, Accept: "text/csv" };
   return ask("/predict/batch", (answer) => answer.text(), { method: "POST", headers, body: file, timeout: 120_000 });
 }

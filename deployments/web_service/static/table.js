@@ -18,7 +18,7 @@ export function watchTable(section, facts, locked) {
     section.querySelector("#scored").hidden = true;
     status.textContent = `Scoring ${file.name} …`;
     try {
-      if (!/\.(csv|parquet)$/i.test(file.name)) throw new Error(`${file.name} is neither CSV nor Parquet. Save the table as one of them.`);
+      if (!/\.(csv|tsv|jsonl|parquet|parq|pq)?(\.gz|\.zip)?$/i.test(file.name)) throw new Error(`${file.name} is neither CSV nor Parquet. Save the table as one of them.`);
       const scored = readScored(await scoreTable(file));
       URL.revokeObjectURL(address);
       address = URL.createObjectURL(new Blob([scored.text], { type: "text/csv" }));
@@ -74,7 +74,7 @@ function show(section, name, { bad, total, successful, unsuccessful }, address, 
     count(bad.length, bad.length === 1 ? "row that could not be read" : "rows that could not be read", bad.length ? "bad" : ""));
   const link = section.querySelector("#download");
   link.href = address;
-  link.download = `${name.replace(/\.(csv|parquet)$/i, "")}-scored.csv`;
+  link.download = `${name.replace(/\.(csv|tsv|jsonl|parquet|parq|pq)?(\.gz|\.zip)?$/i, "")}-scored.csv`;
   link.textContent = `Download the scored table (${number(total)} ${total === 1 ? "row" : "rows"})`;
   const list = section.querySelector("#rejected");
   list.hidden = !bad.length;

@@ -3,6 +3,7 @@ import pyarrow.parquet as pq
 
 from campaign.reading import read_campaigns
 from campaign.schema_file import parse_schema
+from campaign.schema_parts import Text
 from tasks.training.source_columns import SourceColumns, source_types
 from tests.published import LAUNCH, PUBLISHED_TOML, SCHEMA, WIDER
 
@@ -45,7 +46,7 @@ def test_rows_are_kept_as_they_came_and_what_a_file_lacks_is_missing(tmp_path):
     )
     (batch,) = read_campaigns(str(tmp_path / "in.parquet"), schema, kept=("when", "mood"))
     types = {"USD": pa.float64(), "when": pa.string(), "mood": pa.float64()}
-    with SourceColumns(tmp_path / "sources.parquet", types) as kept:
+    with SourceColumns(tmp_path / "sources.parquet", types, Text()) as kept:
         kept.add(batch, pa.array([True, False, True]))
     assert pq.read_table(tmp_path / "sources.parquet").to_pylist() == [
         {"CampaignID": "a", "USD": 1.0, "when": "2016-01-01", "mood": None},

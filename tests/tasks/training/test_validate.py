@@ -97,7 +97,7 @@ def test_an_outcome_that_came_twice_or_holds_nothing_is_no_news_for_ever(base, f
     data = gathered(base, folder, store)
     assert data.rows == 250
     model = ScoringModel("model", "1", SCHEMA, None, None, {"days": data.days})
-    assert unseen_labels(model, count_outcomes(store)) == {}
+    assert unseen_labels(model, count_outcomes(store, SCHEMA)) == {}
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ The floor reads the same file and writes it again; the strict floor reads the co
 about as much as scoring writes. Neither has a model. They use one core, as reading a Parquet file batch by batch does;
 scoring uses both. Where scoring falls short of five times scikit-learn, the strict floor does too: what is left is
 reading and writing Parquet, not the forest. All have the allocator that the product sets (`ARROW_DEFAULT_MEMORY_POOL=system`).""",
-    "reading": """Every column of a CSV file as text, in blocks of 4 MB, on one core: what a day costs more that comes as CSV. Here each
-record is looked at before it is read, so that a lone quote or a field too many costs its line and not the file.""",
+    "reading": """Every column of a CSV file as text, in blocks of 4 MB. Here each record is looked at before it is parsed, so that
+a lone quote or a field too many costs its line and not the file; one block is looked at while the one before is parsed.""",
     "monitoring": """`campaign monitor` as a whole, start of Prefect and of Evidently included, on a day whose outcomes have
 all come. Rows, missing values and outcomes are counted exactly; drift is measured on a sample, and its standard error
 stands beside it.""",

@@ -14,6 +14,7 @@ from campaign.dialect import SAMPLE_BYTES, Utf8, fields_of, find_delimiter, is_c
 from campaign.errors import BadInput
 from campaign.json_lines import is_json, json_batches
 from campaign.raw import RawBatch, RawColumns
+from campaign.read_ahead import read_ahead
 from campaign.records import BLANK, LONE_QUOTE, Records, split_records
 from campaign.schema_parts import Text
 
@@ -53,7 +54,7 @@ def text_batches(
     at = wanted.choose(header.names)
     places = {name: header.names.index(found) for name, found in at.items()}
     skipped = header.records
-    for records in split_records(chain([start], pieces), delimiter, len(header.names), source):
+    for records in read_ahead(split_records(chain([start], pieces), delimiter, len(header.names), source)):
         rows = np.arange(len(records.starts)) >= skipped
         skipped = max(0, skipped - len(records.starts))
         rows &= records.kinds != BLANK

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from campaign.batch import Batch
 from campaign.files import is_parquet_file, is_text_file, metadata_of
 from campaign.identity import NO_ID, SPACES, SeenIds
 from campaign.model import ScoringModel
+from campaign.read_ahead import read_ahead
 from campaign.reading import count_ignored, read_campaigns, source_of
 from campaign.schema import ID, Column, Schema
 from campaign.store import Entry, Store, filesystem_of
@@ -179,15 +179,6 @@ def compare_ids(local: str, schema: Schema, columns: Sequence[Column] | None, se
         rows, written = rows + len(batch), batch.written
         numbered += [(batch.first_row + row, made) for row, made in sorted(batch.numbered.items())]
     return IdsOfFile(np.concatenate(repeated), numbered, rows, written)
-
-
-def read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches, the next one being read while one is worked on."""
-    with ThreadPoolExecutor(1) as reader:
-        upcoming = reader.submit(next, batches, None)
-        while (batch := upcoming.result()) is not None:
-            upcoming = reader.submit(next, batches, None)
-            yield batch
 
 
 def cut_into_pieces(spans: list[Span]) -> list[list[Span]]:

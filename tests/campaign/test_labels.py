@@ -40,7 +40,8 @@ def test_a_label_of_this_project_is_read_in_any_usual_form(values: list[Any]) ->
     ],
 )
 def test_a_label_in_another_coding_is_refused_and_never_half_read(values: list[Any], message: str) -> None:
-    with pytest.raises(BadInput, match=rf"outcomes\.csv: column {LABEL} holds other words {message}: its outcomes would be half read") as error:
+    sentence = rf"outcomes\.csv: column {LABEL} holds other words {message}: its outcomes would be half read"
+    with pytest.raises(BadInput, match=sentence) as error:
         read(values, Outcome(column=LABEL, success=YES, failure=NO), LABEL)
     assert "Write 1 for success and 0 for failure" in str(error.value)
 

@@ -22,6 +22,7 @@ from campaign.text_file import INVISIBLE, text_batches
 PARQUET_NAMES = (".parquet", ".parq", ".pq")
 TEXT_NAMES = (".csv", ".tsv", ".jsonl", ".ndjson")
 PACKED_TEXT_NAMES = (*(f"{name}.gz" for name in TEXT_NAMES), ".zip")
+MAX_NAMES, MAX_NAME = 100, 60  # of a header, in a message
 OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # What a name may stand between.
 WHITE_SPACE = string.whitespace + "\u00a0" + INVISIBLE
@@ -200,6 +201,12 @@ class Header:
             self._exact.setdefault(_folded(name), []).append(name)
             self._loose.setdefault(_letters(name), []).append(name)
 
+    @property
+    def excerpt(self) -> str:
+        """The names, each on one line, and not thousands of them."""
+        shown = ", ".join(" ".join(name.split())[:MAX_NAME] for name in self.names[:MAX_NAMES])
+        return f"{shown} and {len(self.names) - MAX_NAMES:,} more" if len(self.names) > MAX_NAMES else shown
+
     def find(self, name: str) -> list[str]:
         """Those that may be meant: what has the same letters in other words only where no name is the same."""
         return self._exact.get(_folded(name)) or self._loose.get(_letters(name) or "-", [])
@@ -224,7 +231,7 @@ def match_header(header: Header, wanted: Iterable[str], source: str) -> dict[str
         many = len(missing) > 1
         raise BadInput(
             f"{source}: {'columns' if many else 'column'} {', '.join(missing)} {'are' if many else 'is'} missing "
-            f"(found: {', '.join(header.names) or 'none'}).",
+            f"(found: {header.excerpt or 'none'}).",
             "Add them, or rename the columns that hold them."
             if many
             else "Add it, or rename the column that holds it.",

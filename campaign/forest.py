@@ -215,11 +215,13 @@ def _by_level(tree: Any) -> dict[str, NDArray[Any]]:
     totals = values.sum(axis=1, keepdims=True)
     exact = tree.threshold[order]
     nearest = exact.astype(np.float32)
+    with np.errstate(over="ignore"):  # of thresholds beside the code of a missing number, which stay as they are
+        below = np.nextafter(nearest, np.float32(-np.inf))
     depth = np.repeat(np.arange(len(levels)), [level.size for level in levels])
     return {
         "feature": np.where(leaf, -1, tree.feature[order]),
         # Rounded up, a float32 between the two thresholds would turn left where scikit-learn turns right.
-        "threshold": np.where(nearest > exact, np.nextafter(nearest, np.float32(-np.inf)), nearest),
+        "threshold": np.where(nearest > exact, below, nearest),
         "left": np.where(leaf, 0, np.argsort(order)[tree.children_left[order]]),
         # Shares stay what they are to the last bit, as ties depend on it.
         "shares": np.where(leaf[:, None], np.where(np.isclose(totals, 1), values, values / totals), 0),

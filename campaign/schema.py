@@ -28,6 +28,8 @@ KNOWN_BY: dict[FeatureSet, tuple[Known, ...]] = {
 
 # In the files that this project writes: whose row it is, and what became of it.
 ID, LABEL = "CampaignID", "IsSuccessful"
+LABELLED_DAY = "LabelledDay"  # the day that a gathered row came with; empty for one of the data set
+OF_PREDICTIONS = ("prediction_id", "probability", "success", "model_version", "answered_at")
 MAX_NUMBER = float(np.finfo(np.float32).max)
 
 
@@ -117,7 +119,7 @@ class Schema(Table):
             where = f"[[column]] {place} ({column.name})"
             if column.name.casefold() in above:
                 raise ValueError(f"{where}: another column has this name; each name may stand once")
-            if column.name.casefold() in {ID.casefold(), LABEL.casefold()}:
+            if column.name.casefold() in map(str.casefold, (ID, LABEL, LABELLED_DAY, *OF_PREDICTIONS)):
                 raise ValueError(
                     f"{where}: this name is taken by the project's own files; give it another, and a source"
                 )

@@ -98,7 +98,7 @@ class Text(Table):
     @model_validator(mode="after")
     def _tells_marks_apart(self) -> "Text":
         if self.group_char and self.group_char == self.decimal:
-            raise ValueError(f'groupChar and decimalChar are both "{self.decimal}"; one of them may be')
+            raise ValueError(f'groupChar and decimalChar of [text] are both "{self.decimal}"; one of them may be')
         return self
 
     @property

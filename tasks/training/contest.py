@@ -14,9 +14,9 @@ from campaign.checking import Checker
 from campaign.identity import digests_of, normal_form
 from campaign.model import ScoringModel
 from campaign.raw import RawBatch
-from campaign.schema import ID, Column, Schema
+from campaign.schema import ID, LABELLED_DAY, Column, Schema
 from tasks.training.encode import Parts
-from tasks.training.validate import DAY, Dataset
+from tasks.training.validate import Dataset
 
 SAME_WORLD_IDS, SAME_WORLD_VALUES = 0.01, 0.9
 
@@ -51,7 +51,9 @@ def score_with_each(models: Sequence[ScoringModel], data: Dataset, parts: Parts)
                 batches[key] = _read(raw, model.schema)
             batch = batches[key]
             scores[span] = np.where(batch.good, model.probabilities_of(batch), np.nan)
-    days = pq.read_table(data.path, columns=[DAY]).column(0).take(pa.array(rows)).to_numpy(zero_copy_only=False)
+    days = (
+        pq.read_table(data.path, columns=[LABELLED_DAY]).column(0).take(pa.array(rows)).to_numpy(zero_copy_only=False)
+    )
     return TestRows(parts.labels("test"), days, splits_alike, probability)
 
 

@@ -15,7 +15,7 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 
 from campaign.model import REFERENCE, ScoringModel
-from campaign.schema import ID, LABEL
+from campaign.schema import ID, LABEL, LABELLED_DAY
 from campaign.settings import Settings
 from tasks.measures import classification_metrics, confidence_intervals, roc_auc
 from tasks.mlflow_run import Run, reporting_to
@@ -24,7 +24,7 @@ from tasks.sampling import sample_rows
 from tasks.training import evaluation_plots
 from tasks.training.encode import Parts
 from tasks.training.fit import Fitted
-from tasks.training.validate import DAY, Dataset
+from tasks.training.validate import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ def score_test_rows(data: Dataset, parts: Parts, model: ScoringModel) -> pd.Data
     """The test campaigns with label, day, and `probability` by this model."""
     names = [column.name for column in parts.encoder.features]
     rows, taken, start = parts.rows("test"), [], 0
-    for batch in pq.ParquetFile(data.path).iter_batches(columns=[ID, *names, LABEL, DAY]):
+    for batch in pq.ParquetFile(data.path).iter_batches(columns=[ID, *names, LABEL, LABELLED_DAY]):
         first, last = np.searchsorted(rows, [start, start + len(batch)])
         taken.append(batch.take(pa.array(rows[first:last] - start)))
         start += len(batch)
@@ -99,7 +99,7 @@ def reference_of(test: pd.DataFrame, model: ScoringModel, rows: int, seed: int =
     """
     sample = test.iloc[sample_rows(len(test), rows, seed)]
     success = model.predicts_success(sample["probability"].to_numpy()).astype(np.int8)
-    return sample.assign(success=success).drop(columns=[DAY])
+    return sample.assign(success=success).drop(columns=[LABELLED_DAY])
 
 
 def log_scores(scores: Scores, segments: pd.DataFrame, test: pd.DataFrame, threshold: float) -> None:

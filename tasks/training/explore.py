@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 
-from campaign.schema import Column
+from campaign.schema import LABELLED_DAY, Column
 from tasks.mlflow_run import Run, reporting_to
 from tasks.retries import RETRIES
 from tasks.training.exploration_plots import figures
 from tasks.training.leakage import audit, audit_table, find_leaks, leak_sentence, summarise
-from tasks.training.validate import DAY, Dataset
+from tasks.training.validate import Dataset
 
 if TYPE_CHECKING:  # it takes a third of a second to import, and every flow imports this file
     import pandas as pd
@@ -61,7 +61,7 @@ def explore(data: Dataset, run: Run) -> Explored:
     import mlflow
     import pandas as pd
 
-    campaigns = pd.read_parquet(data.path).drop(columns=[DAY])
+    campaigns = pd.read_parquet(data.path).drop(columns=[LABELLED_DAY])
     features = data.schema.features
     signals = audit(campaigns, features)
     leaks = find_leaks(signals)

@@ -19,7 +19,7 @@ from campaign.errors import BadInput, CampaignError
 from campaign.identity import SeenIds, digests_of
 from campaign.model import LEARNT
 from campaign.reading import read_campaigns
-from campaign.schema import ID, LABEL, Schema
+from campaign.schema import ID, LABEL, LABELLED_DAY, Schema
 from campaign.settings import Settings
 from campaign.store import Store
 from tasks.labelled_days import LabelledDay, count_outcome_rows
@@ -28,8 +28,6 @@ from tasks.outcomes import NO_OUTCOME, Outcomes
 from tasks.retries import RETRIES
 from tasks.training.ingest import Sources, is_made_up
 from tasks.training.source_columns import SourceColumns, source_types
-
-DAY = "day"
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Dataset:
 def canonical_schema(schema: Schema) -> pa.Schema:
     """Columns of the gathered file; `day` is empty for the base data set."""
     types = [(column.name, column.arrow_type) for column in schema.features]
-    return pa.schema([(ID, pa.string()), *types, (LABEL, pa.int8()), (DAY, pa.string())])
+    return pa.schema([(ID, pa.string()), *types, (LABEL, pa.int8()), (LABELLED_DAY, pa.string())])
 
 
 class Gathering:
@@ -81,7 +79,7 @@ class Gathering:
         columns |= {name: pa.array(values, from_pandas=True) for name, values in batch.numbers.items()}
         columns |= {name: values.cast(pa.string()) for name, values in batch.categories.items()}
         columns[LABEL] = pa.array(np.nan_to_num(label).astype(np.int8))
-        columns[DAY] = pa.repeat(pa.scalar(day), len(batch))
+        columns[LABELLED_DAY] = pa.repeat(pa.scalar(day), len(batch))
         whole = pa.record_batch([columns[name] for name in self._schema.names], schema=self._schema)
         kept = whole.filter(pa.array(keep))
         self._writer.write_batch(kept)

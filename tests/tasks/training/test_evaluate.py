@@ -60,7 +60,7 @@ def test_the_reference_is_at_most_so_many_judged_with_their_predictions(trained,
     assert len(reference) == min(most, len(judged))
     assert [*reference.columns] == [ID, *NAMES, LABEL, "probability", "success"]
     pd.testing.assert_frame_equal(
-        reference.drop(columns="success"), judged.loc[reference.index].drop(columns="day"), check_like=True
+        reference.drop(columns="success"), judged.loc[reference.index].drop(columns="LabelledDay"), check_like=True
     )
     assert (reference["success"] == (reference["probability"] > 0.5)).all()
     pd.testing.assert_frame_equal(reference_of(judged, trained[2], most), reference)

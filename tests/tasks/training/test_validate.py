@@ -69,7 +69,7 @@ def test_the_base_and_every_labelled_day_are_learnt_from(base, folder, store):
     data = gathered(base, folder, store)
     table = pq.read_table(data.path)
     assert (data.rows, data.bad, data.days) == (250, 0, {DAY: 50})
-    assert table.column("day").to_pylist() == [""] * 200 + [DAY] * 50
+    assert table.column("LabelledDay").to_pylist() == [""] * 200 + [DAY] * 50
     assert table.column(ID).to_pylist() == [*campaigns(200).column(ID).to_pylist(), *day.column(ID).to_pylist()]
     assert table.column(LABEL).to_pylist()[200:] == day.column(LABEL).to_pylist()
 
@@ -161,7 +161,7 @@ def test_launch_reads_only_what_is_known_at_launch(tmp_path, folder):
     late = [column.name for column in FEATURES if column not in LAUNCH.features]
     base = put(tmp_path / "base.parquet", campaigns(200).drop(late))
     names = pq.read_schema(gathered(base, folder, features="launch").path).names
-    assert {*names} == {ID, *NAMES, LABEL, "day"} - {*late}
+    assert {*names} == {ID, *NAMES, LABEL, "LabelledDay"} - {*late}
 
 
 def test_nothing_half_written_is_left_after_a_refusal(tmp_path, folder):

@@ -7,7 +7,7 @@ from campaign.errors import BadInput
 
 
 def as_usual_type(values: pa.Array, name: str, source: str) -> pa.Array:
-    """Bytes and JSON as the texts that they hold, UUIDs as they are written; other types as they came.
+    """Views, bytes and JSON as the texts that they hold, UUIDs as they are written; other types as they came.
 
     Raises `BadInput` for bytes that are no text.
     """
@@ -20,6 +20,8 @@ def as_usual_type(values: pa.Array, name: str, source: str) -> pa.Array:
         return pa.array(texts, pa.string())
     if isinstance(kind, pa.BaseExtensionType):
         return as_usual_type(values.storage, name, source)
+    if pa.types.is_string_view(kind):  # bad rows could not be taken out of it
+        return values.cast(pa.string())
     if pa.types.is_fixed_size_binary(kind):
         return _as_text(values.cast(pa.binary()), name, source, padded=True)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):

@@ -41,12 +41,15 @@ def id_of_values(values: Iterable[Any]) -> str:
 def is_no_id(ids: pa.StringArray, missing_words: Collection[str]) -> NDArray[np.bool_]:
     """Where no id stands: null, nothing but spaces, a dash, or a word for a missing value."""
     words = {"", NO_ID, *missing_words}
-    # Ids that are as short as such a word, or begin with a space, are few: the others need no look.
-    suspects = pc.less_equal(pc.binary_length(ids), max(map(len, words)))
-    for space in SPACES:
-        suspects = pc.or_(suspects, pc.starts_with(ids, space))
     absent = ~np.asarray(ids.is_valid())
-    places = np.flatnonzero(np.asarray(pc.fill_null(suspects, False)))
+    if not len(ids):
+        return absent
+    text, bounds = _bytes_of(ids)
+    # Ids that are as short as such a word, or begin with a space, are few: the others need no look.
+    suspects = np.diff(bounds) <= max(map(len, words))
+    if len(text):
+        suspects |= text[np.minimum(bounds[:-1], len(text) - 1)] <= ord(" ")
+    places = np.flatnonzero(suspects & ~absent)
     if len(places):
         trimmed = pc.utf8_trim(ids.take(pa.array(places)), SPACES)
         absent[places] = np.asarray(pc.is_in(trimmed, pa.array(sorted(words), pa.string())))
@@ -81,11 +84,16 @@ class SeenIds:
 
 def digests_of(ids: pa.StringArray) -> NDArray[np.uint64]:
     """A 64-bit digest of each id's normal form, never 0."""
-    _, offsets, text = ids.buffers()
+    text, bounds = _bytes_of(ids)
     digests = np.empty(len(ids), np.uint64)
-    bounds = np.frombuffer(offsets, np.int32, len(ids) + 1, ids.offset * 4)
-    compiled(_digest)(np.frombuffer(text or b"", np.uint8), bounds, digests)
+    compiled(_digest)(text, bounds, digests)
     return digests
+
+
+def _bytes_of(ids: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """UTF-8, and where in it each id begins and the last one ends."""
+    _, offsets, text = ids.buffers()
+    return np.frombuffer(text or b"", np.uint8), np.frombuffer(offsets, np.int32, len(ids) + 1, ids.offset * 4)
 
 
 def _digest(text: NDArray[np.uint8], bounds: NDArray[np.int32], digests: NDArray[np.uint64]) -> None:

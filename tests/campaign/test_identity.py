@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaign.identity import TEST, VALIDATION, SeenIds, bucket_of, digests_of, id_of_values, normal_form
+from campaign.identity import TEST, VALIDATION, SeenIds, bucket_of, digests_of, id_of_values, is_no_id, normal_form
 
 IDS = st.text(max_size=3) | st.sampled_from(
     ["", "a", "CID_00001", "CID_00002", "ä", "a\0", "7", "7.0", " 7 ", "-7.", "x.0"]
@@ -84,3 +84,12 @@ def test_case_and_leading_zeros_tell_campaigns_apart(one: str, other: str) -> No
     first, second = digests_of(pa.array([one, other]))
     assert first != second
     assert normal_form(one) != normal_form(other)
+
+
+@pytest.mark.parametrize("cut", [0, 3, 8])
+def test_no_id_is_null_blank_a_dash_or_a_word_for_missing(cut: int) -> None:
+    ids = ["C1", None, "", " ", "-", "NA", " - ", "\tnull\n", "NAN1", "--", " C1", "0", "nil-1", "          "]
+    absent = [False, True, True, True, True, True, True, True, False, False, False, False, False, True]
+    found = is_no_id(pa.array(ids, pa.string()).slice(cut), ("", "NA", "null"))
+    assert found.tolist() == absent[cut:]
+    assert is_no_id(pa.array([], pa.string()), ()).tolist() == []

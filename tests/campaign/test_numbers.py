@@ -54,7 +54,7 @@ def test_a_mark_of_thousands_tells_the_decimal_one() -> None:
     assert read(["43.445"], Text(group_char=".")) == [43_445]
     assert read(["43.445"], Text(group_char=",")) == [43.445]
     assert read(["43.445"]) == [43.445]
-    with pytest.raises(ValueError, match="groupChar and decimalChar of .text. are both"):
+    with pytest.raises(ValueError, match=r"groupChar and decimalChar of \[text\] are both"):
         Text(group_char=",", decimal_char=",")
 
 

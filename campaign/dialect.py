@@ -2,17 +2,19 @@
 
 import codecs
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
 
 from campaign.errors import BadInput
+from campaign.header import letters
 from campaign.records import GOOD, Records, split_records
 
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 1 << 16
 SAMPLE_RECORDS = 50
+HEADER_RECORDS = 20  # that are looked at for the names of columns
 BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 WESTERN = "cp1252"  # what programs on Windows write, and all of latin-1 but control characters
 # Control characters that no text has; NULs are in some.
@@ -107,22 +109,36 @@ def find_delimiter(start: bytes, said: str, wanted: Iterable[str]) -> str:
         return said
     if start[:5].lower() == b"sep=" + start[4:5] and start[5:6] in b"\r\n":
         return chr(start[4])
-    names = {name.casefold() for name in wanted}
+    wanted = list(wanted)
 
     def fitness(delimiter: str) -> tuple[int, float, int]:
         records = next(split_records([start], delimiter))
         rows = [at for at in range(len(records.starts)) if records.kinds[at] == GOOD][:SAMPLE_RECORDS]
-        rows = [at for at in rows if not is_comment(records, at)]
         if len(start) >= SAMPLE_BYTES:
             rows = rows[:-1]  # the last one is cut
-        if not rows:
+        first = find_header(records, rows, delimiter, wanted)
+        if first is None:
             return 0, 0.0, 0
-        header = fields_of(records, rows[0], delimiter)
+        header, rows = fields_of(records, first, delimiter), [at for at in rows if at >= first]
         width = len(header)
         alike = sum(int(records.fields[at]) == width for at in rows) / len(rows)
-        return sum(name.strip().casefold() in names for name in header), alike if width > 1 else 0.0, width
+        return _count_wanted(header, wanted), alike if width > 1 else 0.0, width
 
     return max(DELIMITERS, key=fitness)
+
+
+def find_header(records: Records, places: Sequence[int], delimiter: str, wanted: Iterable[str]) -> int | None:
+    """The place of the header: the first of the first records that has the most wanted names, and is no comment.
+
+    A title and other lines may stand before it. None if there is nothing but comments.
+    """
+    wanted = list(wanted)
+    candidates = [at for at in places if not is_comment(records, at)][:HEADER_RECORDS]
+    return max(candidates, key=lambda at: _count_wanted(fields_of(records, at, delimiter), wanted), default=None)
+
+
+def _count_wanted(header: Iterable[str], wanted: Iterable[str]) -> int:
+    return len({letters(name) for name in header} & {letters(name) for name in wanted if name})
 
 
 def is_comment(records: Records, at: int) -> bool:

@@ -1,7 +1,5 @@
 """A Parquet or text file as batches of the columns that are wanted, or a refusal that names it."""
 
-import re
-import string
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import quote
@@ -13,19 +11,16 @@ import pyarrow.parquet as pq
 from campaign.arrow_types import as_usual_type
 from campaign.dialect import is_binary
 from campaign.errors import BadInput, StoreError
-from campaign.packing import ZIP, unpacked
+from campaign.packing import ZIP, refuse_longer, unpacked
 from campaign.raw import RawBatch, RawColumns
 from campaign.schema_parts import Text
 from campaign.store import REMEDY, filesystem_of
-from campaign.text_file import INVISIBLE, text_batches
+from campaign.text_file import text_batches
 
 PARQUET_NAMES = (".parquet", ".parq", ".pq")
 TEXT_NAMES = (".csv", ".tsv", ".jsonl", ".ndjson")
 PACKED_TEXT_NAMES = (*(f"{name}.gz" for name in TEXT_NAMES), ".zip")
-MAX_NAMES, MAX_NAME = 100, 60  # of a header, in a message
 OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-# What a name may stand between.
-WHITE_SPACE = string.whitespace + "\u00a0" + INVISIBLE
 
 
 def raw_batches(
@@ -41,7 +36,8 @@ def raw_batches(
     """Batches with the columns that are chosen, under their own names.
 
     Of a Parquet file only the row groups that are named, or all of them; a text file is written as `text` says, and
-    `likely` are names that its header may have. Of a text, unpacked, at most `most_bytes` are read.
+    `likely` are names that its header may have. At most `most_bytes` are read, of a text as it is once unpacked, of
+    Parquet as it is decoded.
     """
     filesystem, path = filesystem_of(uri)
     with _errors(uri, source):
@@ -50,7 +46,10 @@ def raw_batches(
             with filesystem.open_input_file(path) as file:
                 yield from text_batches(unpacked(file, source, most_bytes), source, wanted, text, likely)
         else:
+            total = 0
             for rows in _parquet(filesystem, path, source, wanted, batch_rows, groups):
+                total += rows.nbytes
+                refuse_longer(total, most_bytes, source)
                 yield RawBatch(rows)
 
 
@@ -188,57 +187,3 @@ def is_text(kind: pa.DataType) -> bool:
 
 def _excerpt(data: bytes) -> str:
     return repr(data.split(b"\n")[0][:24].decode("utf-8", "replace"))
-
-
-class Header:
-    """The names of a file's columns, found without regard to case, and to spaces, dashes and underscores in them."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self.names = list(map(str, names))
-        self._exact: dict[str, list[str]] = {}
-        self._loose: dict[str, list[str]] = {}
-        for name in self.names:
-            self._exact.setdefault(_folded(name), []).append(name)
-            self._loose.setdefault(_letters(name), []).append(name)
-
-    @property
-    def excerpt(self) -> str:
-        """The names, each on one line, and not thousands of them."""
-        shown = ", ".join(" ".join(name.split())[:MAX_NAME] for name in self.names[:MAX_NAMES])
-        return f"{shown} and {len(self.names) - MAX_NAMES:,} more" if len(self.names) > MAX_NAMES else shown
-
-    def find(self, name: str) -> list[str]:
-        """Those that may be meant: what has the same letters in other words only where no name is the same."""
-        return self._exact.get(_folded(name)) or self._loose.get(_letters(name) or "-", [])
-
-
-def _folded(name: str) -> str:
-    return name.strip(WHITE_SPACE).casefold()
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[\W_]+", "", _folded(name))
-
-
-def match_header(header: Header, wanted: Iterable[str], source: str) -> dict[str, str]:
-    """Where each wanted column stands in a file: {wanted: found}. Columns that nobody wants are ignored.
-
-    Raises `BadInput` naming every missing column, or one that is there twice.
-    """
-    wanted = list(wanted)
-    found = {name: header.find(name) for name in wanted}
-    if missing := [name for name in wanted if not found[name]]:
-        many = len(missing) > 1
-        raise BadInput(
-            f"{source}: {'columns' if many else 'column'} {', '.join(missing)} {'are' if many else 'is'} missing "
-            f"(found: {header.excerpt or 'none'}).",
-            "Add them, or rename the columns that hold them."
-            if many
-            else "Add it, or rename the column that holds it.",
-        )
-    for name, names in found.items():
-        if len(names) > 1:
-            raise BadInput(
-                f"{source}: column {name} is there {len(names)} times ({', '.join(names)}).", "Keep one of them."
-            )
-    return {name: names[0] for name, names in found.items()}

@@ -27,9 +27,14 @@ def unpacked(file: Any, source: str, most_bytes: int | None = None) -> Iterator[
     total = 0
     for chunk in chunks:
         total += len(chunk)
-        if most_bytes is not None and total > most_bytes:
-            raise BadInput(f"{source}: it is longer than {most_bytes:,} bytes.", "Send it in several pieces.")
+        refuse_longer(total, most_bytes, source)
         yield chunk
+
+
+def refuse_longer(total: int, most_bytes: int | None, source: str) -> None:
+    """The meter: what a file says of its own length is never asked."""
+    if most_bytes is not None and total > most_bytes:
+        raise BadInput(f"{source}: it is longer than {most_bytes:,} bytes.", "Send it in several pieces.")
 
 
 def _gunzipped(file: Any, source: str) -> Iterator[bytes]:

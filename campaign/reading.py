@@ -11,7 +11,8 @@ from urllib.parse import unquote
 from campaign.batch import Batch
 from campaign.checking import Checker, RowCounts
 from campaign.errors import BadInput
-from campaign.files import Header, files_of, match_header, names_of, raw_batches
+from campaign.files import files_of, names_of, raw_batches
+from campaign.header import Header, match_header
 from campaign.identity import SeenIds
 from campaign.raw import RawColumns
 from campaign.schema import ID, LABEL, Column, Schema
@@ -36,7 +37,7 @@ def read_campaigns(
     Only what is asked for is read; other columns, the outcome's included, are ignored. `kept` are sources that stay in
     `raw` where the file has them. `seen` spans what may not hold an id twice: the files of a day, or a data set;
     without it ids are not compared. `groups` are the row groups of a Parquet file to read, `first_row` is where they
-    begin. Of a text file at most `most_bytes` are read, as they are once unpacked.
+    begin. At most `most_bytes` are read, as they are once unpacked and decoded.
     Raises `BadInput` naming the file, after the last batch if a column can be read in two ways, or in none.
     """
     columns = schema.features if columns is None else columns

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from campaign.dialect import SAMPLE_BYTES, Utf8, fields_of, find_delimiter, is_comment
+from campaign.dialect import SAMPLE_BYTES, Utf8, fields_of, find_delimiter, find_header, is_comment
 from campaign.errors import BadInput
+from campaign.header import INVISIBLE
 from campaign.json_lines import is_json, json_batches
 from campaign.raw import RawBatch, RawColumns
 from campaign.read_ahead import read_ahead
@@ -20,11 +21,10 @@ from campaign.schema_parts import Text
 
 TAB = "\t"
 EXCEL_TEXT = r'^="(.*)"$'  # how spreadsheets are told that a number is a text
-INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"  # zero-width characters
 
 
 @dataclass(frozen=True)
-class Header:
+class HeaderLine:
     """The names of a text file's columns, the bytes of the record that holds them, and how many records end there."""
 
     names: list[str]
@@ -50,7 +50,7 @@ def text_batches(
             yield replace(batch, written=f"{decoded.encoding}, JSON lines")
         return
     delimiter = find_delimiter(start[:SAMPLE_BYTES], text.delimiter, likely)
-    header = _find_header(start, delimiter, source)
+    header = _find_header(start, delimiter, source, likely)
     at = wanted.choose(header.names)
     places = {name: header.names.index(found) for name, found in at.items()}
     skipped = header.records
@@ -64,11 +64,11 @@ def text_batches(
             yield replace(batch, written=f"{decoded.encoding}, delimiter {'tab' if delimiter == TAB else delimiter}")
 
 
-def _find_header(start: bytes, delimiter: str, source: str) -> Header:
-    """The first record that is neither blank nor a comment."""
+def _find_header(start: bytes, delimiter: str, source: str, likely: Iterable[str]) -> HeaderLine:
+    """The record with the most of the likely names among the first ones; blank ones and comments are none."""
     records = next(split_records([start], delimiter), None)
     kept = [] if records is None else [at for at in range(len(records.starts)) if records.kinds[at] != BLANK]
-    first = next((at for at in kept if records is not None and not is_comment(records, at)), None)
+    first = None if records is None else find_header(records, kept, delimiter, likely)
     if records is None or first is None:
         raise BadInput(f"{source}: it holds no rows.", "Write it again with its rows, or remove it.")
     names = fields_of(records, first, delimiter)
@@ -77,10 +77,10 @@ def _find_header(start: bytes, delimiter: str, source: str) -> Header:
         ends = [records.data[int(records.ends[at]) - 1 : int(records.ends[at])] for at in rows]
         if not all(end == delimiter.encode() for end in ends):
             names = ["", *names]  # R writes names of rows without one for their column
-    return Header(names, records.data[int(records.starts[first]) : int(records.ends[first])], first + 1)
+    return HeaderLine(names, records.data[int(records.starts[first]) : int(records.ends[first])], first + 1)
 
 
-def _unreadable(records: Records, rows: NDArray[np.bool_], header: Header, delimiter: str) -> dict[int, str]:
+def _unreadable(records: Records, rows: NDArray[np.bool_], header: HeaderLine, delimiter: str) -> dict[int, str]:
     """Why records cannot be read, by their place. Takes comments out of `rows`, and cuts an empty field too many."""
     width, reasons = len(header.names), {}
     again = rows & (records.ends - records.starts == len(header.record))

@@ -6,7 +6,7 @@ import pytest
 
 from campaign import synthetic
 from campaign.errors import BadInput
-from campaign.files import Header, files_of, is_readable_name, match_header, metadata_of
+from campaign.files import files_of, is_readable_name, metadata_of
 from campaign.reading import read_campaigns
 from tests.published import CATEGORIES, SCHEMA
 
@@ -81,20 +81,6 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(batch) == 5
 
 
-@pytest.mark.parametrize(
-    "found", ["GoalAmount", "goalamount", " GOALAMOUNT ", "goal_amount", "Goal Amount", "goal-amount"]
-)
-def test_a_column_is_found_however_its_words_are_joined(found: str) -> None:
-    assert match_header(Header(["id", found]), ["GoalAmount"], "a.csv") == {"GoalAmount": found}
-
-
-def test_the_same_name_goes_before_one_of_the_same_letters() -> None:
-    header = Header(["goal_amount", "GoalAmount", "a_b", "a b"])
-    assert match_header(header, ["GoalAmount"], "a.csv") == {"GoalAmount": "GoalAmount"}
-    with pytest.raises(BadInput, match=r"a\.csv: column ab is there 2 times \(a_b, a b\)\. Keep one of them"):
-        match_header(header, ["ab"], "a.csv")
-
-
 def test_an_excel_workbook_is_called_one(tmp_path: Path) -> None:
     for name, start in (("a.parquet", b"PK\x03\x04\x14\x00"), ("b.parquet", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")):
         (tmp_path / name).write_bytes(start + bytes(100))
@@ -106,3 +92,12 @@ def test_no_bytes_of_a_binary_file_are_shown(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(bytes(range(256)))
     with pytest.raises(BadInput, match=r"^a\.parquet: it is not a Parquet file \(it holds bytes that are no text\)\."):
         list(read_campaigns(str(tmp_path / "a.parquet"), SCHEMA))
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
+def test_what_is_decoded_is_measured(tmp_path: Path, name: str) -> None:
+    frame = campaigns_frame(2_000)
+    frame.to_csv(tmp_path / name, index=False) if name == "a.csv" else frame.to_parquet(tmp_path / name, index=False)
+    assert sum(map(len, read_campaigns(str(tmp_path / name), SCHEMA, most_bytes=1_000_000))) == 2_000
+    with pytest.raises(BadInput, match=r"it is longer than 50,000 bytes"):
+        list(read_campaigns(str(tmp_path / name), SCHEMA, most_bytes=50_000))

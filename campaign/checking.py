@@ -80,7 +80,7 @@ class Checker:
         numbers: dict[str, NDArray[np.float64]] = {}
         categories: dict[str, pa.DictionaryArray] = {}
         batch = Batch(self.source, first_row, raw, raw, numbers, categories, None)
-        batch.texts, batch.written = file_rows.texts, file_rows.written
+        batch.texts, batch.written = file_rows.texts, str(file_rows.dialect or "")
 
         def reject(rows: NDArray[np.bool_], reason: str) -> None:
             batch.reject(np.flatnonzero(rows), reason)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+TAB = "\t"
+
 
 @dataclass(frozen=True)
 class RawColumns:
@@ -24,13 +26,25 @@ class RawColumns:
 
 
 @dataclass(frozen=True)
+class Dialect:
+    """How a text file is written, as it was found or said; JSON lines have no delimiter."""
+
+    encoding: str
+    delimiter: str = ""
+
+    def __str__(self) -> str:
+        form = f"delimiter {'tab' if self.delimiter == TAB else self.delimiter}" if self.delimiter else "JSON lines"
+        return f"{self.encoding}, {form}"
+
+
+@dataclass(frozen=True)
 class RawBatch:
     """Consecutive rows. Those of a text that cannot be read are nulls: `unread` says why, `texts` what stands there.
 
-    `written` is how a text file is written, as it was found or said, for people to read.
+    `dialect` is that of a text file.
     """
 
     rows: pa.RecordBatch
     unread: Mapping[int, str] = field(default_factory=dict)
     texts: Mapping[int, str] | None = None
-    written: str = ""
+    dialect: Dialect | None = None

@@ -14,12 +14,11 @@ from campaign.dialect import SAMPLE_BYTES, Utf8, fields_of, find_delimiter, find
 from campaign.errors import BadInput
 from campaign.header import INVISIBLE
 from campaign.json_lines import is_json, json_batches
-from campaign.raw import RawBatch, RawColumns
+from campaign.raw import Dialect, RawBatch, RawColumns
 from campaign.read_ahead import read_ahead
 from campaign.records import BLANK, LONE_QUOTE, Records, split_records
 from campaign.schema_parts import Text
 
-TAB = "\t"
 EXCEL_TEXT = r'^="(.*)"$'  # how spreadsheets are told that a number is a text
 
 
@@ -47,7 +46,7 @@ def text_batches(
         start += piece
     if is_json(start):
         for batch in json_batches(chain([start], pieces), source, wanted):
-            yield replace(batch, written=f"{decoded.encoding}, JSON lines")
+            yield replace(batch, dialect=Dialect(decoded.encoding))
         return
     delimiter = find_delimiter(start[:SAMPLE_BYTES], text.delimiter, likely)
     header = _find_header(start, delimiter, source, likely)
@@ -61,7 +60,7 @@ def text_batches(
         reasons = _unreadable(records, rows, header, delimiter)
         if rows.any():
             batch = _read(records, rows, reasons, places, len(header.names), delimiter, wanted)
-            yield replace(batch, written=f"{decoded.encoding}, delimiter {'tab' if delimiter == TAB else delimiter}")
+            yield replace(batch, dialect=Dialect(decoded.encoding, delimiter))
 
 
 def _find_header(start: bytes, delimiter: str, source: str, likely: Iterable[str]) -> HeaderLine:

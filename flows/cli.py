@@ -1,4 +1,4 @@
-"""The command line: `campaign demo | traffic | train | score | monitor | champion`, thin over the flows.
+"""The command line: `campaign demo | traffic | init | train | score | monitor | champion`, thin over the flows.
 
 Heavy imports stand inside the commands, so that `--help` answers at once.
 """
@@ -90,6 +90,21 @@ def traffic(
     configure_logging()
     for uri in flow(_date(day), rows, drift, campaigns, outcomes):
         typer.echo(uri)
+
+
+@app.command()
+def init(
+    file: Annotated[str, typer.Argument(help="Parquet, CSV or JSON lines, or a folder of such files.")],
+    outcome: Annotated[str, typer.Option(help="The column that says what became of a row.")] = "",
+    success: Annotated[list[str], typer.Option(help="A word of that column that is a success; may be repeated.")] = [],  # noqa: B006
+    force: Annotated[bool, typer.Option("--force", help="Write over the campaign.toml that is there.")] = False,
+    home: Home = None,
+) -> None:
+    """Look at a file, and write what its columns seem to be as the home's campaign.toml."""
+    from flows.first_look import init as look
+
+    configure_logging()
+    look(file, outcome, success, force)
 
 
 @app.command()

@@ -17,13 +17,13 @@ def find_schema(uri: str | None, feature_set: str | None) -> Schema:
     return schema.select(feature_set_of(feature_set)) if feature_set else schema
 
 
-def refuse_second_model(schema: Schema) -> None:
+def refuse_second_model(schema: Schema, command: str = "train") -> None:
     """Raises `BadInput` if this home has a champion of another name: metrics, reports and folders name no model."""
     others = [name for name in champions_here() if not is_of_family(name, schema.name)]
     if others:
         raise BadInput(
             f"This home serves {others[0]}, and a home serves one model; {schema.name} needs one of its own.",
-            f"Run: campaign --home .campaign-{schema.name} train …",
+            f"Run: campaign --home .campaign-{schema.name} {command} …",
         )
 
 

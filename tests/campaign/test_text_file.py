@@ -56,7 +56,7 @@ def test_lines_that_are_no_rows_keep_the_places_of_the_others() -> None:
         1: "has 2 fields, the header has 3", 2: "is the header again", 3: "has 4 fields, the header has 3"
     }  # fmt: skip
     assert batch.texts == {1: "C2;2", 2: "id;goal;story", 3: "C3;3;c;more"}
-    assert batch.written == "utf-8, delimiter ;"
+    assert str(batch.dialect) == "utf-8, delimiter ;"
 
 
 def test_a_lone_quote_costs_its_line_and_not_those_behind_it() -> None:

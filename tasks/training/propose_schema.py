@@ -1,0 +1,107 @@
+"""A first schema for a file that nobody has described: identity, times, outcome, columns, and why each is as it is."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from campaign.errors import BadInput
+from campaign.files import raw_batches
+from campaign.raw import RawColumns
+from campaign.reading import source_of
+from campaign.schema_parts import Text
+from tasks.training.column_profile import ColumnProfile, profile_column
+from tasks.training.guess_outcome import propose_outcome
+from tasks.training.proposal import Proposal
+from tasks.training.propose_columns import ID_NAME, propose_column, propose_derived
+
+SAMPLE_ROWS = 100_000
+ORDERS_AND_MARKS: tuple[tuple[Any, Any], ...] = (("YMD", "."), ("DMY", ","), ("MDY", "."), ("DMY", "."))
+WAYS = [Text(date_order=order, decimal_char=mark) for order, mark in ORDERS_AND_MARKS]
+END_NAME = re.compile(r"deadline|end|clos|finish|until|due|expir", re.IGNORECASE)
+LAUNCH_NAME = re.compile(r"launch|start|begin|sent|open|from|call", re.IGNORECASE)
+
+
+def propose_schema(uri: str, outcome: str = "", success: Sequence[str] = ()) -> Proposal:
+    """Look at the first SAMPLE_ROWS of a file. Raises `BadInput` if no column looks like an outcome."""
+    sample, dialect = read_sample(uri)
+    profiles = {name: profile_column(name, sample.column(name).combine_chunks(), WAYS) for name in sample.column_names}
+    proposal = Proposal(source_of(uri), len(sample), text=dialect)
+    label = propose_outcome(proposal, sample, outcome, success)
+    _propose_row(proposal, profiles)
+    _propose_text(proposal, profiles)
+    taken = {*proposal.row.values(), proposal.outcome["column"]}
+    for name, profile in profiles.items():
+        if name not in taken:
+            propose_column(proposal, profile, label)
+    propose_derived(proposal, profiles, label)
+    return proposal
+
+
+def read_sample(uri: str) -> tuple[pa.Table, dict[str, str]]:
+    """The first rows of a file with every column, texts as they are; and how it is written."""
+    every = RawColumns(lambda names: {name: name for name in dict.fromkeys(names) if name.strip()}, missing_words=("",))
+    batches, rows, dialect = [], 0, {}
+    for batch in raw_batches(uri, source_of(uri), every, 1 << 16, None, Text()):
+        readable = np.ones(len(batch.rows), bool)
+        readable[list(batch.unread)] = False
+        batches.append(batch.rows.filter(pa.array(readable)))
+        rows += len(batch.rows)
+        if batch.dialect:
+            dialect = {"delimiter": batch.dialect.delimiter, "encoding": batch.dialect.encoding}
+        if rows >= SAMPLE_ROWS:
+            break
+    if not rows:
+        raise BadInput(f"{source_of(uri)}: it holds no rows.", "Write it again with its rows.")
+    table = pa.Table.from_batches(batches).slice(0, SAMPLE_ROWS)
+    return table, {key: value for key, value in dialect.items() if value}
+
+
+def _propose_row(proposal: Proposal, profiles: dict[str, ColumnProfile]) -> None:
+    unique = [profile for profile in profiles.values() if profile.is_unique and profile.kind != "time"]
+    ids = [profile for profile in unique if ID_NAME.search(profile.name.strip())]
+    short = [profile for profile in unique if profile.kind in ("category", "text") and _is_code(profile)]
+    if chosen := next(iter([*ids, *short]), None):
+        proposal.row["id"] = chosen.name
+        proposal.notes["row.id"] = "every value differs" if chosen in ids else "? every value differs"
+    times = [profile for profile in profiles.values() if profile.kind == "time"]
+    ends = [profile for profile in times if END_NAME.search(profile.name)]
+    starts = [profile for profile in times if profile not in ends]
+    starts.sort(key=lambda profile: not LAUNCH_NAME.search(profile.name))
+    if starts:
+        launch = starts[0]
+        proposal.row["launch"] = launch.name
+        proposal.notes["row.launch"] = "a time" if LAUNCH_NAME.search(launch.name) else "? a time"
+        if ends:
+            proposal.row["end"] = ends[0].name
+            before = _count(pc.less_equal(ends[0].values, launch.values))
+            early = _count(pc.less(pc.year(launch.values), 1971))
+            wrong = [f"{early} in or before 1970"] * bool(early)
+            wrong += [f"{before} not before {ends[0].name}"] * bool(before)
+            proposal.notes["row.launch"] += f", {'; '.join(wrong)}" if wrong else f", always before {ends[0].name}"
+
+
+def _is_code(profile: ColumnProfile) -> bool:
+    """Whether values look like codes and not like titles: one word, not long."""
+    return all(" " not in example and len(example) <= 40 for example in profile.examples)
+
+
+def _count(claims: pa.Array) -> int:
+    return int(pc.sum(claims.cast(pa.int64())).as_py() or 0)
+
+
+def _propose_text(proposal: Proposal, profiles: dict[str, ColumnProfile]) -> None:
+    if not proposal.text:
+        return
+    numbers = [profile for profile in profiles.values() if profile.kind == "number"]
+    if any(profile.text.decimal == "," for profile in numbers):
+        proposal.text |= {"decimalChar": ",", "groupChar": "."}
+    else:
+        proposal.text["decimalChar"] = "."
+    orders = {profile.text.date_order for profile in profiles.values() if profile.kind == "time"} - {"YMD"}
+    if orders:
+        proposal.text["dateOrder"] = orders.pop()
+        proposal.notes["text.dateOrder"] = "?" if len(orders) else ""

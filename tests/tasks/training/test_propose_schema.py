@@ -1,0 +1,138 @@
+"""What `campaign init` makes of files that it has never seen."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from campaign.errors import BadInput
+from campaign.schema import Schema
+from campaign.schema_file import parse_schema
+from flows.first_look import model_name, render
+from tasks.training.proposal import Proposal
+from tasks.training.propose_schema import propose_schema
+
+ROWS = 600
+
+
+def projects() -> pd.DataFrame:
+    """Crowdfunding projects as a platform exports them: what was pledged decides the outcome."""
+    chance = np.random.default_rng(3)
+    launched = pd.Timestamp("2015-01-01") + pd.to_timedelta(chance.integers(0, 900 * 24, ROWS), unit="h")
+    goal = chance.integers(100, 50_000, ROWS)
+    pledged = (goal * chance.uniform(0, 2, ROWS)).round(2)
+    state = np.where(pledged >= goal, "successful", "failed")
+    state[::20] = "live"
+    return pd.DataFrame({
+        "ID": 1_000_000 + np.arange(ROWS),
+        "name": [f"A project about thing {at}" for at in range(ROWS)],
+        "category": chance.choice([f"Category {at}" for at in range(40)], ROWS),
+        "country": chance.choice(["US", "GB", "DE", "FR", "NA", "CA"], ROWS),
+        "launched": launched.strftime("%Y-%m-%d %H:%M:%S"),
+        "deadline": (launched + pd.Timedelta(days=30)).strftime("%Y-%m-%d"),
+        "goal": goal,
+        "pledged": pledged,
+        "backers": (pledged / 30).astype(int),
+        "platform": "ours",
+        "state": state,
+    })  # fmt: skip
+
+
+def calls() -> pd.DataFrame:
+    """Phone calls without an id or a date, where -1 is no earlier contact and unknown is missing."""
+    chance = np.random.default_rng(4)
+    answer = chance.random(ROWS) < 0.12
+    return pd.DataFrame({
+        "age": chance.integers(18, 90, ROWS),
+        "job": chance.choice(["admin", "student", "retired", "unknown"], ROWS),
+        "balance": chance.integers(-500, 9_000, ROWS),
+        "duration": np.where(answer, 400, 100) + chance.integers(0, 300, ROWS),
+        "pdays": np.where(chance.random(ROWS) < 0.8, -1, chance.integers(1, 300, ROWS)),
+        "y": np.where(answer, "yes", "no"),
+    })  # fmt: skip
+
+
+def proposed(
+    tmp_path: Path, frame: pd.DataFrame, name: str = "a.csv", **options: object
+) -> tuple[Proposal, Schema, str]:
+    path = tmp_path / name
+    frame.to_parquet(path, index=False) if name.endswith(".parquet") else frame.to_csv(path, index=False, **options)
+    proposal = propose_schema(str(path))
+    text = render(proposal, "model")
+    return proposal, parse_schema(text), text
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_a_platforms_export_is_understood(tmp_path: Path, name: str) -> None:
+    proposal, schema, text = proposed(tmp_path, projects(), name)
+    assert (schema.row.id, schema.row.launch, schema.row.end) == ("ID", "launched", "deadline")
+    assert (schema.outcome.column, schema.outcome.success, schema.outcome.failure) == (
+        "state",
+        ("successful",),
+        ("failed",),
+    )
+    known = {column.name: column.known for column in schema.columns}
+    assert {known[name] for name in ("category", "country", "goal", "DurationDays", "LaunchMonth")} == {"at launch"}
+    assert known["pledged"] == known["backers"] == "at the end"
+    assert {*known} & {"ID", "name", "platform", "state", "launched"} == set()
+    assert schema.column("NameLength").derive is not None
+    assert proposal.left_out["platform"] == "it always holds the same"
+    assert "others wait: live" in text
+    assert [column.name for column in schema.features][:3] == ["category", "country", "goal"]
+
+
+def test_namibia_is_a_country(tmp_path: Path) -> None:
+    _, schema, _ = proposed(tmp_path, projects())
+    assert schema.column("country").missing_values == ("",)
+    assert not schema.column("country").nullable
+
+
+def test_calls_without_an_id_or_a_date_are_understood(tmp_path: Path) -> None:
+    _, schema, text = proposed(tmp_path, calls(), sep=";")
+    assert (schema.row.id, schema.row.launch) == ("", "")
+    assert schema.text.delimiter == ";"
+    assert (schema.outcome.success, schema.outcome.failure) == (("yes",), ("no",))
+    pdays, job = schema.column("pdays"), schema.column("job")
+    assert (pdays.nullable, pdays.missing_values) == (True, ("", "-1"))
+    assert job.nullable
+    assert "unknown" in (job.missing_values or ())
+    assert schema.column("duration").known == "at the end"
+    assert schema.column("balance").minimum is None
+    assert schema.column("age").minimum == 0
+    assert '# order = "time"' in text
+
+
+def test_a_spreadsheet_of_another_country_is_understood(tmp_path: Path) -> None:
+    frame = projects()
+    frame["goal"] = [f"{goal:,}".replace(",", ".") + ",50 €" for goal in frame["goal"]]
+    for name in ("launched", "deadline"):
+        frame[name] = pd.to_datetime(frame[name]).dt.strftime("%d.%m.%Y %H:%M")
+    _, schema, _ = proposed(tmp_path, frame.drop(columns="pledged"), sep=";", encoding="cp1252")
+    assert (schema.text.decimal_char, schema.text.group_char, schema.text.date_order) == (",", ".", "DMY")
+    assert schema.text.encoding == "cp1252"
+    assert schema.column("goal").type == "number"
+    assert (schema.row.launch, schema.row.end) == ("launched", "deadline")
+
+
+def test_the_outcome_may_be_said(tmp_path: Path) -> None:
+    frame = (
+        projects()
+        .rename(columns={"state": "what became of it"})
+        .replace({"successful": "made it", "failed": "nothing"})
+    )
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(BadInput, match=r"a\.csv: no column looks like an outcome .* --outcome COLUMN --success WORD"):
+        propose_schema(str(tmp_path / "a.csv"))
+    proposal = propose_schema(str(tmp_path / "a.csv"), "What became of it", ["made it"])
+    assert proposal.outcome["success"] == ["made it"]
+    with pytest.raises(BadInput, match=r"column what became of it does not hold soon \(but made it, nothing, live\)"):
+        propose_schema(str(tmp_path / "a.csv"), "what became of it", ["soon"])
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("kickstarter.csv", "kickstarter"), ("s3://b/My calls (2).csv.gz", "My-calls-2"), ("parts.parquet/", "parts")],
+)  # fmt: skip
+def test_a_model_is_named_after_its_file(file: str, name: str) -> None:
+    assert model_name(file) == name

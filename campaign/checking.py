@@ -85,6 +85,7 @@ class Checker:
         def reject(rows: NDArray[np.bool_], reason: str) -> None:
             batch.reject(np.flatnonzero(rows), reason)
 
+        self._check_times(raw, reject)
         for column in self.columns:
             if column.is_category:
                 texts = categories[column.name] = categories_of(self._given(raw, column), column, self.source)
@@ -96,7 +97,6 @@ class Checker:
                 possible = column.is_possible(values)
                 if not possible.all():
                     self._reject_numbers(raw, column, values, ~possible, reject)
-        self._check_times(raw, reject)
         if self.label:
             batch.label = self._labels(raw)
             if self.schema.outcome.is_yes_or_no:

@@ -181,7 +181,7 @@ def test_an_impossible_date_costs_its_row_with_that_reason(tmp_path: Path, name:
         deadline=["2015-08-31", "2015-09-01", "2015-09-02", "2015-08-08"],
     )
     (batch,) = read_campaigns(write(tmp_path, frame, name), WITH_TIMES)
-    assert {row: reasons[-1] for row, reasons in batch.reasons.items()} == {
+    assert {row: reasons[0] for row, reasons in batch.reasons.items()} == {
         1: "launched is before 1971",
         2: "launched is no time",
         3: "deadline is before launched",

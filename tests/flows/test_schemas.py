@@ -262,7 +262,7 @@ def test_it_is_served_under_its_own_fields(
         assert days == 14
         csv = "usd_goal,age,country,launched,deadline\n900,,US,2016-01-01,2016-01-15\n900,,US,2016-01-15,2016-01-01\n"
         batch = web.ask.post("/predict/batch", content=csv, headers={"content-type": "text/csv"}).json()
-        assert batch["predictions"][1] == {"row": 2, "error": "Days is missing"}
+        assert batch["predictions"][1] == {"row": 2, "error": "deadline is before launched; Days is missing"}
         [row, *_] = web.captured().to_pylist()
         assert (row["GoalUSD"], row["Days"], row["age"]) == (900, 14, None)
         document = web.ask.get("/openapi.json").json()["components"]["schemas"]["Campaign"]

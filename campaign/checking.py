@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from campaign.batch import Batch
 from campaign.derivation import Kind
 from campaign.errors import BadInput
-from campaign.identity import SeenIds, id_of_values, is_no_id
+from campaign.identity import SeenIds, id_of_values, is_no_id, longest_bytes
 from campaign.labels import OutcomeReader, reached
 from campaign.numbers import NumberReader
 from campaign.raw import RawBatch
@@ -166,11 +166,12 @@ class Checker:
     def _check_lengths(
         self, raw: pa.RecordBatch, categories: dict[str, pa.DictionaryArray], ids: pa.Array, reject: Any
     ) -> None:
-        reject(_longer(ids, MAX_CHARACTERS), f"{ID} is longer than {MAX_CHARACTERS} characters")
+        if longest_bytes(ids) > MAX_CHARACTERS:
+            reject(_longer(ids, MAX_CHARACTERS), f"{ID} is longer than {MAX_CHARACTERS} characters")
         for name, values in categories.items():
-            long = pa.array(_longer(values.dictionary, MAX_CHARACTERS))
-            if pc.any(long).as_py():
-                reject(_where(long.take(values.indices)), f"{name} is longer than {MAX_CHARACTERS} characters")
+            if values.dictionary.nbytes > MAX_CHARACTERS:  # else none of them can be
+                long = pa.array(_longer(values.dictionary, MAX_CHARACTERS)).take(values.indices)
+                reject(_where(long), f"{name} is longer than {MAX_CHARACTERS} characters")
         for name in self._texts():
             reject(_longer(self._column(raw, name), MAX_TEXT_CHARACTERS),
                    f"{name} is longer than {MAX_TEXT_CHARACTERS:,} characters")  # fmt: skip
@@ -248,10 +249,7 @@ class Checker:
 def _longer(texts: pa.Array, most: int) -> NDArray[np.bool_]:
     if pa.types.is_dictionary(texts.type):
         texts = texts.cast(texts.type.value_type)
-    texts = texts.cast(pa.string())
-    if (pc.max(pc.binary_length(texts)).as_py() or 0) <= most:  # bytes, of which a character has one or more
-        return np.zeros(len(texts), bool)
-    return _where(pc.greater(pc.utf8_length(texts), most))
+    return _where(pc.greater(pc.utf8_length(texts.cast(pa.string())), most))
 
 
 def _where(claims: pa.Array) -> NDArray[np.bool_]:

@@ -41,16 +41,11 @@ def id_of_values(values: Iterable[Any]) -> str:
 def is_no_id(ids: pa.StringArray, missing_words: Collection[str]) -> NDArray[np.bool_]:
     """Where no id stands: null, nothing but spaces, a dash, or a word for a missing value."""
     words = {"", NO_ID, *missing_words}
-    absent = ~np.asarray(ids.is_valid())
-    if not len(ids):
-        return absent
-    text, bounds = _bytes_of(ids)
+    absent = ~np.asarray(ids.is_valid()) if ids.null_count else np.zeros(len(ids), bool)
     # Ids that are as short as such a word, or begin with a space, are few: the others need no look.
-    suspects = np.diff(bounds) <= max(map(len, words))
-    if len(text):
-        suspects |= text[np.minimum(bounds[:-1], len(text) - 1)] <= ord(" ")
-    places = np.flatnonzero(suspects & ~absent)
-    if len(places):
+    suspects = np.zeros(len(ids), np.bool_)
+    if compiled(_suspect)(*_bytes_of(ids), max(map(len, words)), suspects):
+        places = np.flatnonzero(suspects & ~absent)
         trimmed = pc.utf8_trim(ids.take(pa.array(places)), SPACES)
         absent[places] = np.asarray(pc.is_in(trimmed, pa.array(sorted(words), pa.string())))
     return absent
@@ -90,6 +85,12 @@ def digests_of(ids: pa.StringArray) -> NDArray[np.uint64]:
     return digests
 
 
+def longest_bytes(ids: pa.StringArray) -> int:
+    """The bytes of the longest id, of which a character has one or more."""
+    _, bounds = _bytes_of(ids)
+    return int(np.diff(bounds).max(initial=0))
+
+
 def _bytes_of(ids: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """UTF-8, and where in it each id begins and the last one ends."""
     _, offsets, text = ids.buffers()
@@ -124,6 +125,16 @@ def _digest(text: NDArray[np.uint8], bounds: NDArray[np.int32], digests: NDArray
         digest = (digest ^ (digest >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
         digest ^= digest >> np.uint64(33)
         digests[row] = max(digest, np.uint64(1))
+
+
+def _suspect(text: NDArray[np.uint8], bounds: NDArray[np.int32], most: int, suspects: NDArray[np.bool_]) -> bool:
+    """Mark ids of at most so many bytes, and those that begin with a space; whether there are any."""
+    found = False
+    for row in range(len(suspects)):
+        start = bounds[row]
+        if bounds[row + 1] - start <= most or text[start] <= 32:
+            suspects[row] = found = True
+    return found
 
 
 def _insert(table: NDArray[np.uint64], digests: NDArray[np.uint64], repeated: NDArray[np.bool_]) -> None:

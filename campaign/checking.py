@@ -70,6 +70,9 @@ class Checker:
     _numbers: dict[str, NumberReader] = field(default_factory=dict)
     _times: dict[str, TimeReader] = field(default_factory=dict)
     _outcome: OutcomeReader | None = None
+    _moments: dict[str, pa.Array] = field(
+        default_factory=dict
+    )  # of one batch: several columns are derived from one time
 
     def check(self, file_rows: RawBatch, first_row: int) -> Batch:
         """Rows that could not be read are bad for that reason, whatever else is missing.
@@ -77,6 +80,7 @@ class Checker:
         Raises `BadInput` for a column of a type that cannot be what the schema says.
         """
         raw = file_rows.rows
+        self._moments.clear()
         numbers: dict[str, NDArray[np.float64]] = {}
         categories: dict[str, pa.DictionaryArray] = {}
         batch = Batch(self.source, first_row, raw, raw, numbers, categories, None)
@@ -145,7 +149,10 @@ class Checker:
         return numbers_of(values, reader)
 
     def _as_times(self, values: pa.Array, name: str) -> pa.Array:
-        return self._times.setdefault(name, TimeReader(name, self.source, self.schema.text)).read(values)
+        if name not in self._moments:
+            reader = self._times.setdefault(name, TimeReader(name, self.source, self.schema.text))
+            self._moments[name] = reader.read(values)
+        return self._moments[name]
 
     def _check_times(self, raw: pa.RecordBatch, reject: Any) -> None:
         """Launch and end of a row, where the schema names them and the file has them."""

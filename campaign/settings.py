@@ -73,6 +73,9 @@ class Settings(BaseSettings):
 
     api_keys: str = Field("", description="Keys that the web service asks for, separated by commas; none: open to all")
 
+    quarantine_limit: float = Field(
+        0.1, gt=0, le=1, description="Share of bad rows in a data set above which a training stops and says why"
+    )
     column_drift_threshold: float = Field(0.1, gt=0, description="Distance from which one column counts as drifted")
     prediction_drift_threshold: float = Field(0.1, gt=0, description="Prediction drift from which a day is drifted")
     drifted_share_threshold: float = Field(0.15, gt=0, description="Share of drifted columns that makes a drifted day")

@@ -26,6 +26,7 @@ from tasks.labelled_days import LabelledDay, count_outcome_rows
 from tasks.model_versions import list_versions, load_version
 from tasks.outcomes import NO_OUTCOME, Outcomes
 from tasks.retries import RETRIES
+from tasks.training.bad_rows import common_reasons, refuse_if_most_are_bad
 from tasks.training.ingest import Sources, is_made_up
 from tasks.training.source_columns import SourceColumns, source_types
 
@@ -133,8 +134,9 @@ def gather(
             days[labelled.day] = count_outcome_rows(labelled, schema)
             _add_day(gathering, labelled, schema, kept)
         if gathering.rows == 0:
+            why = common_reasons(rejected) or "none is decided"
             raise BadInput(
-                f"{sources.origin}: every row is bad or has no outcome yet ({_why(rejected) or 'none is decided'}).",
+                f"{sources.origin}: every row is bad or has no outcome yet ({why}).",
                 "Mend the file; nothing can be learnt from it.",
             )
         stack.close()
@@ -173,10 +175,6 @@ def promoted_schemas(model: str) -> list[Schema]:
     return list(schemas.values())
 
 
-def _why(rejected: list[pa.Table]) -> str:
-    return ", ".join(sorted({reason for table in rejected for reason in table.column("reasons").to_pylist()})[:3])
-
-
 @task(timeout_seconds=3600, **RETRIES)
 def validate(sources: Sources, schema: Schema) -> Dataset:
     """Gather the good rows, and put the bad ones into quarantine with their reasons."""
@@ -192,7 +190,9 @@ def validate(sources: Sources, schema: Schema) -> Dataset:
         with store.writing(where) as sink:
             pq.write_table(pa.concat_tables(rejected, promote_options="permissive"), sink)
         data = replace(data, quarantine=store.at(where))
-        logger.warning("%d bad rows are in %s: %s", data.bad, data.quarantine, _why(rejected))
+        logger.warning("%d bad rows are in %s: %s", data.bad, data.quarantine, common_reasons(rejected))
+    read = data.rows + data.bad + data.waiting
+    refuse_if_most_are_bad(data.origin, rejected, read, settings.quarantine_limit, data.quarantine)
     if data.waiting:
         logger.info("%d rows wait: their %s is not decided yet", data.waiting, " and ".join(schema.outcome.sources))
     logger.info("%d good rows, with %d labelled days; digest %s", data.rows, len(data.days), data.digest)

@@ -78,12 +78,13 @@ class NumberReader:
             raise BadInput(
                 f"{column} holds {self.contrary_example!r}, which is {meant:.12g} with a decimal {MARK_NAMES[other]}, "
                 f'where [text] decimalChar is "{self.text.decimal}"{beside}.',
-                f'Set decimalChar = "{other}" under [text] in campaign.toml, or write all of it in one way.',
+                f"Write all of them with a decimal {MARK_NAMES[self.text.decimal]}, or, if all are written so, set "
+                f'decimalChar = "{other}" under [text] of the schema.',
             )
         if not self.is_certain and self.ambiguous >= LEAST_AMBIGUOUS:
             raise BadInput(
                 f"{column} holds {self._both_readings()}, and nothing says which.",
-                'Set decimalChar = "." or decimalChar = "," under [text] in campaign.toml.',
+                'Write thousands without a mark, or set decimalChar = "." or "," under [text] of the schema.',
             )
         if self.unreadable_example and not self.readable:
             raise BadInput(

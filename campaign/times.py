@@ -66,7 +66,7 @@ class TimeReader:
             raise BadInput(
                 f"{column} holds {self.contrary_example!r}, a date as {' or '.join(others)}, "
                 f'where [text] dateOrder is "{order}".',
-                f"Set {settings} under [text] in campaign.toml, or write dates as 2026-11-22.",
+                f"Write dates as 2026-11-22, or set {settings} under [text] of the schema.",
             )
         if self.unreadable_example and not self.readable:
             raise BadInput(

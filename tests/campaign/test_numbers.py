@@ -84,7 +84,7 @@ def test_a_column_read_in_two_ways_is_refused_with_a_remedy_that_works(
 ) -> None:
     with pytest.raises(BadInput, match=message) as error:
         read(column, text)
-    assert 'Set decimalChar = "' in str(error.value)
+    assert 'set decimalChar = "' in str(error.value)
 
 
 def test_the_remedy_works_when_it_is_followed() -> None:

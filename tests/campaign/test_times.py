@@ -71,10 +71,10 @@ def test_what_is_no_time_is_none(text: str) -> None:
 @pytest.mark.parametrize(
     ("times", "order", "remedy"),
     [
-        (["22/11/2026", "03/02/2026"], "YMD", 'Set dateOrder = "DMY" under'),
-        (["03/02/2026"], "YMD", 'Set dateOrder = "DMY" or dateOrder = "MDY" under'),
-        (["11/22/2026", "03/02/2026"], "DMY", 'Set dateOrder = "MDY" under'),
-        (["22.11.2026", "03.02.2026"], "MDY", 'Set dateOrder = "DMY" under'),
+        (["22/11/2026", "03/02/2026"], "YMD", 'set dateOrder = "DMY" under'),
+        (["03/02/2026"], "YMD", 'set dateOrder = "DMY" or dateOrder = "MDY" under'),
+        (["11/22/2026", "03/02/2026"], "DMY", 'set dateOrder = "MDY" under'),
+        (["22.11.2026", "03.02.2026"], "MDY", 'set dateOrder = "DMY" under'),
     ],
 )
 def test_dates_in_another_order_are_refused_with_the_order_that_they_are_in(

@@ -16,6 +16,7 @@ SAMPLE_BYTES = 1 << 16
 SAMPLE_RECORDS = 50
 HEADER_RECORDS = 20  # that are looked at for the names of columns
 BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+REPLACEMENT = "\ufffd".encode()
 WESTERN = "cp1252"  # what programs on Windows write, and all of latin-1 but control characters
 # Control characters that no text has; NULs are in some.
 CONTROL = bytes(set(range(32)) - {0, 9, 10, 12, 13})
@@ -47,7 +48,9 @@ def is_binary(start: bytes) -> bool:
 
 
 class Utf8:
-    """The same text as UTF-8, chunk by chunk, without byte order mark and NULs. `encoding` is what it was in.
+    """The same text as UTF-8, chunk by chunk, without byte order mark and NULs.
+
+    `encoding` is what it was in, `broken` how many characters had to be replaced.
 
     Where the schema does not say which encoding it has, text is Western (cp1252) if most of its first characters beyond
     ASCII are no UTF-8; in UTF-8, characters that are broken (cut, mostly) are replaced. Raises `BadInput` for what is
@@ -57,6 +60,7 @@ class Utf8:
     def __init__(self, chunks: Iterable[bytes], said: str, source: str) -> None:
         self._chunks, self._said, self._source = chunks, said, source
         self.encoding = ""
+        self.broken = 0  # characters that were replaced
 
     def __iter__(self) -> Iterator[bytes]:
         pieces = iter(self._chunks)
@@ -85,6 +89,7 @@ class Utf8:
                         f"{self._source}: line {place} is not in {self._said}, which [text] encoding says.",
                         "Change that line of campaign.toml, or leave it out, and the encoding is found by looking.",
                     ) from error
+                self.broken += text.count(REPLACEMENT)
             line += text.count(b"\n") if self._said else 0
             yield text.replace(b"\0", b"") if b"\0" in text else text
 

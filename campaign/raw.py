@@ -27,14 +27,17 @@ class RawColumns:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text file is written, as it was found or said; JSON lines have no delimiter."""
+    """How a text file is written, as it was found or said; JSON lines have no delimiter. `broken` counts characters."""
 
     encoding: str
     delimiter: str = ""
+    broken: int = 0
 
     def __str__(self) -> str:
         form = f"delimiter {'tab' if self.delimiter == TAB else self.delimiter}" if self.delimiter else "JSON lines"
-        return f"{self.encoding}, {form}"
+        many = "s" if self.broken > 1 else ""
+        broken = f" ({self.broken:,} broken character{many})" if self.broken else ""
+        return f"{self.encoding}{broken}, {form}"
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def text_batches(
         start += piece
     if is_json(start):
         for batch in json_batches(chain([start], pieces), source, wanted):
-            yield replace(batch, dialect=Dialect(decoded.encoding))
+            yield replace(batch, dialect=Dialect(decoded.encoding, "", decoded.broken))
         return
     delimiter = find_delimiter(start[:SAMPLE_BYTES], text.delimiter, likely)
     header = _find_header(start, delimiter, source, likely)
@@ -60,7 +60,7 @@ def text_batches(
         reasons = _unreadable(records, rows, header, delimiter)
         if rows.any():
             batch = _read(records, rows, reasons, places, len(header.names), delimiter, wanted)
-            yield replace(batch, dialect=Dialect(decoded.encoding, delimiter))
+            yield replace(batch, dialect=Dialect(decoded.encoding, delimiter, decoded.broken))
 
 
 def _find_header(start: bytes, delimiter: str, source: str, likely: Iterable[str]) -> HeaderLine:

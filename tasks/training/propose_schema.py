@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from campaign.errors import BadInput
 from campaign.files import raw_batches
-from campaign.raw import RawColumns
+from campaign.raw import Dialect, RawColumns
 from campaign.reading import source_of
 from campaign.schema_parts import Text
 from tasks.training.column_profile import ColumnProfile, profile_column
@@ -29,10 +29,11 @@ def propose_schema(uri: str, outcome: str = "", success: Sequence[str] = ()) -> 
     """Look at the first SAMPLE_ROWS of a file. Raises `BadInput` if no column looks like an outcome."""
     sample, dialect = read_sample(uri)
     profiles = {name: profile_column(name, sample.column(name).combine_chunks(), WAYS) for name in sample.column_names}
-    proposal = Proposal(source_of(uri), len(sample), text=dialect)
+    proposal = Proposal(source_of(uri), len(sample))
     label = propose_outcome(proposal, sample, outcome, success)
     _propose_row(proposal, profiles)
-    _propose_text(proposal, profiles)
+    if dialect is not None:
+        _propose_text(proposal, dialect, profiles)
     taken = {*proposal.row.values(), proposal.outcome["column"]}
     for name, profile in profiles.items():
         if name not in taken:
@@ -41,23 +42,22 @@ def propose_schema(uri: str, outcome: str = "", success: Sequence[str] = ()) -> 
     return proposal
 
 
-def read_sample(uri: str) -> tuple[pa.Table, dict[str, str]]:
+def read_sample(uri: str) -> tuple[pa.Table, Dialect | None]:
     """The first rows of a file with every column, texts as they are; and how it is written."""
     every = RawColumns(lambda names: {name: name for name in dict.fromkeys(names) if name.strip()}, missing_words=("",))
-    batches, rows, dialect = [], 0, {}
+    batches, rows, dialect = [], 0, None
     for batch in raw_batches(uri, source_of(uri), every, 1 << 16, None, Text()):
         readable = np.ones(len(batch.rows), bool)
         readable[list(batch.unread)] = False
         batches.append(batch.rows.filter(pa.array(readable)))
         rows += len(batch.rows)
-        if batch.dialect:
-            dialect = {"delimiter": batch.dialect.delimiter, "encoding": batch.dialect.encoding}
+        dialect = batch.dialect
         if rows >= SAMPLE_ROWS:
             break
     if not rows:
         raise BadInput(f"{source_of(uri)}: it holds no rows.", "Write it again with its rows.")
     table = pa.Table.from_batches(batches).slice(0, SAMPLE_ROWS)
-    return table, {key: value for key, value in dialect.items() if value}
+    return table, dialect
 
 
 def _propose_row(proposal: Proposal, profiles: dict[str, ColumnProfile]) -> None:
@@ -93,9 +93,12 @@ def _count(claims: pa.Array) -> int:
     return int(pc.sum(claims.cast(pa.int64())).as_py() or 0)
 
 
-def _propose_text(proposal: Proposal, profiles: dict[str, ColumnProfile]) -> None:
-    if not proposal.text:
-        return
+def _propose_text(proposal: Proposal, dialect: Dialect, profiles: dict[str, ColumnProfile]) -> None:
+    if dialect.delimiter:
+        proposal.text["delimiter"] = dialect.delimiter
+        proposal.notes["text.delimiter"] = f"read as {dialect}" if dialect.broken else ""
+    if dialect.encoding != "utf-8" and not dialect.broken:  # once it is said, no character may be broken
+        proposal.text["encoding"] = dialect.encoding
     numbers = [profile for profile in profiles.values() if profile.kind == "number"]
     if any(profile.text.decimal == "," for profile in numbers):
         proposal.text |= {"decimalChar": ",", "groupChar": "."}

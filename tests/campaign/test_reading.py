@@ -309,6 +309,7 @@ def test_characters_that_are_broken_cost_themselves_alone(campaigns: pd.DataFram
     file = write(text(campaigns).encode().replace("Côte".encode(), b"C\xc3te", 1), "a.csv")
     (batch,) = read(file)
     assert batch.categories["Country"].to_pylist() == ["C\ufffdte d'Or", *campaigns["Country"][1:]]
+    assert batch.written == "utf-8 (1 broken character), delimiter ,"
 
 
 def test_a_file_that_is_not_in_the_encoding_that_the_schema_says_is_refused_by_line(

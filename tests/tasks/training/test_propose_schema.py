@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from campaign.errors import BadInput
+from campaign.reading import read_campaigns
 from campaign.schema import Schema
 from campaign.schema_file import parse_schema
 from flows.first_look import model_name, render
@@ -113,6 +114,18 @@ def test_a_spreadsheet_of_another_country_is_understood(tmp_path: Path) -> None:
     assert schema.text.encoding == "cp1252"
     assert schema.column("goal").type == "number"
     assert (schema.row.launch, schema.row.end) == ("launched", "deadline")
+
+
+def test_a_file_with_broken_characters_can_be_trained_on_with_its_proposal(tmp_path: Path) -> None:
+    frame = projects()
+    frame["name"] = [f"Café № {at}" for at in range(ROWS)]
+    text = frame.to_csv(index=False).encode().replace("é № 7".encode(), b"\xe9 7", 1)
+    (tmp_path / "a.csv").write_bytes(text)
+    rendered = render(propose_schema(str(tmp_path / "a.csv")), "model")
+    assert "read as utf-8 (1 broken character)" in rendered
+    schema = parse_schema(rendered)
+    assert schema.text.encoding == ""
+    assert sum(len(batch) for batch in read_campaigns(str(tmp_path / "a.csv"), schema, label=True)) == ROWS
 
 
 def test_the_outcome_may_be_said(tmp_path: Path) -> None:

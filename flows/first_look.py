@@ -27,7 +27,7 @@ def init(file: str, outcome: str = "", success: Sequence[str] = (), force: bool 
     if target.exists() and not force:
         raise BadInput(
             f"{target} is there already.",
-            f"Look at it, and train with it: campaign train {shlex.quote(file)}. Or say --force to write it anew.",
+            f"Look at it, and train with it: {train_command(file)}. Or say --force to write it anew.",
         )
     proposal = propose_schema(file, outcome, success)
     text = render(proposal, model_name(file))
@@ -44,8 +44,15 @@ def init(file: str, outcome: str = "", success: Sequence[str] = (), force: bool 
     )  # fmt: skip
     marked = text.count("# ?")
     console.print(f"Written: {target}" + (f", with {marked} guesses marked ?." if marked else "."), soft_wrap=True)
-    console.print(f"Next: campaign train {shlex.quote(file)}", highlight=False, soft_wrap=True)
+    console.print(f"Next: {train_command(file)}", highlight=False, soft_wrap=True)
     return target
+
+
+def train_command(file: str) -> str:
+    """What to type next, in the home that this was about."""
+    home = Settings().home
+    folder = f" --home {shlex.quote(str(home))}" if home != Settings.model_fields["home"].default else ""
+    return f"campaign{folder} train {shlex.quote(file)}"
 
 
 def model_name(file: str) -> str:

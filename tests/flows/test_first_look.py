@@ -43,7 +43,7 @@ def test_a_file_becomes_a_schema_that_is_written_over_only_on_request(tmp_path: 
     assert schema.column("backers").known == "at the end"
     lines = first.stdout.splitlines()
     assert any(line.split()[:3] == ["backers", "number", "at"] and "1.00" in line for line in lines)
-    assert lines[-1] == f"Next: campaign train {projects}"
+    assert lines[-1] == f"Next: campaign --home {home} train {projects}"
     again = campaign("--home", home, "init", projects)
     assert again.returncode == 1
     assert f"{home}/campaign.toml is there already." in again.stderr

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-MAX_CHARACTERS = 20_000  # that are kept of a bad row's text
+from campaign.lengths import MAX_TEXT_CHARACTERS
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Batch:
         at = sorted(self.reasons)
         rows = self.raw.take(pa.array(at, pa.int64()))
         columns = {
-            name: pc.utf8_slice_codeunits(rows.column(name).cast(pa.string()), 0, MAX_CHARACTERS)
+            name: pc.utf8_slice_codeunits(rows.column(name).cast(pa.string()), 0, MAX_TEXT_CHARACTERS)
             for name in self.raw.schema.names
         }
         if self.texts is not None:

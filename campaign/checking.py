@@ -11,50 +11,20 @@ from numpy.typing import NDArray
 
 from campaign.batch import Batch
 from campaign.derivation import Kind
-from campaign.errors import BadInput
-from campaign.identity import SeenIds, id_of_values, is_no_id, longest_bytes
+from campaign.identity import SeenIds, is_no_id, longest_bytes
 from campaign.labels import OutcomeReader, reached
+from campaign.lengths import MAX_CHARACTERS, MAX_TEXT_CHARACTERS, long_texts
 from campaign.numbers import NumberReader
 from campaign.raw import RawBatch
+from campaign.row_ids import RowCounts, given_ids, make_ids
 from campaign.schema import ID, LABEL, MAX_NUMBER, Column, Schema
 from campaign.schema_parts import AtLeast
 from campaign.times import TimeReader
 from campaign.values import categories_of, is_given, numbers_of, trimmed, without
 
 REPEATED = f"{ID} was there before"
-MAX_CHARACTERS = 200  # of an id and of a category
-MAX_TEXT_CHARACTERS = 20_000  # of what a derived column is computed from
 # Who wrote a date of 1970 had none: it is where computers begin to count.
 FIRST_YEAR = 1971
-
-
-@dataclass
-class RowCounts:
-    """How often each set of values came so far among rows without an id: equal rows of one file are told apart."""
-
-    seen: SeenIds = field(default_factory=SeenIds)
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def numbered(self, ids: list[str]) -> dict[int, str]:
-        """New ids of those that came before: the first of equal rows keeps its id, the second gets -2 behind it."""
-        numbered = {}
-        for row in np.flatnonzero(self.seen.repeats(pa.array(ids, pa.string()))):
-            count = self.counts[ids[row]] = self.counts.get(ids[row], 1) + 1
-            numbered[int(row)] = f"{ids[row]}-{count}"
-        return numbered
-
-
-def given_ids(raw: pa.RecordBatch, schema: Schema, source: str) -> pa.Array:
-    """The ids that rows came with, in the schema's column or in CampaignID; null where there is none."""
-    name = next((name for name in (schema.row.id, ID) if name in raw.schema.names), "")
-    if not name:
-        return pa.nulls(len(raw), pa.string())
-    given = raw.column(name)
-    try:
-        return given.cast(pa.string())
-    except pa.ArrowException as error:
-        cause = f"{source}: column {name} has the type {given.type}, not text."
-        raise BadInput(cause, "Write it as text.") from error
 
 
 @dataclass
@@ -108,7 +78,11 @@ class Checker:
                 reject(np.isnan(batch.label), f"{name} is missing or neither 0 nor 1")
         batch.ids = given_ids(raw, self.schema, self.source)
         self._check_lengths(raw, categories, batch.ids, reject)
-        self._make_ids(batch)
+        absent = is_no_id(batch.ids, self.schema.text.missing_values)
+        if absent.any():
+            identity = self._identity(batch.raw, batch.numbers, batch.categories)
+            # Where ids are usual, a row without one that came before is a repeat.
+            make_ids(batch, absent, identity, None if self.schema.row.id else self.equal_rows)
         if self.seen is not None:
             reject(self.seen.repeats(batch.ids), REPEATED)
         batch.reasons |= {row: [reason] for row, reason in file_rows.unread.items()}
@@ -174,13 +148,13 @@ class Checker:
         self, raw: pa.RecordBatch, categories: dict[str, pa.DictionaryArray], ids: pa.Array, reject: Any
     ) -> None:
         if longest_bytes(ids) > MAX_CHARACTERS:
-            reject(_longer(ids, MAX_CHARACTERS), f"{ID} is longer than {MAX_CHARACTERS} characters")
+            reject(long_texts(ids, MAX_CHARACTERS), f"{ID} is longer than {MAX_CHARACTERS} characters")
         for name, values in categories.items():
             if values.dictionary.nbytes > MAX_CHARACTERS:  # else none of them can be
-                long = pa.array(_longer(values.dictionary, MAX_CHARACTERS)).take(values.indices)
+                long = pa.array(long_texts(values.dictionary, MAX_CHARACTERS)).take(values.indices)
                 reject(_where(long), f"{name} is longer than {MAX_CHARACTERS} characters")
         for name in self._texts():
-            reject(_longer(self._column(raw, name), MAX_TEXT_CHARACTERS),
+            reject(long_texts(self._column(raw, name), MAX_TEXT_CHARACTERS),
                    f"{name} is longer than {MAX_TEXT_CHARACTERS:,} characters")  # fmt: skip
 
     def _texts(self) -> set[str]:
@@ -215,22 +189,6 @@ class Checker:
             self._outcome = OutcomeReader(name, self.source, outcome)
         return self._outcome.read(raw.column(name))
 
-    def _make_ids(self, batch: Batch) -> None:
-        """Give rows without an id a digest of their values, the same for CSV and Parquet, and equal ones a count."""
-        absent = is_no_id(batch.ids, self.schema.text.missing_values)
-        if not absent.any():
-            return
-        batch.ids = pc.if_else(absent, None, batch.ids)
-        values = self._identity(batch.raw, batch.numbers, batch.categories)
-        if not values:
-            return
-        rows = zip(*(column.filter(pa.array(absent)).to_pylist() for column in values), strict=True)
-        made = [id_of_values(row) for row in rows]
-        batch.ids = pc.replace_with_mask(batch.ids, pa.array(absent), pa.array(made, pa.string()))
-        places = np.flatnonzero(absent)
-        if not self.schema.row.id:  # where ids are usual, a row without one that came before is a repeat
-            batch.rename({int(places[row]): name for row, name in self.equal_rows.numbered(made).items()})
-
     def _identity(self, raw: pa.RecordBatch, numbers: dict[str, Any], categories: dict[str, Any]) -> list[pa.Array]:
         """What tells rows without an id apart: numbers, then categories, then texts that only derived columns read."""
         of_source = {column.in_file: column for column in self.schema.columns if column.derive is None}
@@ -251,12 +209,6 @@ class Checker:
                 values = numbers.get(column.name)
                 found[0].append(pa.array(self._numbers_of(raw, column, {}) if values is None else values))
         return [*found[0], *found[1], *found[2]]
-
-
-def _longer(texts: pa.Array, most: int) -> NDArray[np.bool_]:
-    if pa.types.is_dictionary(texts.type):
-        texts = texts.cast(texts.type.value_type)
-    return _where(pc.greater(pc.utf8_length(texts.cast(pa.string())), most))
 
 
 def _where(claims: pa.Array) -> NDArray[np.bool_]:

@@ -9,12 +9,13 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from campaign.batch import Batch
-from campaign.checking import Checker, RowCounts
+from campaign.checking import Checker
 from campaign.errors import BadInput
 from campaign.files import files_of, names_of, raw_batches
 from campaign.header import Header, match_header
 from campaign.identity import SeenIds
 from campaign.raw import RawColumns
+from campaign.row_ids import RowCounts
 from campaign.schema import ID, LABEL, Column, Schema
 
 BATCH_ROWS = 1 << 16

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from campaign.arrow_types import as_usual_type
 from campaign.batch import Batch
-from campaign.checking import MAX_TEXT_CHARACTERS, given_ids
 from campaign.errors import BadInput, CampaignError
+from campaign.lengths import MAX_TEXT_CHARACTERS
 from campaign.packing import unpacked
 from campaign.raw import RawColumns
 from campaign.reading import likely_names, read_campaigns
+from campaign.row_ids import given_ids
 from campaign.schema import ID, Schema
 from campaign.text_file import text_batches
 from deployments.web_service.capture import captured_columns

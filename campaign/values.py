@@ -1,5 +1,6 @@
 """Arrow arrays of whatever type a file has as the numbers and categories that a schema speaks of."""
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -16,6 +17,7 @@ from campaign.schema import Column
 from campaign.spelling import is_yes_or_no, spellings_of
 
 Floats = NDArray[np.float64]
+DATE = re.compile(r"\d{4}-\d\d-\d\d")  # where names of categories are known, none begins so
 
 
 def numbers_of(values: pa.Array, reader: NumberReader) -> Floats:
@@ -71,14 +73,17 @@ def categories_of(values: pa.Array, column: Column, source: str) -> pa.Dictionar
     readable = is_text(kind) or pa.types.is_null(kind)
     if is_yes_or_no(column) or not column.categories:
         readable = readable or pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    remedy = f"Write its names, such as {column.categories[0]}." if column.categories else "Write it as text."
     if not readable:
-        remedy = f"Write its names, such as {column.categories[0]}." if column.categories else "Write it as text."
         raise BadInput(f"{source}: column {column.in_file} has the type {kind}, not text.", remedy)
     if not pa.types.is_dictionary(values.type):
         values = values.cast(pa.string()).dictionary_encode()
     texts = [str(text).strip() if text is not None else "" for text in values.dictionary.cast(pa.string()).to_pylist()]
     if pa.types.is_floating(kind):  # a category of whole numbers is one, whatever they are stored as
         texts = list(map(normal_form, texts))
+    dates = [text for text in texts if DATE.match(text)]
+    if column.categories and dates and len(dates) > len(texts) / 2:
+        raise BadInput(f"{source}: column {column.in_file} holds {dates[0]!r}, a date.", remedy)
     indices = values.indices
     if not all(texts):
         blank = pa.array([not text for text in texts]).take(indices)

@@ -625,6 +625,7 @@ MOMENTS = pd.Series(pd.date_range("2026-11-22", periods=20))
         ("GoalAmount", [None, " "] + ["Film"] * 18, "holds text such as 'Film', not numbers"),
         ("LaunchMonth", MOMENTS, "has the type timestamp[us], not text"),
         ("LaunchMonth", range(20), "has the type int64, not text"),
+        ("LaunchMonth", ["2026-11-22 17:05:00"] * 20, "holds '2026-11-22 17:05:00', a date"),
         ("Category", [["Film"]] * 20, "has the type list<element: string>, not text"),
         ("Category", [1.5] * 20, "has the type double, not text"),
         (ID, [["Film"]] * 20, "has the type list<element: string>, not text"),

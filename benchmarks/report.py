@@ -95,7 +95,7 @@ rows. The champion has {results["scoring"]["trees"]} trees. Largest difference o
     ]
     return f"""# Performance
 
-Written by `make bench`, which runs all of this and takes some 15 minutes. Contenders run in turn, each in a process of its
+Written by `make bench`, which runs all of this and takes 15 to 40 minutes. Contenders run in turn, each in a process of its
 own; a time is the median of its rounds, and the spread is how far the rounds lie apart. CPU seconds are those of all
 threads and children. Data comes from the generator, which has the published data's distribution.
 

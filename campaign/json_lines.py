@@ -24,8 +24,10 @@ def json_batches(chunks: Iterable[bytes], source: str, wanted: RawColumns) -> It
     """
     at: dict[str, str] = {}
     for lines in _lines(chunks):
-        rows = [_object(line) for line in lines if not line.isspace() and line]
-        texts = [line for line in lines if not line.isspace() and line]
+        texts = [line for line in lines if line.strip()]
+        rows = [_object(line) for line in texts]
+        if not rows:
+            continue
         if not at:
             _refuse_array(texts, source)
             at = wanted.choose(list(dict.fromkeys(name for row in rows if row is not None for name in row)))

@@ -44,9 +44,9 @@ class OutcomeReader:
         if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
             cause = f"{self.source}: column {self.name} has the type {values.type}."
             raise BadInput(cause, f"Write {success[0]} for success and {failure[0]} for failure.")
-        codes = dict.fromkeys(map(_folded, failure), 0.0) | dict.fromkeys(map(_folded, success), 1.0)
+        codes = dict.fromkeys(map(folded_word, failure), 0.0) | dict.fromkeys(map(folded_word, success), 1.0)
         texts = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-        words = [_folded(str(value)) for value in texts.dictionary.to_pylist()]
+        words = [folded_word(str(value)) for value in texts.dictionary.to_pylist()]
         at = pc.fill_null(texts.indices.cast(pa.int64()), len(words)).to_numpy(zero_copy_only=False)
         counts = np.bincount(at, minlength=len(words) + 1)
         for word, count in zip(words, counts.tolist(), strict=False):
@@ -98,5 +98,6 @@ def _is_number(word: str) -> bool:
     return word.removeprefix("-").replace(".", "", 1).isdigit()
 
 
-def _folded(word: str) -> str:
+def folded_word(word: str) -> str:
+    """As words of outcomes are compared: without regard to case and outer spaces, 1.0 as 1."""
     return normal_form(word.strip().casefold())

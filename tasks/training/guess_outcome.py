@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from campaign.errors import BadInput
 from campaign.header import letters
-from campaign.identity import normal_form
+from campaign.labels import folded_word
 from tasks.training.proposal import Proposal
 
 OUTCOME_NAME = re.compile(
@@ -39,8 +39,8 @@ def propose_outcome(proposal: Proposal, sample: pa.Table, wanted: str, success: 
             "Say which it is: campaign init FILE --outcome COLUMN --success WORD.",
         )
     counts = _words_of(sample, name)
-    words = {_folded(word): word for word in counts}
-    won = [words[_folded(word)] for word in success if _folded(word) in words]
+    words = {folded_word(word): word for word in counts}
+    won = [words[folded_word(word)] for word in success if folded_word(word) in words]
     if len(won) < len(success):
         raise BadInput(
             f"{proposal.source}: column {name} does not hold {', '.join(success)} (but {', '.join([*counts][:8])}).",
@@ -73,7 +73,7 @@ def _guess_outcome(sample: pa.Table) -> str:
         if not _may_be_words(sample.schema.field(name).type):
             continue
         counts = _words_of(sample, name)
-        folded = {_folded(word) for word in counts}
+        folded = {folded_word(word) for word in counts}
         if not 2 <= len(folded) <= 12:
             continue
         has_words = any(word in folded for word in SUCCESSES) and any(word in folded for word in FAILURES)
@@ -93,7 +93,3 @@ def _words_of(sample: pa.Table, name: str) -> dict[str, int]:
     values = sample.column(name).cast(pa.string()).drop_null()
     counted = pc.value_counts(values.combine_chunks()).to_pylist()
     return {str(entry["values"]): entry["counts"] for entry in sorted(counted, key=lambda entry: -entry["counts"])}
-
-
-def _folded(word: str) -> str:
-    return normal_form(word.strip().casefold())

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from campaign.derivation import Derivation
 from campaign.schema import Known
 from tasks.training.column_profile import ColumnProfile
 from tasks.training.leakage import DECISIVE, LAUNCH, category_auc, rank_auc
@@ -98,39 +99,31 @@ def _tells(profile: ColumnProfile, label: NDArray[np.float64]) -> float:
 def propose_derived(proposal: Proposal, profiles: dict[str, ColumnProfile], label: NDArray[np.float64]) -> None:
     """Columns of dates and of the first texts: duration, month, weekday, hour, length, words."""
     names = {column.name.casefold() for column in proposal.columns}
-    for name, derive, values in _derivations(proposal, profiles):
+    for name, derive in _derivations(proposal, profiles):
         if name.casefold() in names:
             continue
+        derivation = Derivation.model_validate(derive)
+        values = derivation.compute(lambda source, kind: profiles[source].values, None)
+        if derivation.function == "hour" and not np.nan_to_num(values).any():
+            continue  # days without a time
         profile = ColumnProfile(name, "number", pa.array(values, from_pandas=True), 0, 0)
         keys: dict[str, Any] = {"name": name, "type": "number", "known": LAUNCH, "derive": derive}
-        if np.isnan(values).any():
-            keys["nullable"] = True
-        if "days_between" in derive:
+        if derivation.function == "days_between":
             keys["minimum"] = 0
-            keys.pop("nullable", None)
+        elif np.isnan(values).any():
+            keys["nullable"] = True
         proposal.columns.append(ProposedColumn(keys, _tells(profile, label)))
 
 
-def _derivations(
-    proposal: Proposal, profiles: dict[str, ColumnProfile]
-) -> Iterator[tuple[str, dict[str, Any], NDArray[np.float64]]]:
+def _derivations(proposal: Proposal, profiles: dict[str, ColumnProfile]) -> Iterator[tuple[str, dict[str, Any]]]:
     launch, end = (proposal.row.get(key, "") for key in ("launch", "end"))
     if launch and end:
-        span = pc.subtract(profiles[end].values.cast(pa.int64()), profiles[launch].values.cast(pa.int64()))
-        yield "DurationDays", {"days_between": [launch, end]}, _floats(span) / 86_400_000_000
+        yield "DurationDays", {"days_between": [launch, end]}
     if launch:
-        times = profiles[launch].values
-        yield "LaunchMonth", {"month": launch}, _floats(pc.month(times))
-        yield "LaunchWeekday", {"weekday": launch}, _floats(pc.day_of_week(times))
-        if pc.any(pc.not_equal(pc.hour(times), 0)).as_py():
-            yield "LaunchHour", {"hour": launch}, _floats(pc.hour(times))
+        for function in ("month", "weekday", "hour"):
+            yield f"Launch{function.capitalize()}", {function: launch}
     texts = [profile for profile in profiles.values() if profile.kind == "text" and not LATER_NAME.search(profile.name)]
     for profile in texts[:2]:
         title = "".join(word.capitalize() for word in re.split(r"\W+|_", profile.name) if word)
-        yield f"{title}Length", {"length": profile.name}, _floats(pc.utf8_length(profile.values))
-        words = pc.list_value_length(pc.utf8_split_whitespace(profile.values))
-        yield f"{title}Words", {"words": profile.name}, _floats(words)
-
-
-def _floats(values: pa.Array) -> NDArray[np.float64]:
-    return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        yield f"{title}Length", {"length": profile.name}
+        yield f"{title}Words", {"words": profile.name}

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from campaign.errors import BadInput
-from campaign.files import raw_batches
+from campaign.files import files_of, raw_batches
 from campaign.raw import Dialect, RawColumns
 from campaign.reading import source_of
 from campaign.schema_parts import Text
@@ -43,21 +43,22 @@ def propose_schema(uri: str, outcome: str = "", success: Sequence[str] = ()) -> 
 
 
 def read_sample(uri: str) -> tuple[pa.Table, Dialect | None]:
-    """The first rows of a file with every column, texts as they are; and how it is written."""
+    """The first rows of a file or folder with every column, texts as they are; and how it is written."""
     every = RawColumns(lambda names: {name: name for name in dict.fromkeys(names) if name.strip()}, missing_words=("",))
-    batches, rows, dialect = [], 0, None
-    for batch in raw_batches(uri, source_of(uri), every, 1 << 16, None, Text()):
+    tables, rows, dialect = [], 0, None
+    for batch in (
+        batch for file in files_of(uri) for batch in raw_batches(file, source_of(file), every, 1 << 16, None, Text())
+    ):
         readable = np.ones(len(batch.rows), bool)
         readable[list(batch.unread)] = False
-        batches.append(batch.rows.filter(pa.array(readable)))
+        tables.append(pa.Table.from_batches([batch.rows.filter(pa.array(readable))]))
         rows += len(batch.rows)
         dialect = batch.dialect
         if rows >= SAMPLE_ROWS:
             break
     if not rows:
         raise BadInput(f"{source_of(uri)}: it holds no rows.", "Write it again with its rows.")
-    table = pa.Table.from_batches(batches).slice(0, SAMPLE_ROWS)
-    return table, dialect
+    return pa.concat_tables(tables, promote_options="permissive").slice(0, SAMPLE_ROWS), dialect
 
 
 def _propose_row(proposal: Proposal, profiles: dict[str, ColumnProfile]) -> None:

@@ -128,6 +128,14 @@ def test_a_file_with_broken_characters_can_be_trained_on_with_its_proposal(tmp_p
     assert sum(len(batch) for batch in read_campaigns(str(tmp_path / "a.csv"), schema, label=True)) == ROWS
 
 
+def test_a_folder_of_parts_is_looked_at_as_one_file(tmp_path: Path) -> None:
+    for name, part in (("part-0.csv", projects()[:400]), ("part-1.csv", projects()[400:])):
+        part.to_csv(tmp_path / name, index=False)
+    (tmp_path / "_SUCCESS").touch()
+    proposal = propose_schema(str(tmp_path))
+    assert (proposal.rows, proposal.row["id"]) == (ROWS, "ID")
+
+
 def test_the_outcome_may_be_said(tmp_path: Path) -> None:
     frame = (
         projects()

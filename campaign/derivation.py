@@ -52,6 +52,9 @@ FUNCTIONS: dict[str, tuple[tuple[Kind | Literal["words"], ...], Callable[..., Fl
 }
 
 
+CALENDAR = ("year", "month", "weekday")
+
+
 class Derivation(BaseModel):
     """`{ days_between = ["launched", "deadline"] }`: one function and its arguments, sources or columns above it."""
 
@@ -81,6 +84,11 @@ class Derivation(BaseModel):
     @model_serializer
     def _to_table(self) -> dict[str, list[str]]:
         return {self.function: list(self.arguments)}
+
+    @property
+    def is_calendar(self) -> bool:
+        """Whether it says when in the year or the week a row was: a day's values differ from a year's by nature."""
+        return self.function in CALENDAR
 
     @property
     def takes(self) -> tuple[tuple[str, Kind], ...]:

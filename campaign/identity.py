@@ -18,6 +18,7 @@ from campaign.kernels import compiled
 
 TEST, VALIDATION = 0, 1
 SPACES = " \t\r\n"
+MADE_ID = "row-"  # how an id begins that was made of a row's values
 NO_ID = "-"  # what people write where there is none, beside what stands for any missing value
 WHOLE_NUMBER = re.compile(r"^(-?[0-9]+)\.0*$")
 
@@ -35,7 +36,7 @@ def bucket_of(campaign_id: str) -> int:
 
 def id_of_values(values: Iterable[Any]) -> str:
     """An id for a row that has none: a digest of its values."""
-    return "row-" + hashlib.sha256("|".join(map(str, values)).encode()).hexdigest()[:16]
+    return MADE_ID + hashlib.sha256("|".join(map(str, values)).encode()).hexdigest()[:16]
 
 
 def is_no_id(ids: pa.StringArray, missing_words: Collection[str]) -> NDArray[np.bool_]:

@@ -79,9 +79,29 @@ class Settings(BaseSettings):
     column_drift_threshold: float = Field(0.1, gt=0, description="Distance from which one column counts as drifted")
     prediction_drift_threshold: float = Field(0.1, gt=0, description="Prediction drift from which a day is drifted")
     drifted_share_threshold: float = Field(0.15, gt=0, description="Share of drifted columns that makes a drifted day")
-    drift_min_rows: int = Field(1_000, ge=1, description="Rows below which drift is not computed")
+    drift_min_rows: int = Field(
+        1_000, ge=1, description="Rows below which drift is not computed; a smaller day is judged with those before it"
+    )
+    judged_days: int = Field(365, ge=1, description="How far back a small day is judged with those before it")
     decay_margin: float = Field(0.02, ge=0, description="Realised ROC-AUC this far below the test's means decay")
-    decay_min_outcomes: int = Field(500, ge=2, description="Outcomes below which decay is not judged")
+    decay_min_outcomes: int = Field(500, ge=2, description="New outcomes below which decay is not judged")
+    decay_min_rarer: int = Field(100, ge=1, description="How many of those must be expected to be of the rarer kind")
+    decay_confidence: float = Field(
+        0.999, gt=0, lt=1, description="Confidence of the intervals by which ROC-AUC and success rate are judged"
+    )
+    decay_rate_difference: float = Field(
+        0.05, ge=0, description="Mean probability this far from the share of successes means decay"
+    )
+    decay_rate_ratio: float = Field(0.25, ge=0, description="Likewise as a part of that share, whichever is less")
+    outcomes_share: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="Share of a day's campaigns whose outcomes must be there before decay is judged",
+    )
+    outcomes_wait_days: int = Field(
+        14, ge=1, description="Days without a new outcome after which those that came are judged all the same"
+    )
     gate_margin: float = Field(0.001, ge=0, description="ROC-AUC that a cheaper challenger may lose and be promoted")
     fit_rows: int = Field(
         2_000_000,

@@ -114,14 +114,22 @@ class Store:
         ]
         return sorted(entries, key=lambda entry: entry.path)
 
+    def entries_by_day(self, folder: str) -> dict[date, list[Entry]]:
+        """What a folder holds of each day, oldest first, by one listing of all."""
+        named: dict[str, list[Entry]] = {}
+        for entry in self.entries(folder):
+            named.setdefault(entry.path[len(folder) + 1 :].rpartition("/")[0].split("/")[0], []).append(entry)
+        days = {}
+        for name, entries in named.items():
+            with suppress(ValueError):
+                day = date.fromisoformat(name.removeprefix("day="))
+                if name == f"day={day}":
+                    days[day] = entries
+        return dict(sorted(days.items()))
+
     def days(self, folder: str) -> list[date]:
         """The days that a folder has objects for, oldest first."""
-        names = {entry.path[len(folder) + 1 :].rpartition("/")[0].split("/")[0] for entry in self.entries(folder)}
-        days = []
-        for name in names:
-            with suppress(ValueError):
-                days.append(date.fromisoformat(name.removeprefix("day=")))
-        return sorted(day for day in days if f"day={day}" in names)
+        return [*self.entries_by_day(folder)]
 
     def exists(self, path: str) -> bool:
         with self._errors("look for", path):

@@ -170,7 +170,9 @@ def monitor(home: Home = None, day: Day = None, from_day: From = None, to_day: T
         drift = "-" if result.prediction_drift is None else f"{result.prediction_drift:.3f}"
         auc = "-" if result.roc_auc is None else f"{result.roc_auc:.4f}"
         columns = ", ".join(result.drifted_columns) or "none"
-        typer.echo(f"{result.day}: prediction drift {drift}, drifted columns {columns}, ROC-AUC {auc}")
+        span = "" if result.days == 1 else f" (with the {result.days - 1} days before)"
+        figures = f"prediction drift {drift}, drifted columns {columns}, ROC-AUC {auc}"
+        typer.echo(f"{result.day}: {result.state}{span}, {figures}")
     if not monitored.days:
         typer.echo("No day is new or changed.")
     typer.echo(f"Retraining: {monitored.call.status}")

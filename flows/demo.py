@@ -33,6 +33,7 @@ from tasks.outcomes import NO_OUTCOME, Outcomes
 from tasks.synthetic_days import write_training_data
 
 DAYS, DRIFTED_DAYS, DRIFT = 7, 2, 3.0
+STYLES = {"drifted": "yellow", "decayed": "red"}
 
 console = Console(highlight=False)
 
@@ -167,8 +168,8 @@ def days_table(store: Store, days: list[date]) -> Table:
     """What the metrics database says of each day."""
     table = Table(title="The days", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     # Broken by hand, so that it fits a terminal of 80 columns.
-    for name in ("day", "rows", "quaran-\ntined", "drifted columns", "prediction\ndrift", "ROC-AUC", "cham-\npion"):
-        table.add_column(name, justify="left" if name in ("day", "drifted columns") else "right")
+    for name in ("day", "rows", "bad", "state", "drifted columns", "prediction\ndrift", "ROC-\nAUC", "cham-\npion"):
+        table.add_column(name, justify="left" if name in ("day", "state", "drifted columns") else "right")
     with database().connect() as connection:
         for day in days:
             rows = connection.execute(select(metrics).where(metrics.c.day == day)).all()
@@ -177,14 +178,14 @@ def days_table(store: Store, days: list[date]) -> Table:
                 continue
             value = {row.metric: row for row in rows if not row.column_name}
             columns = [row.column_name for row in rows if row.metric == "column_drift" and row.status == "drifted"]
-            is_drifted = value["day_drifted"].status == "drifted"
+            state = value["day_state"].status
             drift, auc = (
                 "-" if name not in value or value[name].value is None else f"{value[name].value:.4f}"
                 for name in ("prediction_drift", "realised_roc_auc")
             )
             table.add_row(
-                str(day), f"{manifest.rows.read:,}", str(manifest.rows.quarantined), ", ".join(columns) or "none",
-                drift, auc, manifest.model_version, style="yellow" if is_drifted else None,
+                str(day), f"{manifest.rows.read:,}", str(manifest.rows.quarantined), state,
+                ", ".join(columns) or "none", drift, auc, manifest.model_version, style=STYLES.get(state),
             )  # fmt: skip
     return table
 

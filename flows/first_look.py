@@ -42,6 +42,8 @@ def init(file: str, outcome: str = "", success: Sequence[str] = (), force: bool 
         f"Outcome: {outcome_keys['column']}; success is {', '.join(outcome_keys['success'])}, "
         f"failure {', '.join(outcome_keys['failure'])}.", highlight=False, soft_wrap=True,
     )  # fmt: skip
+    if equal := equal_rows_note(proposal):
+        console.print(equal, highlight=False, soft_wrap=True)
     marked = text.count("# ?")
     console.print(f"Written: {target}" + (f", with {marked} guesses marked ?." if marked else "."), soft_wrap=True)
     console.print(f"Next: {train_command(file)}", highlight=False, soft_wrap=True)
@@ -79,6 +81,8 @@ def render(proposal: Proposal, name: str) -> str:
         lines += table_lines("[row]", proposal.row, notes("row"))
     if "launch" not in proposal.row:
         lines[-1:] = [*([] if proposal.row else ["", "[row]"]), ORDER, ""]
+    if equal := equal_rows_note(proposal):
+        lines[-1:] = [f"# ? {equal}", ""]
     lines += table_lines("[outcome]", proposal.outcome, notes("outcome"))
     if proposal.text:
         lines += table_lines("[text]", proposal.text, notes("text"))
@@ -99,6 +103,13 @@ def render(proposal: Proposal, name: str) -> str:
         lines.append("# --- not in the schema " + "-" * 53)
         lines += [f"# {name}: {reason}" for name, reason in proposal.left_out.items()]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def equal_rows_note(proposal: Proposal) -> str:
+    """What rows that no column tells apart will count as; empty if there are none."""
+    if not proposal.equal_rows:
+        return ""
+    return f"No id, and {proposal.equal_rows:,} rows equal an earlier one: each counts as a campaign of its own."
 
 
 def columns_table(proposal: Proposal) -> Table:

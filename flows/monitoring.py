@@ -7,6 +7,7 @@ from prefect import flow
 
 from tasks.days import results_of
 from tasks.monitoring.captured import find_captured_days, monitor_captured_day
+from tasks.monitoring.judge import judge_waiting_days
 from tasks.monitoring.monitor import MonitoredDay, find_scored_days, monitor_day
 from tasks.monitoring.retention import delete_expired
 from tasks.monitoring.retraining_call import Call, call_for_retraining
@@ -31,6 +32,7 @@ def monitoring(day: date | None = None, from_day: date | None = None, to_day: da
     """
     days = find_scored_days(day, from_day, to_day)
     monitored = results_of([monitor_day(day, return_state=True) for day in days])
+    judge_waiting_days()
     call = call_for_retraining()
     captured_days = find_captured_days(day, from_day, to_day)
     results_of([monitor_captured_day(day, return_state=True) for day in captured_days])

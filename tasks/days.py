@@ -53,6 +53,15 @@ def readable_files(store: Store, folder: str, day: date | str) -> list[Entry]:
     return [entry for entry in store.entries(f"{folder}/day={day}") if _is_readable(entry)]
 
 
+def readable_files_by_day(store: Store, folder: str) -> dict[date, list[Entry]]:
+    """Those of every day that has one, oldest first, by one listing of the folder."""
+    found = {
+        day: [entry for entry in entries if _is_readable(entry)]
+        for day, entries in store.entries_by_day(folder).items()
+    }
+    return {day: entries for day, entries in found.items() if entries}
+
+
 def unread_files(store: Store, folder: str, day: date | str) -> list[str]:
     """The names of what else lies there: hidden, unfinished, or of a kind that nobody reads."""
     prefix = f"{folder}/day={day}/"

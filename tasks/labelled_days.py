@@ -7,7 +7,7 @@ from campaign.model import ScoringModel
 from campaign.reading import likely_names, source_of
 from campaign.schema import Schema
 from campaign.store import Store
-from tasks.days import readable_files
+from tasks.days import readable_files_by_day
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,14 @@ class LabelledDay:
 
 def find_labelled_days(store: Store) -> tuple[LabelledDay, ...]:
     """Days that have both campaigns and outcomes, oldest first."""
-    days = []
-    for day in store.days("outcomes"):
-        campaigns, outcomes = (
-            tuple(store.at(entry.path) for entry in readable_files(store, folder, day))
-            for folder in ("incoming", "outcomes")
+    campaigns, outcomes = (readable_files_by_day(store, folder) for folder in ("incoming", "outcomes"))
+    return tuple(
+        LabelledDay(
+            day.isoformat(), *(tuple(store.at(entry.path) for entry in files[day]) for files in (campaigns, outcomes))
         )
-        if campaigns and outcomes:
-            days.append(LabelledDay(day.isoformat(), campaigns, outcomes))
-    return tuple(days)
+        for day in outcomes
+        if day in campaigns
+    )
 
 
 def count_outcome_rows(day: LabelledDay, schema: Schema) -> int:

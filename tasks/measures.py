@@ -41,6 +41,18 @@ class Ranked:
             return float("nan")
         return float((positive * (np.cumsum(negative) - negative / 2)).sum() / pairs)
 
+    def roc_auc_variance(self, label: Floats, weight: Floats) -> float:
+        """Of the sampling error of `roc_auc`, by DeLong, DeLong and Clarke-Pearson (1988); NaN below two of a class."""
+        positive, negative = self.counts(label, weight)
+        won, lost = positive.sum(), negative.sum()
+        if min(won, lost) < 2:
+            return float("nan")
+        below, above = (np.cumsum(negative) - negative / 2) / lost, 1 - (np.cumsum(positive) - positive / 2) / won
+        area = (positive * below).sum() / won
+        spread_won = (positive * (below - area) ** 2).sum() / (won - 1)
+        spread_lost = (negative * (above - area) ** 2).sum() / (lost - 1)
+        return float(spread_won / won + spread_lost / lost)
+
     def pr_auc(self, label: Floats, weight: Floats) -> float:
         """Average precision; NaN when nothing succeeded."""
         positive, negative = (counts[::-1] for counts in self.counts(label, weight))

@@ -59,6 +59,18 @@ monitored = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("monitored_at", MOMENT, nullable=False),
 )
+# What has come of a day's outcomes, and the last day of the window in which they were judged; none: not judged yet.
+outcome_days = sa.Table(
+    "outcome_days",
+    METADATA,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("model_version", sa.Text, nullable=False),
+    sa.Column("outcomes", sa.BigInteger, nullable=False),
+    sa.Column("expected_successes", sa.Float, nullable=False),
+    sa.Column("share", sa.Float, nullable=False),
+    sa.Column("last_change", sa.Date, nullable=False),
+    sa.Column("judged_until", sa.Date),
+)
 retraining_calls = sa.Table(
     "retraining_calls",
     METADATA,

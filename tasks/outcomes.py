@@ -16,18 +16,24 @@ LAST_BIT = np.uint64(1)
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The outcome (0 or 1) of each campaign, as the last bit of its id's digest, ascending: 8 bytes a campaign."""
+    """The outcome (0 or 1) of each campaign, as the last bit of its id's digest, ascending: 8 bytes a campaign.
+
+    `undecided` are the digests of the campaigns for which a row has come whose word decides nothing yet.
+    """
 
     packed: NDArray[np.uint64]
+    undecided: NDArray[np.uint64]
 
     @classmethod
     def read(cls, uris: tuple[str, ...], schema: Schema) -> "Outcomes":
         """Those of some outcome files; the first outcome of a campaign counts."""
-        seen, pieces = SeenIds(), [np.empty(0, np.uint64)]
+        seen, pieces, undecided = SeenIds(), [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
         for uri in uris:
             for batch in read_outcomes(uri, schema):
                 assert batch.label is not None
-                known = ~np.isnan(batch.label) & np.asarray(batch.ids.is_valid())
+                has_id = np.asarray(batch.ids.is_valid())
+                known = ~np.isnan(batch.label) & has_id
+                undecided.append(digests_of(batch.ids.filter(pa.array(has_id & ~known))))
                 ids, label = batch.ids.filter(pa.array(known)), batch.label[known].astype(np.uint64)
                 first = ~seen.repeats(ids)
                 pieces.append((digests_of(ids) & ~LAST_BIT | label)[first])
@@ -35,7 +41,7 @@ class Outcomes:
         packed = np.concatenate(pieces)
         pieces.clear()
         packed.sort()
-        return cls(packed)
+        return cls(packed, np.unique(np.concatenate(undecided)))
 
     def of(self, ids: pa.StringArray) -> NDArray[np.int8]:
         """The outcome of each campaign, NO_OUTCOME for those that have none yet."""
@@ -49,3 +55,7 @@ class Outcomes:
         found = np.empty(len(wanted), np.int8)
         found[order] = np.where(nearest & ~LAST_BIT == wanted, (nearest & LAST_BIT).astype(np.int8), NO_OUTCOME)
         return found
+
+    def count_undecided(self, ids: pa.StringArray) -> int:
+        """Of campaigns without an outcome, how many have a row that decides nothing yet."""
+        return int(np.isin(digests_of(ids), self.undecided).sum()) if len(self.undecided) else 0

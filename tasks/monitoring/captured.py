@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,12 +16,14 @@ from campaign.schema import ID
 from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store, filesystem_of
-from tasks.days import readable_files, select_days
-from tasks.model_versions import files_of, find_version, load_version
+from tasks.days import select_days
+from tasks.metrics_database import database
+from tasks.monitoring.changes import changed_days, digest_of_files, fingerprint_of, write_fingerprint
 from tasks.monitoring.drift import measure_drift
-from tasks.monitoring.metric_rows import MetricRow, changed_days, day_drifted_row, write_metrics
-from tasks.monitoring.monitor import describe_files, read_outcomes
-from tasks.monitoring.realised_quality import LabelledPredictions, realised_quality
+from tasks.monitoring.labelled_predictions import DayOutcomes, LearntIds, label_predictions
+from tasks.monitoring.metric_rows import MetricRow, day_drifted_row, day_state_row, write_metrics
+from tasks.monitoring.quality import ScoringVersion, read_outcomes
+from tasks.monitoring.realised_quality import realised_quality
 from tasks.outcomes import Outcomes
 from tasks.retries import RETRIES
 
@@ -32,10 +33,9 @@ if TYPE_CHECKING:
 CAPTURED = "captured"  # the folder, and the source of these rows in the metrics table
 
 
-def fingerprint(store: Store, day: date) -> str:
-    """A digest of the day's files and outcomes: another one means that the day has to be looked at again."""
-    entries = [*store.entries(f"{CAPTURED}/day={day}"), *readable_files(store, "outcomes", day)]
-    return hashlib.sha256(describe_files(entries).encode()).hexdigest()
+def describe_answers(store: Store, day: date) -> bytes:
+    """Changes when a file of answers does."""
+    return digest_of_files(store.entries(f"{CAPTURED}/day={day}")).encode()
 
 
 def read_answers(store: Store, day: date) -> pd.DataFrame:
@@ -51,36 +51,37 @@ def read_answers(store: Store, day: date) -> pd.DataFrame:
     return answers.drop_duplicates("prediction_id", ignore_index=True)
 
 
-def label_answers(answers: pd.DataFrame, outcomes: Outcomes) -> LabelledPredictions:
+def label_answers(answers: pd.DataFrame, outcomes: Outcomes | None, learnt: LearntIds | None = None) -> DayOutcomes:
     """The last answer of each campaign beside its outcome: somebody who tries other goals asks many times about one."""
     latest = answers.dropna(subset=[ID]).sort_values("answered_at").drop_duplicates(ID, keep="last")
-    labelled = LabelledPredictions()
-    labelled.add(latest["probability"].to_numpy(), outcomes.of(pa.array(latest[ID].tolist(), pa.string())))
-    return labelled
+    batch = pa.record_batch({ID: pa.array(latest[ID].tolist(), pa.string()), "probability": latest["probability"]})
+    return label_predictions([batch], outcomes, learnt)
 
 
-def measure_answers(store: Store, day: date, answers: pd.DataFrame, version: str) -> list[MetricRow]:
+def measure_answers(store: Store, day: date, answers: pd.DataFrame, number: str) -> list[MetricRow]:
     """Counts, drift against the version's reference, and realised quality of the campaigns that have an outcome.
 
     Raises `NoChampion` or `ModelMismatch` for a version that the registry does not hold.
     """
     import pandas as pd
 
-    settings = Settings()
-    registered = find_version(served_model(), version)
-    model, reference = load_version(registered), pd.read_parquet(files_of(registered) / REFERENCE)
+    settings, version = Settings(), ScoringVersion.find(served_model(), number)
+    model, reference = version.model, pd.read_parquet(version.folder / REFERENCE)
     drift = measure_drift(answers, reference, model.schema.features, settings)
-    outcomes = read_outcomes(store, day, model.schema)
+    ids = pa.table({ID: pa.array(answers[ID].dropna().tolist(), pa.string())})
+    known = LearntIds.of_day(version.folder, model.about, str(day), ids)
+    outcomes = read_outcomes(store, day, version)
     rows = [
         MetricRow("rows_scored", float(len(answers))),
         MetricRow("predicted_success_rate", float(answers["success"].mean())),
         *drift.rows(),
-        day_drifted_row(drift.is_drifted),
+        day_drifted_row(drift.is_drifted, drift.is_judged),
     ]
-    if outcomes is not None:
-        labelled = label_answers(answers, outcomes)
-        rows += realised_quality(labelled, model.about["metrics"], settings, model.threshold)
-    return rows
+    if known is not None or outcomes is not None:
+        labelled = label_answers(answers, outcomes, known)
+        quality = realised_quality(labelled.labelled, model.about["metrics"], settings, model.threshold)
+        rows += [*labelled.rows(), *quality]
+    return [*rows, day_state_row(rows)]
 
 
 @task(timeout_seconds=120, **RETRIES)
@@ -90,14 +91,16 @@ def find_captured_days(day: date | None, from_day: date | None, to_day: date | N
     if day is not None:
         return [day] if day in store.days(CAPTURED) else []
     days, by_name = select_days(store, CAPTURED, None, from_day, to_day)
-    return days if by_name else changed_days(days, CAPTURED, partial(fingerprint, store))
+    if by_name:
+        return days
+    return changed_days(store, CAPTURED, store.days(CAPTURED), days, partial(describe_answers, store))
 
 
 @task(name="monitor captured day", task_run_name="monitor captured {day}", timeout_seconds=3600, **RETRIES)
 def monitor_captured_day(day: date) -> int:
     """Measure each version's answers of a day and write their rows; gives how many answers there were."""
     store, logger = Store(Settings().store), get_run_logger()
-    before = fingerprint(store, day)
+    before = fingerprint_of(store, day, describe_answers(store, day))
     answers, rows = read_answers(store, day), {}
     for version, answers_of_version in answers.groupby("model_version"):
         try:
@@ -105,6 +108,8 @@ def monitor_captured_day(day: date) -> int:
             rows[str(version)] = measure_answers(store, day, frame, str(version))
         except CampaignError as error:  # the service may have answered with a model that was exported elsewhere
             logger.warning("%d answers of version %s are not measured: %s", len(answers_of_version), version, error)
-    write_metrics(day, CAPTURED, rows, before)
+    with database().begin() as connection:
+        write_metrics(connection, day, CAPTURED, rows)
+        write_fingerprint(connection, CAPTURED, day, before)
     logger.info("%s: %d captured predictions", day, len(answers))
     return len(answers)

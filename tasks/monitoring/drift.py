@@ -12,12 +12,14 @@ import numpy as np
 
 from campaign.schema import Column
 from campaign.settings import Settings
-from tasks.monitoring.metric_rows import DRIFTED, NOT_COMPUTABLE, OK, TOO_FEW_ROWS, MetricRow
+from tasks.monitoring.chance import chance_limit
+from tasks.monitoring.metric_rows import CALENDAR, DRIFTED, NOT_COMPUTABLE, OK, TOO_FEW_ROWS, MetricRow
 
 if TYPE_CHECKING:  # it takes a third of a second to import, and flows that need none of it import this file
     import pandas as pd
 
 PROBABILITY = "probability"
+MIN_VALUES = 100  # of a nullable column, below which its distance says nothing
 
 
 class DriftMethod(Enum):
@@ -37,7 +39,10 @@ class DriftMethod(Enum):
 
 @dataclass(frozen=True)
 class ColumnDrift:
-    """How far a feature, or the predicted probability, is from the reference. No distance: `status` says why."""
+    """How far a feature, or the predicted probability, is from the reference. No distance: `status` says why.
+
+    `threshold` is the setting's, or what chance gives where that is more.
+    """
 
     name: str
     method: DriftMethod
@@ -84,9 +89,14 @@ class Drift:
 
     @property
     def share(self) -> float | None:
-        """Share of drifted features, of those that could be compared; None if none could."""
-        compared = sum(not column.is_prediction and column.distance is not None for column in self.columns)
+        """Share of drifted features, of those that could be compared and count; None if none could."""
+        compared = sum(not column.is_prediction and column.status in (OK, DRIFTED) for column in self.columns)
         return len(self.drifted_columns) / compared if compared else None
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there were enough rows, of inputs and of predictions."""
+        return all(column.status != TOO_FEW_ROWS for column in self.columns)
 
     @property
     def is_drifted(self) -> bool:
@@ -113,13 +123,17 @@ class Drift:
 
 
 def measure_drift(
-    current: pd.DataFrame, reference: pd.DataFrame, features: tuple[Column, ...], settings: Settings
+    current: pd.DataFrame,
+    reference: pd.DataFrame,
+    features: tuple[Column, ...],
+    settings: Settings,
+    with_report: bool = True,
 ) -> Drift:
     """Drift of each feature and of the predictions.
 
     Methods are fixed, for Evidently's own choice changes with the size of the reference. A column that cannot be
-    compared is left out of the report and marked; below `drift_min_rows` nothing is computed: small samples differ by
-    chance.
+    compared is left out of the report and marked; below `drift_min_rows`, of inputs or of predictions, nothing of those
+    is computed. A distance counts from its threshold on, and only above what chance gives.
     """
     methods = {
         column.name: DriftMethod.JENSEN_SHANNON if column.is_category else DriftMethod.WASSERSTEIN
@@ -128,29 +142,53 @@ def measure_drift(
     methods[PROBABILITY] = DriftMethod.JENSEN_SHANNON
     thresholds = dict.fromkeys(methods, settings.column_drift_threshold)
     thresholds[PROBABILITY] = settings.prediction_drift_threshold
-    share_threshold = settings.drifted_share_threshold
-    if len(current) < settings.drift_min_rows:
-        too_few = [ColumnDrift(name, method, thresholds[name], None, TOO_FEW_ROWS) for name, method in methods.items()]
-        return Drift(too_few, share_threshold)
+    calendar = {column.name for column in features if column.derive and column.derive.is_calendar}
+    too_few = {name for name in methods if _rows_of(current, name) < settings.drift_min_rows}
     comparable = {
-        name: method for name, method in methods.items() if _is_comparable(current, reference, name, settings)
+        name: method
+        for name, method in methods.items()
+        if name not in too_few and all(_has_values(frame, name) for frame in (current, reference))
     }
-    distances, html = _run_evidently(current, reference, comparable, settings) if comparable else ({}, None)
-    columns = [_column_drift(name, method, thresholds[name], distances.get(name)) for name, method in methods.items()]
-    return Drift(columns, share_threshold, html)
+    distances: dict[str, float] = {}
+    html = None
+    if comparable and with_report:
+        distances, html = _run_evidently(current, reference, comparable, settings)
+    elif comparable:
+        distances = {name: distance_of(reference[name], current[name], method) for name, method in comparable.items()}
+    columns = []
+    for name, method in methods.items():
+        distance, threshold, status = distances.get(name), thresholds[name], OK
+        if distance is None or np.isnan(distance):
+            distance, status = None, TOO_FEW_ROWS if name in too_few else NOT_COMPUTABLE
+        elif name in calendar:
+            status = CALENDAR
+        elif distance >= threshold:
+            counted = method is DriftMethod.JENSEN_SHANNON
+            threshold = max(threshold, chance_limit(reference[name].dropna(), current[name].dropna(), counted))
+            status = DRIFTED if distance >= threshold else OK
+        columns.append(ColumnDrift(name, method, threshold, distance, status))
+    return Drift(columns, settings.drifted_share_threshold, html)
 
 
-def _column_drift(name: str, method: DriftMethod, threshold: float, distance: float | None) -> ColumnDrift:
-    if distance is None or np.isnan(distance):
-        return ColumnDrift(name, method, threshold, None, NOT_COMPUTABLE)
-    return ColumnDrift(name, method, threshold, distance, DRIFTED if distance >= threshold else OK)
+def distance_of(reference: pd.Series, current: pd.Series, method: DriftMethod) -> float:
+    """Evidently's own distance of one column, without a report."""
+    import pandas as pd
+    from evidently.legacy.calculations.stattests import jensenshannon_stat_test, wasserstein_stat_test
+    from evidently.legacy.core import ColumnType
+
+    test = wasserstein_stat_test if method is DriftMethod.WASSERSTEIN else jensenshannon_stat_test
+    kind = ColumnType.Numerical if pd.api.types.is_numeric_dtype(reference) else ColumnType.Categorical
+    return float(test.func(reference.dropna(), current.dropna(), kind, 0.1)[0])
 
 
-def _is_comparable(current: pd.DataFrame, reference: pd.DataFrame, name: str, settings: Settings) -> bool:
-    """Whether both sides have enough values. On an absent or empty column Evidently raises, and the report is lost."""
-    return all(name in frame and frame[name].notna().sum() >= 2 for frame in (current, reference)) and bool(
-        current[name].notna().sum() >= settings.drift_min_rows
-    )
+def _rows_of(current: pd.DataFrame, name: str) -> int:
+    """How many rows there are to judge a column by. Predictions are those of one version, and may be fewer."""
+    return int(current[name].notna().sum()) if name == PROBABILITY and name in current else len(current)
+
+
+def _has_values(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a column has enough of them. On an absent or empty one Evidently raises, and the report is lost."""
+    return name in frame and bool(frame[name].notna().sum() >= MIN_VALUES)
 
 
 def _run_evidently(

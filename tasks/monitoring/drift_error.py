@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.monitoring.drift import Drift, DriftMethod
+from tasks.monitoring.drift import Drift, DriftMethod, distance_of
 from tasks.monitoring.metric_rows import MetricRow
 
 if TYPE_CHECKING:
@@ -34,19 +34,10 @@ def sampling_errors(current: pd.DataFrame, reference: pd.DataFrame, drift: Drift
 
 
 def _jackknife(current: pd.Series, reference: pd.Series, method: DriftMethod) -> float:
-    import pandas as pd
-    from evidently.legacy.calculations.stattests import jensenshannon_stat_test, wasserstein_stat_test
-    from evidently.legacy.core import ColumnType
-
-    test = {
-        DriftMethod.WASSERSTEIN: wasserstein_stat_test,
-        DriftMethod.JENSEN_SHANNON: jensenshannon_stat_test,
-    }[method]
-    kind = ColumnType.Numerical if pd.api.types.is_numeric_dtype(reference) else ColumnType.Categorical
-    current, reference = current.dropna(), reference.dropna()
+    current = current.dropna()
     # The sample stands in the order of the files: taken in turns, each group is like the day.
     group = np.arange(len(current)) % GROUPS
     distances = np.array([
-        test.func(reference, current[group != left_out], kind, 0.1)[0] for left_out in range(GROUPS)
+        distance_of(reference, current[group != left_out], method) for left_out in range(GROUPS)
     ])  # fmt: skip
     return float(np.sqrt((GROUPS - 1) / GROUPS * ((distances - distances.mean()) ** 2).sum()))

@@ -1,4 +1,4 @@
-"""A sample of a day's campaigns with their predictions, and all predictions that have an outcome."""
+"""A sample of a day's campaigns, and one of its predictions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from campaign.batch import Batch
-from campaign.identity import digests_of
 from campaign.reading import read_campaigns
 from campaign.schema import ID, Column, Schema
 from campaign.store import filesystem_of
 from tasks.manifest import Manifest
-from tasks.monitoring.realised_quality import LabelledPredictions
-from tasks.outcomes import Outcomes
 from tasks.sampling import sample_rows
 
 if TYPE_CHECKING:
@@ -46,7 +43,7 @@ def sample_inputs(manifest: Manifest, schema: Schema) -> pd.DataFrame:
 def _frame(batch: Batch, features: tuple[Column, ...], rows: NDArray[np.int64]) -> pd.DataFrame:
     import pandas as pd
 
-    columns: dict[str, object] = {ID: batch.ids.take(pa.array(rows)).to_pandas()}
+    columns: dict[str, object] = {}
     for column in features:
         if column.is_category:
             columns[column.name] = batch.categories[column.name].take(pa.array(rows)).cast(pa.string()).to_pandas()
@@ -64,22 +61,12 @@ def read_predictions(manifest: Manifest) -> Iterator[pa.RecordBatch]:
             yield from pq.ParquetFile(file).iter_batches(columns=[ID, "probability"])
 
 
-def join_predictions(
-    manifest: Manifest, ids: pd.Series, outcomes: Outcomes | None
-) -> tuple[NDArray[np.float64], LabelledPredictions | None]:
-    """The probability of each of these campaigns (NaN where none was scored); all predictions that have an outcome."""
-    wanted = digests_of(pa.array(ids.tolist(), pa.string()))
-    order = np.argsort(wanted, kind="stable")
-    ascending, probabilities = wanted[order], np.full(len(wanted), np.nan)
-    padded = np.append(ascending, np.uint64(0))  # no digest is 0
-    labelled = None if outcomes is None else LabelledPredictions()
+def sample_predictions(manifest: Manifest) -> pa.Table:
+    """Id and probability of at most 50,000 of the scored campaigns, drawn evenly."""
+    sampled, start = sample_rows(manifest.rows.scored, SAMPLE_ROWS), 0
+    batches = []
     for batch in read_predictions(manifest):
-        probability, digests = batch["probability"].to_numpy(), digests_of(batch[ID])
-        first = np.searchsorted(ascending, digests)
-        sampled = np.flatnonzero(padded[first] == digests)
-        last = np.searchsorted(ascending, digests[sampled], "right")
-        for row, end in zip(sampled, last, strict=True):
-            probabilities[order[first[row] : end]] = probability[row]
-        if outcomes is not None and labelled is not None:
-            labelled.add(probability, outcomes.of(batch[ID]))
-    return probabilities, labelled
+        first, last = np.searchsorted(sampled, [start, start + len(batch)])
+        batches.append(batch.take(pa.array(sampled[first:last] - start)))
+        start += len(batch)
+    return pa.Table.from_batches(batches, pa.schema([(ID, pa.string()), ("probability", pa.float64())]))

@@ -1,14 +1,15 @@
 """What monitoring measures, as rows of the metrics table, and how they are written for a day."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import date
 
-from sqlalchemy import delete, insert, select
+import sqlalchemy as sa
 
-from tasks.metrics_database import database, metrics, monitored, now
+from tasks.metrics_database import metrics, now
 
-OK, DRIFTED, DECAYED = "ok", "drifted", "decayed"
+OK, DRIFTED, DECAYED, LEARNT, NOT_JUDGED = "ok", "drifted", "decayed", "learnt", "not judged"
+CALENDAR = "calendar"  # of a column whose distance is charted and never counts
 NOT_COMPUTABLE, TOO_FEW_ROWS = "not computable", "too few rows"
 
 
@@ -24,31 +25,43 @@ class MetricRow:
     threshold: float | None = None
 
 
-def day_drifted_row(is_drifted: bool) -> MetricRow:
+def day_drifted_row(is_drifted: bool, is_judged: bool = True) -> MetricRow:
     """Whether a day is drifted, as a row of its own for charts and for the retraining call."""
-    return MetricRow("day_drifted", float(is_drifted), DRIFTED if is_drifted else OK)
+    status = DRIFTED if is_drifted else OK if is_judged else NOT_JUDGED
+    return MetricRow("day_drifted", float(is_drifted), status)
 
 
-def write_metrics(day: date, source: str, rows_by_version: Mapping[str, list[MetricRow]], fingerprint: str) -> None:
-    """Put what was measured of each version in place of the day's earlier rows, in one transaction."""
+def day_state_row(rows: list[MetricRow]) -> MetricRow:
+    """What all that was measured of a day comes to, in one word. Quality outranks drift.
+
+    A day that the version had learnt from says nothing of how it does on others.
+    """
+    statuses = {row.metric: row.status for row in rows if not row.column_name}
+    if statuses.get("learnt_rows") == LEARNT:
+        return MetricRow("day_state", None, LEARNT)
+    is_decayed = DECAYED in (statuses.get("judged_roc_auc"), statuses.get("judged_success_rate"))
+    return MetricRow("day_state", None, DECAYED if is_decayed else statuses["day_drifted"])
+
+
+def write_metrics(
+    connection: sa.Connection, day: date, source: str, rows_by_version: Mapping[str, list[MetricRow]]
+) -> None:
+    """Put what was measured of each version in place of the day's earlier rows."""
     moment = now()
     values = [
         {"day": day, "source": source, "model_version": version, "computed_at": moment, **vars(row)}
         for version, rows in rows_by_version.items()
         for row in rows
     ]
-    with database().begin() as connection:
-        for table in (metrics, monitored):
-            connection.execute(delete(table).where(table.c.day == day, table.c.source == source))
-        if values:
-            connection.execute(insert(metrics), values)
-        row = {"day": day, "source": source, "fingerprint": fingerprint, "monitored_at": moment}
-        connection.execute(insert(monitored).values(row))
+    connection.execute(sa.delete(metrics).where(metrics.c.day == day, metrics.c.source == source))
+    if values:
+        connection.execute(sa.insert(metrics), values)
 
 
-def changed_days(days: list[date], source: str, fingerprint_of: Callable[[date], str]) -> list[date]:
-    """The days whose fingerprint differs from that of the last time they were monitored."""
-    with database().connect() as connection:
-        rows = connection.execute(select(monitored.c.day, monitored.c.fingerprint).where(monitored.c.source == source))
-        fingerprints = {row.day: row.fingerprint for row in rows}
-    return [day for day in days if fingerprints.get(day) != fingerprint_of(day)]
+def read_metrics(connection: sa.Connection, day: date, source: str, version: str) -> list[MetricRow]:
+    """What stands there of a day."""
+    names = [field.name for field in fields(MetricRow)]
+    wanted = sa.select(*(metrics.c[name] for name in names)).where(
+        metrics.c.day == day, metrics.c.source == source, metrics.c.model_version == version
+    )
+    return [MetricRow(**row._mapping) for row in connection.execute(wanted)]

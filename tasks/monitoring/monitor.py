@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_link_artifact
 
 from campaign.model import REFERENCE
-from campaign.schema import ID, Schema
 from campaign.settings import Settings
-from campaign.store import Entry, Store
-from tasks.days import readable_files, select_days
+from campaign.store import Store
+from tasks.days import scheduled_day, select_days
 from tasks.manifest import Manifest, manifest_path, read_manifest
-from tasks.model_versions import files_of, find_version, load_version
-from tasks.monitoring.drift import Drift, measure_drift
+from tasks.metrics_database import database
+from tasks.monitoring.changes import changed_days, fingerprint_of, stored_fingerprint, write_fingerprint
+from tasks.monitoring.drift import PROBABILITY, measure_drift
 from tasks.monitoring.drift_error import sampling_errors
-from tasks.monitoring.inputs import join_predictions, sample_inputs
-from tasks.monitoring.metric_rows import MetricRow, changed_days, day_drifted_row, write_metrics
-from tasks.monitoring.realised_quality import realised_quality
-from tasks.outcomes import Outcomes
+from tasks.monitoring.metric_rows import (
+    DRIFTED,
+    MetricRow,
+    day_drifted_row,
+    day_state_row,
+    read_metrics,
+    write_metrics,
+)
+from tasks.monitoring.outcome_days import OutcomeDay, read_outcome_days, write_outcome_day
+from tasks.monitoring.quality import ScoringVersion, is_of_outcomes, label_day, measure_quality
+from tasks.monitoring.window import read_window
 from tasks.retries import RETRIES
 
 BATCH = "batch"  # the source of these rows in the metrics table
@@ -31,41 +35,28 @@ BATCH = "batch"  # the source of these rows in the metrics table
 
 @dataclass(frozen=True)
 class MonitoredDay:
-    """What monitoring found. ROC-AUC is None without outcomes."""
+    """What monitoring found. ROC-AUC is None without outcomes; `days` is how many the inputs span."""
 
     day: str
     model_version: str
+    state: str
+    days: int
     drifted: bool
     drifted_columns: list[str]
     prediction_drift: float | None
     roc_auc: float | None
     report: str
 
-
-@dataclass(frozen=True)
-class Measurement:
-    """A day's rows for the metrics table, and what the flow gives of them."""
-
-    rows: list[MetricRow]
-    drift: Drift
-    roc_auc: float | None
-
-
-def describe_files(entries: Iterable[Entry]) -> str:
-    """A line per file, which changes when the file does."""
-    return "\n".join(f"{entry.path} {entry.size} {entry.changed.isoformat()}" for entry in entries)
-
-
-def fingerprint(store: Store, day: date) -> str:
-    """A digest of the day's manifest and outcomes: another one means that the day has to be looked at again."""
-    outcomes = describe_files(readable_files(store, "outcomes", day))
-    return hashlib.sha256(store.read(manifest_path(day)) + outcomes.encode()).hexdigest()
-
-
-def read_outcomes(store: Store, day: date | str, schema: Schema) -> Outcomes | None:
-    """The outcomes that have come for a day, None if no file has."""
-    files = readable_files(store, "outcomes", day)
-    return Outcomes.read(tuple(store.at(entry.path) for entry in files), schema) if files else None
+    @classmethod
+    def of(cls, day: date, version: str, rows: list[MetricRow], report: str) -> MonitoredDay:
+        by_name = {row.metric: row for row in rows if not row.column_name}
+        drifted = [row.column_name for row in rows if row.metric == "column_drift" and row.status == DRIFTED]
+        roc_auc = by_name.get("realised_roc_auc")
+        return cls(
+            str(day), version, by_name["day_state"].status, int(by_name["days_judged"].value or 1),
+            by_name["day_drifted"].status == DRIFTED, drifted, by_name["prediction_drift"].value,
+            roc_auc.value if roc_auc else None, report,
+        )  # fmt: skip
 
 
 def count_rows(manifest: Manifest) -> list[MetricRow]:
@@ -90,62 +81,87 @@ def count_rows(manifest: Manifest) -> list[MetricRow]:
     ]
 
 
-def measure_day(store: Store, manifest: Manifest, settings: Settings) -> Measurement:
-    """Counts, drift against the reference of the version that scored the day, and realised quality."""
+def measure_inputs(
+    store: Store, manifest: Manifest, version: ScoringVersion, settings: Settings
+) -> tuple[list[MetricRow], str | None]:
+    """Counts and drift against the reference of the version that scored the day, and Evidently's report of it."""
     import pandas as pd
 
-    version = find_version(manifest.model, manifest.model_version)
-    model = load_version(version)
-    outcomes = read_outcomes(store, manifest.day, model.schema)
-    current = sample_inputs(manifest, model.schema)
-    current["probability"], labelled = join_predictions(manifest, current[ID], outcomes)
-    del outcomes  # millions of them take room that Evidently needs
-    reference = pd.read_parquet(files_of(version) / REFERENCE)
-    drift = measure_drift(current, reference, model.encoder.features, settings)
-    errors = sampling_errors(current, reference, drift, manifest.rows.read)
-    quality = []
-    if labelled is not None:
-        quality = realised_quality(labelled, model.about["metrics"], settings, model.threshold)
-    sample_size = MetricRow("sample_rows", float(len(current)))
-    rows = [*count_rows(manifest), sample_size, *drift.rows(), *errors, day_drifted_row(drift.is_drifted), *quality]
-    roc_auc = next((row.value for row in quality if row.metric == "realised_roc_auc"), None)
-    return Measurement(rows, drift, roc_auc)
+    window = read_window(store, manifest, version.model.schema, settings)
+    reference = pd.read_parquet(version.folder / REFERENCE)
+    drift = measure_drift(window.sample, reference, version.model.encoder.features, settings)
+    rows = [
+        *count_rows(manifest),
+        MetricRow("sample_rows", float(len(window.sample))),
+        MetricRow("days_judged", float(window.days)),
+        MetricRow("days_judged", float(window.prediction_days), column_name=PROBABILITY),
+        *drift.rows(),
+        *sampling_errors(window.sample, reference, drift, window.rows),
+        day_drifted_row(drift.is_drifted, drift.is_judged),
+    ]
+    return rows, drift.html
 
 
-def publish_report(store: Store, day: date, html: str | None) -> str:
-    """The URI of the day's report; empty if there is none."""
-    return store.publish(f"reports/day={day}/drift.html", html.encode()).uri if html else ""
+def report_path(day: date) -> str:
+    return f"reports/day={day}/drift.html"
 
 
 @task(timeout_seconds=120, **RETRIES)
 def find_scored_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
-    """Days to monitor: named ones, else those whose predictions or outcomes differ from what was last looked at."""
+    """Days to monitor: named ones, else new and changed ones of the lookback, and any whose outcomes have changed."""
     store = Store(Settings().store)
+    scored = [
+        day
+        for day, entries in store.entries_by_day("predictions").items()
+        if any(entry.path == manifest_path(day) for entry in entries)
+    ]
     days, by_name = select_days(store, "predictions", day, from_day, to_day)
-    days = [day for day in days if store.exists(manifest_path(day))]
+    days = [day for day in days if day in scored]
     if not by_name:
-        days = changed_days(days, BATCH, partial(fingerprint, store))
+        days = changed_days(store, BATCH, scored, days, lambda day: store.read(manifest_path(day)))
     get_run_logger().info("Days to monitor: %s", ", ".join(map(str, days)) or "none is new or changed")
     return days
 
 
 @task(name="monitor day", task_run_name="monitor {day}", timeout_seconds=3600, **RETRIES)
 def monitor_day(day: date) -> MonitoredDay:
-    """Measure one day, publish its report, write its rows."""
+    """Measure one day, publish its report, write its rows. Where only outcomes came, drift stays as it was measured."""
     store, settings = Store(Settings().store), Settings()
     # Taken first: what changes while the day is looked at makes it a changed day for the next run.
-    before = fingerprint(store, day)
+    fingerprint = fingerprint_of(store, day, store.read(manifest_path(day)))
     manifest = read_manifest(store, day)
     assert manifest is not None
-    measured = measure_day(store, manifest, settings)
-    drift, version = measured.drift, manifest.model_version
-    report = publish_report(store, day, drift.html)
+    number, version = manifest.model_version, ScoringVersion.find(manifest.model, manifest.model_version)
+    with database().connect() as connection:
+        before = stored_fingerprint(connection, BATCH, day)
+        stored = read_metrics(connection, day, BATCH, number)
+        records = {record.day: record for record in read_outcome_days(connection, number)}
+    if stored and before and before.predictions == fingerprint.predictions and before.outcomes != fingerprint.outcomes:
+        rows = [row for row in stored if not is_of_outcomes(row)]
+        report = store.at(report_path(day)) if store.exists(report_path(day)) else ""
+    else:
+        rows, html = measure_inputs(store, manifest, version, settings)
+        report = store.publish(report_path(day), html.encode()).uri if html else ""
+    record, before_that = None, records.pop(day, None)
+    if outcomes := label_day(store, manifest, version):
+        labelled = outcomes.labelled
+        record = OutcomeDay(
+            day, number, labelled.rows, labelled.expected_successes, outcomes.share, scheduled_day(),
+            before_that.judged_until if before_that else None,
+        )  # fmt: skip
+        if before_that and before and before.outcomes == fingerprint.outcomes:
+            record = replace(record, last_change=before_that.last_change)
+        quality, record = measure_quality(store, outcomes, record, list(records.values()), version, settings)
+        rows += quality
+    rows.append(day_state_row(rows))
+    with database().begin() as connection:
+        write_metrics(connection, day, BATCH, {number: rows})
+        if record:
+            write_outcome_day(connection, record)
+        write_fingerprint(connection, BATCH, day, fingerprint)
     if report:
         link = f"{settings.web_url}/reports/{day}" if settings.web_url else report
         create_link_artifact(link, key=f"drift-{day}", description=f"Evidently's report of {day}")
-    write_metrics(day, BATCH, {version: measured.rows}, before)
-    verdict, columns = "drifted" if drift.is_drifted else "no drift", drift.drifted_columns
-    get_run_logger().info("%s: %s, drifted columns: %s", day, verdict, ", ".join(columns) or "none")
-    return MonitoredDay(
-        str(day), version, drift.is_drifted, columns, drift.prediction_distance, measured.roc_auc, report
-    )
+    result = MonitoredDay.of(day, number, rows, report)
+    get_run_logger().info("%s: %s, drifted columns: %s", day, result.state, ", ".join(result.drifted_columns) or "none")
+    return result

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from prefect import get_run_logger, task
@@ -18,8 +20,10 @@ from campaign.store import Store
 from tasks.labelled_days import count_outcome_rows, find_labelled_days, unseen_labels
 from tasks.metrics_database import database, metrics, now, retraining_calls
 from tasks.model_versions import find_champion, load_version
-from tasks.monitoring.metric_rows import DECAYED, DRIFTED
+from tasks.monitoring.decay import JUDGED
+from tasks.monitoring.metric_rows import DECAYED, DRIFTED, LEARNT
 from tasks.monitoring.monitor import BATCH
+from tasks.monitoring.quality import OF_DECAY
 from tasks.retries import RETRIES
 
 EVENT = "campaign.retraining.needed"
@@ -38,12 +42,14 @@ class Call:
 def find_reasons(connection: sa.Connection, version: str) -> list[str]:
     """Why the champion should be retrained, in words; empty when it should not.
 
-    The newest monitored day is drifted and at least two of the last three were, or a day that this champion scored has
-    decayed.
+    The newest monitored day is drifted and at least two of the last three were, or outcomes of days that this champion
+    scored have shown that it decayed. A day that it had learnt from says nothing.
     """
+    own = sa.and_(metrics.c.source == BATCH, metrics.c.model_version == version)
+    learnt = sa.select(metrics.c.day).where(own, metrics.c.metric == "day_state", metrics.c.status == LEARNT)
     days = connection.execute(
         sa.select(metrics.c.day, metrics.c.status)
-        .where(metrics.c.metric == "day_drifted", metrics.c.source == BATCH, metrics.c.model_version == version)
+        .where(own, metrics.c.metric == "day_drifted", metrics.c.day.not_in(learnt))
         .order_by(metrics.c.day.desc())
         .limit(RECENT_DAYS)
     ).all()
@@ -51,14 +57,25 @@ def find_reasons(connection: sa.Connection, version: str) -> list[str]:
     drifted = [row.day for row in days if row.status == DRIFTED]
     if days and days[0].status == DRIFTED and len(drifted) >= DRIFTED_DAYS:
         reasons.append(f"{days[0].day} is drifted, and {len(drifted)} of the last {len(days)} days are")
+    spans = dict(
+        connection.execute(
+            sa.select(metrics.c.day, metrics.c.value)
+            .where(own, metrics.c.metric == "days_judged", metrics.c.column_name == OF_DECAY)
+        ).tuples().all()
+    )  # fmt: skip
     decayed = connection.execute(
-        sa.select(metrics.c.day, metrics.c.value, metrics.c.threshold)
-        .where(metrics.c.metric == "realised_roc_auc", metrics.c.status == DECAYED)
-        .where(metrics.c.source == BATCH, metrics.c.model_version == version)
-        .order_by(metrics.c.day)
+        sa.select(metrics.c.day, metrics.c.metric, metrics.c.value, metrics.c.threshold)
+        .where(own, metrics.c.metric.in_(JUDGED), metrics.c.status == DECAYED)
+        .order_by(metrics.c.day, metrics.c.metric)
     )
-    reasons += [f"ROC-AUC of {row.day} is {row.value:.3f}, below {row.threshold:.3f}" for row in decayed]
-    return reasons
+    return [*reasons, *(_decay_reason(row, int(spans.get(row.day, 1))) for row in decayed)]
+
+
+def _decay_reason(row: sa.Row[Any], days: int) -> str:
+    span = str(row.day) if days == 1 else f"the {days} days up to {row.day}"
+    if row.metric == JUDGED[0]:
+        return f"ROC-AUC of {span} is {row.value:.3f}, below {row.threshold:.3f}"
+    return f"of the campaigns of {span} {row.value:.1%} succeeded, where {row.threshold:.1%} were foretold"
 
 
 def count_outcomes(store: Store, schema: Schema) -> dict[str, int]:
@@ -66,11 +83,15 @@ def count_outcomes(store: Store, schema: Schema) -> dict[str, int]:
     return {day.day: count_outcome_rows(day, schema) for day in find_labelled_days(store)}
 
 
-def retraining_call(connection: sa.Connection, model: ScoringModel, counts: dict[str, int]) -> Call:
-    """Call once per cause: again only with new labels or a new champion. Writes the call down."""
+def retraining_call(connection: sa.Connection, model: ScoringModel, count_labels: Callable[[], dict[str, int]]) -> Call:
+    """Call once per cause: again only with new labels or a new champion. Writes the call down.
+
+    Labels are counted only where there is a reason: that opens every file of outcomes.
+    """
     reasons = find_reasons(connection, model.version)
     if not reasons:
         return Call(NOT_NEEDED, [])
+    counts = count_labels()
     unseen = unseen_labels(model, counts)
     if not unseen:
         return Call(AWAITING, reasons)
@@ -105,9 +126,8 @@ def call_for_retraining() -> Call:
     if champion is None:
         return Call(NOT_NEEDED, [])
     model = load_version(champion)
-    counts = count_outcomes(Store(Settings().store), model.schema)
     with database().begin() as connection:
-        call = retraining_call(connection, model, counts)
+        call = retraining_call(connection, model, lambda: count_outcomes(Store(Settings().store), model.schema))
         record_status(connection, model.version, call)
     if call.status == CALLED:
         emit_event(EVENT, {"prefect.resource.id": f"campaign.model.{name}"}, payload={"reasons": call.reasons})

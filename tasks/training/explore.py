@@ -14,7 +14,16 @@ from campaign.schema import LABELLED_DAY, Column
 from tasks.mlflow_run import Run, reporting_to
 from tasks.retries import RETRIES
 from tasks.training.exploration_plots import figures
-from tasks.training.leakage import audit, audit_table, find_leaks, leak_sentence, summarise
+from tasks.training.leakage import (
+    audit,
+    audit_table,
+    find_leaks,
+    find_suspects,
+    leak_sentence,
+    misdeclared_sentences,
+    summarise,
+    suspect_sentence,
+)
 from tasks.training.validate import Dataset
 
 if TYPE_CHECKING:  # it takes a third of a second to import, and every flow imports this file
@@ -48,11 +57,15 @@ def quality(campaigns: pd.DataFrame, features: Sequence[Column]) -> pd.DataFrame
 
 @dataclass(frozen=True)
 class Explored:
-    """What gives the label away, in plain words and as names of columns, and what the rest tells."""
+    """What gives the label away, in plain words and as names of columns, and what the rest tells.
+
+    `suspicions` is what tells much, or is declared as known earlier than it seems to be.
+    """
 
     findings: list[str]
     summary: str
     decisive: list[tuple[str, ...]] = field(default_factory=list)
+    suspicions: list[str] = field(default_factory=list)
 
 
 @task(timeout_seconds=1800, **RETRIES)
@@ -66,11 +79,16 @@ def explore(data: Dataset, run: Run) -> Explored:
     signals = audit(campaigns, features)
     leaks = find_leaks(signals)
     explored = Explored(
-        [leak_sentence(leak) for leak in leaks], summarise(signals, features), [leak[0].names for leak in leaks]
+        [leak_sentence(leak) for leak in leaks],
+        summarise(signals, features),
+        [leak[0].names for leak in leaks],
+        [*map(suspect_sentence, find_suspects(signals)), *misdeclared_sentences(signals)],
     )
     table = audit_table(signals)
     for finding in explored.findings:
         get_run_logger().warning("Leak: %s", finding)
+    for suspicion in explored.suspicions:
+        get_run_logger().warning("%s", suspicion)
     with reporting_to(run):
         for name, figure in figures(campaigns, features).items():
             mlflow.log_figure(figure, f"explore/{name}.png")

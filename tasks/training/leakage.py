@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 
 TIMES: tuple[Known, ...] = get_args(Known)
 LAUNCH, *LATER = TIMES
-DECISIVE = 0.95
+DECISIVE, WORTH_A_LOOK = 0.95, 0.75
+
+LATER_NAME = re.compile(
+    r"pledge|raised|backer|donat|collected|funded|usd_pledged|spotlight|click|opens?$|respon|updates?$|comments?$|"
+    r"complet|final|refund|paid|revenue",
+    re.IGNORECASE,
+)
 
 # With fewer rows of either outcome, noise reaches ROC-AUC 0.95 in some of the fifty-odd comparisons.
 MIN_OUTCOMES = 10
@@ -111,6 +118,54 @@ def find_leaks(signals: list[Signal], threshold: float = DECISIVE) -> list[list[
     return list(leaks.values())
 
 
+def find_suspects(signals: list[Signal]) -> list[Signal]:
+    """Signals worth a look, the best of each column and pair: they tell much, and do not decide.
+
+    A pair is one where neither of the two alone is worth a look.
+    """
+    alone = {signal.names[0]: signal.roc_auc for signal in signals if signal.is_single}
+    suspects: dict[tuple[str, ...], Signal] = {}
+    for signal in signals:
+        stands_out = signal.is_single or max(alone[name] for name in signal.names) < WORTH_A_LOOK
+        if signal.roc_auc >= WORTH_A_LOOK and stands_out:
+            suspects.setdefault(signal.names, signal)
+    return [signal for signal in suspects.values() if signal.roc_auc <= DECISIVE]
+
+
+def suspect_sentence(signal: Signal) -> str:
+    """What a signal tells, and what to ask of a column that the schema has known at launch."""
+    subject = " against ".join(f"`{column.name}`" for column in signal.columns)
+    comparison = f" for their {signal.comparison}" if signal.comparison else ""
+    much = f"Look at this: {subject} tells much of the label by itself (ROC-AUC {signal.roc_auc:.3f}{comparison})"
+    early = [column for column in signal.columns if column.known == LAUNCH]
+    if len(early) < len(signal.columns):
+        return f"{much}; {_when(signal.columns)}."
+    return f"{much}. {_doubt([column.name for column in early])}"
+
+
+def misdeclared_sentences(signals: list[Signal]) -> list[str]:
+    """Of columns that the schema has known at launch: that they decide the label, or are called what comes later."""
+    sentences = []
+    for signal in signals:
+        column = signal.columns[0]
+        if not signal.is_single or column.known != LAUNCH or column.derive:
+            continue
+        if signal.roc_auc > DECISIVE:
+            sentences.append(f"No honest column tells so much: {_doubt([column.name])}")
+        elif LATER_NAME.search(column.name) or LATER_NAME.search(column.in_file):
+            sentences.append(f"By its name `{column.name}` is known later. {_doubt([column.name])}")
+    return sentences
+
+
+def _doubt(names: list[str]) -> str:
+    are, columns = ("is", "it") if len(names) == 1 else ("are", "one of them")
+    subject = " and ".join(f"`{name}`" for name in names)
+    return (
+        f"{subject} {are} declared as known at launch; if {columns} is known later, say so in the schema: "
+        'known = "at the end".'
+    )
+
+
 def summarise(signals: list[Signal], features: Iterable[Column]) -> str:
     """Sentences for the model card: when these features are known, and what the best of them tells."""
     features = list(features)
@@ -166,9 +221,12 @@ def leak_sentence(signals: list[Signal]) -> str:
     values = " and ".join(
         f"{signal.roc_auc:.3f}" + (f" for their {signal.comparison}" if signal.comparison else "") for signal in signals
     )
+    return f"{subject} {verb} the label by itself (ROC-AUC {values}); {_when(columns)}."
+
+
+def _when(columns: tuple[Column, ...]) -> str:
     late = [column for column in columns if column.known != LAUNCH]
-    when = " and ".join(f"`{column.name}` is known only {column.known}" for column in late) or "known at launch"
-    return f"{subject} {verb} the label by itself (ROC-AUC {values}); {when}."
+    return " and ".join(f"`{column.name}` is known only {column.known}" for column in late) or "known at launch"
 
 
 def _when_known(features: list[Column]) -> str:

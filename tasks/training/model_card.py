@@ -17,7 +17,8 @@ def model_card(model: ScoringModel, scores: Scores, choice: Choice, data: Datase
         for name, value in scores.metrics.items()
         for low, high in [scores.intervals[name]]
     )
-    leaks = "\n".join(f"- {finding}" for finding in explored.findings) or "- No feature gives the label away."
+    findings = explored.findings or ["No feature gives the label away."]
+    leaks = "\n".join(f"- {finding}" for finding in [*findings, *explored.suspicions, *data.remarks])
     importance = "\n".join(f"| {name} | {lost:+.4f} |" for name, lost in list(scores.importance.items())[:6])
     reasons = "; ".join(model.about["reasons"]) or "asked for, or scheduled"
     days = f"{len(data.days)} labelled days ({min(data.days)} to {max(data.days)})" if data.days else "no labelled days"

@@ -28,7 +28,10 @@ class ProposedColumn:
 
 @dataclass
 class Proposal:
-    """What a schema file will hold, by table: keys, and a remark for some of them."""
+    """What a schema file will hold, by table: keys, and a remark for some of them.
+
+    `equal_rows`: how many equal an earlier one, where no column would do as an id.
+    """
 
     source: str
     rows: int
@@ -38,3 +41,4 @@ class Proposal:
     columns: list[ProposedColumn] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)  # columns of the file, and why the schema does without
     notes: dict[str, str] = field(default_factory=dict)  # by "table.key"
+    equal_rows: int = 0

@@ -16,17 +16,11 @@ from numpy.typing import NDArray
 from campaign.derivation import Derivation
 from campaign.schema import Known
 from tasks.training.column_profile import ColumnProfile
-from tasks.training.leakage import DECISIVE, LAUNCH, category_auc, rank_auc
+from tasks.training.leakage import DECISIVE, LATER_NAME, LAUNCH, WORTH_A_LOOK, category_auc, rank_auc
 from tasks.training.proposal import Proposal, ProposedColumn
 
-WORTH_A_LOOK = 0.75
 END: Known = "at the end"
 ID_NAME = re.compile(r"(^|[_\s-])(id|key|uuid|guid|number|no|nr)$|^id([_\s-]|$)|[a-z]I[dD]$", re.IGNORECASE)
-LATER_NAME = re.compile(
-    r"pledge|raised|backer|donat|collected|funded|usd_pledged|spotlight|click|opens?$|respon|updates?$|comments?$|"
-    r"complet|final|refund|paid|revenue",
-    re.IGNORECASE,
-)
 
 
 def propose_column(proposal: Proposal, profile: ColumnProfile, label: NDArray[np.float64]) -> None:

@@ -28,10 +28,12 @@ LAUNCH_NAME = re.compile(r"launch|start|begin|sent|open|from|call", re.IGNORECAS
 def propose_schema(uri: str, outcome: str = "", success: Sequence[str] = ()) -> Proposal:
     """Look at the first SAMPLE_ROWS of a file. Raises `BadInput` if no column looks like an outcome."""
     sample, dialect = read_sample(uri)
-    profiles = {name: profile_column(name, sample.column(name).combine_chunks(), WAYS) for name in sample.column_names}
+    profiles = profile_columns(sample)
     proposal = Proposal(source_of(uri), len(sample))
     label = propose_outcome(proposal, sample, outcome, success)
     _propose_row(proposal, profiles)
+    if "id" not in proposal.row and (equal := len(sample) - _count_distinct(sample)):
+        proposal.equal_rows = equal
     if dialect is not None:
         _propose_text(proposal, dialect, profiles)
     taken = {*proposal.row.values(), proposal.outcome["column"]}
@@ -62,12 +64,10 @@ def read_sample(uri: str) -> tuple[pa.Table, Dialect | None]:
 
 
 def _propose_row(proposal: Proposal, profiles: dict[str, ColumnProfile]) -> None:
-    unique = [profile for profile in profiles.values() if profile.is_unique and profile.kind != "time"]
-    ids = [profile for profile in unique if ID_NAME.search(profile.name.strip())]
-    short = [profile for profile in unique if profile.kind in ("category", "text") and _is_code(profile)]
-    if chosen := next(iter([*ids, *short]), None):
-        proposal.row["id"] = chosen.name
-        proposal.notes["row.id"] = "every value differs" if chosen in ids else "? every value differs"
+    chosen, by_name = find_id_column(profiles)
+    if chosen:
+        proposal.row["id"] = chosen
+        proposal.notes["row.id"] = "every value differs" if by_name else "? every value differs"
     times = [profile for profile in profiles.values() if profile.kind == "time"]
     ends = [profile for profile in times if END_NAME.search(profile.name)]
     starts = [profile for profile in times if profile not in ends]
@@ -85,9 +85,25 @@ def _propose_row(proposal: Proposal, profiles: dict[str, ColumnProfile]) -> None
             proposal.notes["row.launch"] += f", {'; '.join(wrong)}" if wrong else f", always before {ends[0].name}"
 
 
+def find_id_column(profiles: dict[str, ColumnProfile]) -> tuple[str, bool]:
+    """The column that would do as an id, empty if none would; and whether it is called like one."""
+    unique = [profile for profile in profiles.values() if profile.is_unique and profile.kind != "time"]
+    ids = [profile for profile in unique if ID_NAME.search(profile.name.strip())]
+    short = [profile for profile in unique if profile.kind in ("category", "text") and _is_code(profile)]
+    return next((profile.name for profile in [*ids, *short]), ""), bool(ids)
+
+
+def profile_columns(sample: pa.Table) -> dict[str, ColumnProfile]:
+    return {name: profile_column(name, sample.column(name).combine_chunks(), WAYS) for name in sample.column_names}
+
+
 def _is_code(profile: ColumnProfile) -> bool:
     """Whether values look like codes and not like titles: one word, not long."""
     return all(" " not in example and len(example) <= 40 for example in profile.examples)
+
+
+def _count_distinct(sample: pa.Table) -> int:
+    return int(sample.group_by(sample.column_names).aggregate([]).num_rows)
 
 
 def _count(claims: pa.Array) -> int:

@@ -27,6 +27,7 @@ from tasks.model_versions import list_versions, load_version
 from tasks.outcomes import NO_OUTCOME, Outcomes
 from tasks.retries import RETRIES
 from tasks.training.bad_rows import common_reasons, refuse_if_most_are_bad
+from tasks.training.identity_remarks import has_given_ids, identity_remarks
 from tasks.training.ingest import Sources, is_made_up
 from tasks.training.source_columns import SourceColumns, source_types
 
@@ -37,7 +38,7 @@ class Dataset:
 
     `sources` holds the same rows as other versions read them. `waiting` rows have no outcome yet. `days` counts the
     outcome rows of each labelled day. `made_up` is synthetic data, and says so. `written` is how the data set is
-    written, if it is a text.
+    written, if it is a text. `remarks` say what its rows have for ids, if that is not what one would expect.
     """
 
     digest: str
@@ -52,6 +53,7 @@ class Dataset:
     quarantine: str = ""
     made_up: bool = False
     written: str = ""
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def learnt(self) -> Path:
@@ -116,7 +118,7 @@ def gather(
     canonical, kept = canonical_schema(schema), source_types(schema, others)
     days: dict[str, int] = {}
     rejected: list[pa.Table] = []
-    waiting, written = 0, ""
+    waiting, written, equal_rows, has_ids = 0, "", 0, True
     with TemporaryDirectory(dir=folder, prefix=".") as partial, ExitStack() as stack:
         writer = stack.enter_context(pq.ParquetWriter(f"{partial}/campaigns.parquet", canonical, compression="zstd"))
         sources_file = SourceColumns(Path(partial, "sources.parquet"), kept, schema.text) if kept else nullcontext()
@@ -124,7 +126,8 @@ def gather(
         gathering = Gathering(writer, canonical, source_columns)
         for batch in read_campaigns(sources.base, schema, seen=SeenIds(), label=True, kept=kept):
             assert batch.label is not None
-            written = batch.written
+            written, has_ids = batch.written, has_given_ids(batch.raw, schema)
+            equal_rows += len(batch.numbered)
             decided = ~np.isnan(batch.label)
             gathering.add(batch, batch.label, batch.good & decided, "")
             waiting += int((batch.good & ~decided).sum())
@@ -151,6 +154,7 @@ def gather(
     data = Dataset(
         gathering.digest, str(path), sources.origin, schema, gathering.rows, bad, waiting, str(read_by_others), days,
         made_up=is_made_up(sources.base), written=written,
+        remarks=identity_remarks(sources.base, schema, has_ids, equal_rows),
     )  # fmt: skip
     return data, rejected
 
@@ -184,6 +188,8 @@ def validate(sources: Sources, schema: Schema) -> Dataset:
     data, rejected = gather(sources, folder, schema, promoted_schemas(schema.name))
     if data.written:
         logger.info("%s is read as %s", data.origin, data.written)
+    for remark in data.remarks:
+        logger.warning("%s", remark)
     if rejected:
         store = Store(settings.store)
         where = f"quarantine/dataset={data.digest}/part.parquet"

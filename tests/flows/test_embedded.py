@@ -223,7 +223,7 @@ def test_a_day_of_bad_rows_alone_is_a_clear_outcome(embedded):
         }
     assert rows["column_drift", "NumBackers"] == "not computable"
     assert rows["column_drift", "GoalAmount"] == "ok"
-    assert rows["prediction_drift", ""] == "not computable"
+    assert rows["prediction_drift", ""] == "too few rows"
 
 
 def test_an_extra_label_column_is_no_error(embedded):

@@ -4,9 +4,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from campaign.identity import digests_of
 from campaign.schema import ID, LABEL
 from campaign.store import Store
-from tasks.monitoring.captured import fingerprint, label_answers, read_answers
+from tasks.monitoring.captured import describe_answers, label_answers, read_answers
+from tasks.monitoring.labelled_predictions import LearntIds
 from tasks.outcomes import Outcomes
 from tests.published import SCHEMA
 
@@ -45,14 +47,20 @@ def test_of_somebody_who_tries_other_goals_the_last_answer_is_judged(tmp_path):
     pd.DataFrame({ID: ["c1", "c2"], LABEL: [1, 0]}).to_parquet(tmp_path / "o.parquet")
     outcomes = Outcomes.read((str(tmp_path / "o.parquet"),), SCHEMA)
     asked = answers(("p1", "c1", 0.9, 5), ("p2", "c1", 0.4, 3), ("p3", "c2", 0.2, 1), ("p4", None, 0.7, 1))
-    label, probability, rows = label_answers(asked, outcomes).pairs()
+    label, probability, rows = label_answers(asked, outcomes).labelled.pairs()
     assert list(zip(label.tolist(), probability.tolist(), rows.tolist(), strict=True)) == [(0, 0.2, 1), (1, 0.9, 1)]
 
 
-def test_new_answers_and_new_outcomes_make_another_day_of_it(store):
+def test_an_answer_about_a_campaign_that_the_version_learnt_from_is_left_out(tmp_path):
+    pd.DataFrame({ID: ["c1", "c2"], LABEL: [1, 0]}).to_parquet(tmp_path / "o.parquet")
+    outcomes = Outcomes.read((str(tmp_path / "o.parquet"),), SCHEMA)
+    asked, learnt = answers(("p1", "c1", 0.9, 5), ("p2", "c2", 0.4, 3)), LearntIds(digests_of(pa.array(["c2"])))
+    label, probability, rows = label_answers(asked, outcomes, learnt).labelled.pairs()
+    assert list(zip(label.tolist(), probability.tolist(), rows.tolist(), strict=True)) == [(1, 0.9, 1)]
+
+
+def test_new_answers_make_another_day_of_it(store):
     put(store, f"captured/day={DAY}/a.parquet", answers(("p1", "c1", 0.1, 1)))
-    first = fingerprint(store, DAY)
+    first = describe_answers(store, DAY)
     put(store, f"captured/day={DAY}/b.parquet", answers(("p2", "c1", 0.1, 1)))
-    second = fingerprint(store, DAY)
-    put(store, f"outcomes/day={DAY}/o.parquet", pd.DataFrame({ID: ["c1"], LABEL: [1]}))
-    assert len({first, second, fingerprint(store, DAY)}) == 3
+    assert describe_answers(store, DAY) != first

@@ -4,9 +4,10 @@ import pyarrow as pa
 import pytest
 
 from campaign import synthetic
+from campaign.schema import Column
 from campaign.settings import Settings
 from tasks.monitoring.drift import Drift, measure_drift
-from tasks.monitoring.metric_rows import DRIFTED, NOT_COMPUTABLE, OK, TOO_FEW_ROWS, MetricRow
+from tasks.monitoring.metric_rows import CALENDAR, DRIFTED, NOT_COMPUTABLE, OK, TOO_FEW_ROWS, MetricRow
 from tests.published import FEATURES
 
 
@@ -79,7 +80,7 @@ def empty(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def hardly_there(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(NumBackers=frame["NumBackers"].where(frame.index < 999))
+    return frame.assign(NumBackers=frame["NumBackers"].where(frame.index < 99))
 
 
 @pytest.mark.parametrize("damage", [absent, empty, hardly_there])
@@ -127,3 +128,40 @@ def test_an_unseen_category_is_a_distance_like_any_other(current, reference, sha
     current.loc[current.index < share * len(current), "Category"] = "Podcast"
     drift = measure_drift(current, reference, FEATURES, Settings())
     assert rows_of(drift)["Category"].status == status
+
+
+def test_columns_of_the_calendar_are_charted_and_never_count(current, reference):
+    month = Column(name="Month", type="number", known="at launch", derive={"month": ["launched"]})
+    current, reference = current.assign(Month=3.0), reference.assign(Month=np.arange(len(reference)) % 12 + 1.0)
+    drift = measure_drift(current, reference, (*FEATURES, month), Settings())
+    row = rows_of(drift)["Month"]
+    assert (row.status, row.value > 0.1) == (CALENDAR, True)
+    assert not drift.is_drifted
+    assert drift.share == 0.0
+
+
+def test_many_categories_on_few_rows_are_not_drifted_by_chance(reference):
+    rng = np.random.default_rng(3)
+    names = pd.Series([f"sub-category {number}" for number in range(155)])
+    current = day(2, 1_000).assign(Category=rng.choice(names, 1_000))
+    drift = measure_drift(current, reference.assign(Category=rng.choice(names, len(reference))), FEATURES, Settings())
+    row = rows_of(drift)["Category"]
+    assert row.status == OK
+    assert 0.1 < row.value < row.threshold  # which is what chance gives
+
+
+def test_predictions_of_one_version_may_be_too_few_where_inputs_suffice(current, reference):
+    current["probability"] = current["probability"].where(current.index < 700)
+    drift = measure_drift(current, reference, FEATURES, Settings())
+    assert rows_of(drift)["prediction_drift"].status == TOO_FEW_ROWS
+    assert rows_of(drift)["GoalAmount"].status == OK
+    assert not drift.is_judged
+
+
+def test_without_a_report_the_distances_are_the_same(current, reference):
+    with_report, without = (measure_drift(current, reference, FEATURES, Settings(), wanted) for wanted in (True, False))
+    assert without.html is None
+    assert [column.name for column in without.columns] == [column.name for column in with_report.columns]
+    assert [column.distance for column in without.columns] == pytest.approx(
+        [column.distance for column in with_report.columns]
+    )

@@ -4,7 +4,18 @@ import pytest
 import sqlalchemy as sa
 
 from tasks.metrics_database import database, metrics
-from tasks.monitoring.metric_rows import DRIFTED, MetricRow, changed_days, day_drifted_row, write_metrics
+from tasks.monitoring.metric_rows import (
+    DECAYED,
+    DRIFTED,
+    LEARNT,
+    NOT_JUDGED,
+    OK,
+    MetricRow,
+    day_drifted_row,
+    day_state_row,
+    read_metrics,
+    write_metrics,
+)
 
 DAY, NEXT = date(2026, 11, 22), date(2026, 11, 23)
 
@@ -20,13 +31,16 @@ def written() -> set[tuple]:
     return {(row.day, row.source, row.model_version, row.metric, row.column_name, row.value) for row in rows}
 
 
+def write(day: date, source: str, rows: dict[str, list[MetricRow]]) -> None:
+    with database().begin() as connection:
+        write_metrics(connection, day, source, rows)
+
+
 def test_what_was_measured_takes_the_place_of_the_days_earlier_rows_and_of_no_others():
-    write_metrics(
-        DAY, "batch", {"1": [MetricRow("rows_read", 1.0), MetricRow("missing_share", 0.5, column_name="a")]}, "x"
-    )
-    write_metrics(DAY, "captured", {"1": [MetricRow("rows_scored", 9.0)]}, "x")
-    write_metrics(NEXT, "batch", {"1": [MetricRow("rows_read", 2.0)]}, "x")
-    write_metrics(DAY, "batch", {"2": [MetricRow("rows_read", 3.0)]}, "y")
+    write(DAY, "batch", {"1": [MetricRow("rows_read", 1.0), MetricRow("missing_share", 0.5, column_name="a")]})
+    write(DAY, "captured", {"1": [MetricRow("rows_scored", 9.0)]})
+    write(NEXT, "batch", {"1": [MetricRow("rows_read", 2.0)]})
+    write(DAY, "batch", {"2": [MetricRow("rows_read", 3.0)]})
     assert written() == {
         (DAY, "batch", "2", "rows_read", "", 3.0),
         (DAY, "captured", "1", "rows_scored", "", 9.0),
@@ -34,14 +48,31 @@ def test_what_was_measured_takes_the_place_of_the_days_earlier_rows_and_of_no_ot
     }
 
 
-def test_a_day_is_looked_at_again_when_its_fingerprint_changes():
-    days, prints = [DAY, NEXT], {DAY: "a", NEXT: "b"}
-    assert changed_days(days, "batch", prints.__getitem__) == days
-    for day in days:
-        write_metrics(day, "batch", {}, prints[day])
-    assert changed_days(days, "batch", prints.__getitem__) == []
-    assert changed_days(days, "captured", prints.__getitem__) == days
-    assert changed_days(days, "batch", (prints | {NEXT: "c"}).__getitem__) == [NEXT]
+def test_what_was_written_is_read_as_it_was():
+    rows = [
+        MetricRow("column_drift", 0.2, DRIFTED, "a", "distance", 0.1),
+        MetricRow("realised_f1", None, "not computable"),
+    ]
+    write(DAY, "batch", {"1": rows, "2": [MetricRow("rows_read", 3.0)]})
+    with database().connect() as connection:
+        assert sorted(read_metrics(connection, DAY, "batch", "1"), key=lambda row: row.metric) == rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "state"),
+    [
+        ([day_drifted_row(False)], OK),
+        ([day_drifted_row(True)], DRIFTED),
+        ([day_drifted_row(False, is_judged=False)], NOT_JUDGED),
+        ([day_drifted_row(True), MetricRow("judged_roc_auc", 0.5, DECAYED)], DECAYED),
+        ([day_drifted_row(False), MetricRow("judged_success_rate", 0.5, DECAYED)], DECAYED),
+        ([day_drifted_row(False, False), MetricRow("judged_roc_auc", 0.9, OK)], NOT_JUDGED),
+        ([day_drifted_row(True), MetricRow("learnt_rows", 17.0, LEARNT)], LEARNT),
+        ([day_drifted_row(False), MetricRow("learnt_rows", 0.0, OK)], OK),
+    ],
+)
+def test_a_day_comes_to_one_word(rows, state):
+    assert day_state_row(rows) == MetricRow("day_state", None, state)
 
 
 @pytest.mark.parametrize(("drifted", "value", "status"), [(True, 1.0, DRIFTED), (False, 0.0, "ok")])

@@ -1,11 +1,7 @@
 from datetime import date
 
-import pytest
-
-from campaign.store import Store
 from tasks.manifest import Manifest, Rows
-from tasks.monitoring.monitor import count_rows, fingerprint, publish_report, read_outcomes
-from tests.published import SCHEMA
+from tasks.monitoring.monitor import count_rows
 
 DAY = date(2026, 11, 22)
 MANIFEST = Manifest(
@@ -28,30 +24,3 @@ def test_a_day_without_a_scored_row_has_no_success_rate():
     rows = {row.metric: row.value for row in count_rows(empty)}
     assert rows["predicted_success_rate"] is None
     assert rows["missing_values_share"] == 0
-
-
-@pytest.fixture
-def store(tmp_path) -> Store:
-    return Store(tmp_path.as_uri())
-
-
-def test_a_day_is_another_when_its_manifest_or_its_outcomes_change(store):
-    MANIFEST.publish(store)
-    first = fingerprint(store, DAY)
-    assert fingerprint(store, DAY) == first
-    store.publish(f"outcomes/day={DAY}/notes.txt", b"not outcomes")
-    assert fingerprint(store, DAY) == first
-    store.publish(f"outcomes/day={DAY}/a.parquet", b"1")
-    second = fingerprint(store, DAY)
-    store.publish(f"outcomes/day={DAY}/a.parquet", b"12")
-    assert len({first, second, fingerprint(store, DAY)}) == 3
-
-
-def test_where_no_outcome_file_has_come_there_are_no_outcomes(store):
-    assert read_outcomes(store, DAY, SCHEMA) is None
-
-
-def test_a_report_is_published_where_there_is_one(store):
-    assert publish_report(store, DAY, None) == ""
-    assert publish_report(store, DAY, "<html>") == store.at(f"reports/day={DAY}/drift.html")
-    assert store.read(f"reports/day={DAY}/drift.html") == b"<html>"

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from campaign.model import ScoringModel
 from campaign.store import Store
 from tasks.metrics_database import database, metrics, now
-from tasks.monitoring.metric_rows import DECAYED, DRIFTED, OK
+from tasks.monitoring.metric_rows import DECAYED, DRIFTED, LEARNT, OK
 from tasks.monitoring.monitor import BATCH
 from tasks.monitoring.retraining_call import (
     AWAITING,
@@ -65,23 +65,46 @@ def monitored(connection: sa.Connection, statuses: str, version: str = "test-1",
 )
 def test_two_of_the_last_three_days_and_the_newest_call(connection, days, status):
     monitored(connection, days)
-    call = retraining_call(connection, champion(), LABELS)
+    call = retraining_call(connection, champion(), lambda: LABELS)
     assert call.status == status
     assert bool(call.reasons) == (status != NOT_NEEDED)
 
 
 def test_one_decayed_day_calls(connection):
-    monitored(connection, "x", metric="realised_roc_auc")
-    call = retraining_call(connection, champion(), LABELS)
+    monitored(connection, "x", metric="judged_roc_auc")
+    call = retraining_call(connection, champion(), lambda: LABELS)
     assert call.status == CALLED
     assert call.reasons == ["ROC-AUC of 2026-11-01 is 0.700, below 0.900"]
 
 
+def test_a_reason_says_how_many_days_it_is_of(connection):
+    monitored(connection, ".x", metric="judged_success_rate")
+    row = {"day": FIRST + timedelta(1), "source": BATCH, "model_version": "test-1", "metric": "days_judged"}
+    row |= {"column_name": "decay", "value": 40.0, "status": OK, "computed_at": now()}
+    connection.execute(sa.insert(metrics).values(row))
+    call = retraining_call(connection, champion(), lambda: LABELS)
+    assert call.reasons == [
+        "of the campaigns of the 40 days up to 2026-11-02 70.0% succeeded, where 90.0% were foretold"
+    ]
+
+
+def test_a_day_that_the_champion_had_learnt_from_calls_for_nothing(connection):
+    monitored(connection, "dd")
+    row = {"day": FIRST, "source": BATCH, "model_version": "test-1", "metric": "day_state", "status": LEARNT}
+    connection.execute(sa.insert(metrics).values(row | {"computed_at": now()}))
+    assert retraining_call(connection, champion(), lambda: LABELS).status == NOT_NEEDED
+
+
+def test_labels_are_not_counted_without_a_reason(connection):
+    monitored(connection, "..")
+    assert retraining_call(connection, champion(), lambda: pytest.fail("counted")).status == NOT_NEEDED
+
+
 def test_days_that_an_older_version_scored_do_not_count(connection):
     monitored(connection, "ddd", version="test-0")
-    monitored(connection, "xxx", version="test-0", metric="realised_roc_auc")
+    monitored(connection, "xxx", version="test-0", metric="judged_roc_auc")
     monitored(connection, "..d")
-    assert retraining_call(connection, champion(), LABELS).status == NOT_NEEDED
+    assert retraining_call(connection, champion(), lambda: LABELS).status == NOT_NEEDED
 
 
 @pytest.mark.parametrize(
@@ -95,15 +118,15 @@ def test_days_that_an_older_version_scored_do_not_count(connection):
 )
 def test_a_cause_waits_for_labels_that_the_champion_has_not_seen(connection, counts, status):
     monitored(connection, "dd")
-    call = retraining_call(connection, champion(days=LABELS), counts)
+    call = retraining_call(connection, champion(days=LABELS), lambda: counts)
     assert call.status == status
     assert call.reasons
 
 
 def test_a_cause_calls_once(connection):
     monitored(connection, "dd")
-    assert retraining_call(connection, champion(), LABELS).status == CALLED
-    again = retraining_call(connection, champion(), LABELS)
+    assert retraining_call(connection, champion(), lambda: LABELS).status == CALLED
+    again = retraining_call(connection, champion(), lambda: LABELS)
     assert again.status == CALLED_BEFORE
     assert again.reasons
 
@@ -112,9 +135,9 @@ def test_new_labels_or_a_new_champion_call_again(connection):
     monitored(connection, "dd")
     monitored(connection, "dd", version="test-2")
     calls = [
-        retraining_call(connection, champion(), LABELS),
-        retraining_call(connection, champion(), LABELS | {"2026-11-02": 5}),
-        retraining_call(connection, champion("test-2"), LABELS),
+        retraining_call(connection, champion(), lambda: LABELS),
+        retraining_call(connection, champion(), lambda: LABELS | {"2026-11-02": 5}),
+        retraining_call(connection, champion("test-2"), lambda: LABELS),
     ]
     assert [call.status for call in calls] == [CALLED] * 3
 
@@ -122,7 +145,7 @@ def test_new_labels_or_a_new_champion_call_again(connection):
 @pytest.mark.parametrize(("days", "value"), [("dd", 1.0), ("..", 0.0)])
 def test_the_status_stands_once_beside_the_newest_day(connection, days, value):
     monitored(connection, days)
-    call = retraining_call(connection, champion(), LABELS)
+    call = retraining_call(connection, champion(), lambda: LABELS)
     for _ in range(2):
         record_status(connection, "test-1", call)
     wanted = sa.select(metrics).where(metrics.c.metric == "retraining", metrics.c.model_version == "test-1")

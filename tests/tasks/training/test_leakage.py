@@ -4,16 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from campaign.schema import LABEL
+from campaign.schema import LABEL, Column
 from tasks.training.leakage import (
     Signal,
     audit,
     audit_table,
     category_auc,
     find_leaks,
+    find_suspects,
     leak_sentence,
+    misdeclared_sentences,
     rank_auc,
     summarise,
+    suspect_sentence,
 )
 from tests.published import CATEGORIES, FEATURES, LAUNCH
 
@@ -144,3 +147,38 @@ def test_the_launch_feature_set_has_nothing_to_say_about_later(published: pd.Dat
         assert text.startswith("All 9 features are known at launch.")
         assert "RaisedAmount" not in text
         assert "later" not in text
+
+
+def test_what_tells_much_and_does_not_decide_is_worth_a_look(noise: pd.DataFrame) -> None:
+    hint = np.random.default_rng(9).normal(size=ROWS) + 1.5 * noise[LABEL]
+    early = FEATURES[0]
+    late = next(column for column in FEATURES if column.known != "at launch" and not column.is_category)
+    assert early.known == "at launch"
+    for column, end in ((early, "say so in the schema"), (late, f"`{late.name}` is known only {late.known}.")):
+        [suspect] = find_suspects(audit(noise.assign(**{column.name: hint}), FEATURES))
+        assert suspect.names == (column.name,)
+        sentence = suspect_sentence(suspect)
+        assert sentence.startswith(f"Look at this: `{column.name}` tells much of the label by itself (ROC-AUC 0.8")
+        assert end in sentence
+
+
+def test_noise_and_the_published_data_have_nothing_worth_a_look(noise: pd.DataFrame, published: pd.DataFrame) -> None:
+    for campaigns in (noise, published):
+        signals = audit(campaigns, FEATURES)
+        assert find_suspects(signals) == []
+        assert misdeclared_sentences(signals) == []
+
+
+@pytest.mark.parametrize("name", ["pledged", "usd_pledged", "NumBackers", "clicks", "responses"])
+def test_a_column_declared_at_launch_whose_name_says_later_is_doubted(name: str) -> None:
+    column = Column(name=name, type="number", known="at launch")
+    [sentence] = misdeclared_sentences([Signal((column,), "", 0.6)])
+    assert sentence.startswith(f"By its name `{name}` is known later.")
+    assert 'known = "at the end"' in sentence
+    assert misdeclared_sentences([Signal((column.model_copy(update={"known": "at the end"}),), "", 0.6)]) == []
+
+
+def test_a_column_declared_at_launch_that_decides_is_doubted() -> None:
+    column = Column(name="score", type="number", known="at launch")
+    [sentence] = misdeclared_sentences([Signal((column,), "", 0.97)])
+    assert "`score` is declared as known at launch" in sentence

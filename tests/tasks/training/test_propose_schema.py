@@ -157,3 +157,11 @@ def test_the_outcome_may_be_said(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_model_is_named_after_its_file(file: str, name: str) -> None:
     assert model_name(file) == name
+
+
+def test_equal_rows_without_an_id_are_said(tmp_path: Path) -> None:
+    frame = pd.concat([calls(), calls().head(25)])
+    proposal, _, text = proposed(tmp_path, frame)
+    assert proposal.equal_rows == 25
+    assert "# ? No id, and 25 rows equal an earlier one" in text
+    assert proposed(tmp_path, projects())[0].equal_rows == 0

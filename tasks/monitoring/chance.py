@@ -1,0 +1,71 @@
+"""How far apart two parts of the same rows are by chance: what a drift distance has to exceed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+SPLITS = 1_000
+MOST_ROWS = 10_000  # of numbers, of either side: fewer rows are further apart by chance, so the limit errs upwards
+AT_ONCE = 100  # re-splits of counts that are held in memory together
+
+
+def chance_limit(reference: pd.Series, current: pd.Series, counted: bool, seed: int = 1) -> float:
+    """The largest distance of 1,000 random re-splits of both, put together, into parts of the same two sizes.
+
+    `counted`: by Jensen-Shannon distance of how often each value comes (many numbers: each bin), else by Wasserstein
+    distance over the reference's standard deviation. Both as Evidently computes them. Rows drawn from the reference
+    alone would leave out its own sampling noise.
+    """
+    rng = np.random.default_rng(seed)
+    if counted:
+        return _largest_of_counts(*count_values(reference, current), rng)
+    before, after = (_thinned(part.to_numpy(dtype=float), rng) for part in (reference, current))
+    return _largest_of_numbers(before, after, rng)
+
+
+def count_values(reference: pd.Series, current: pd.Series) -> tuple[Counts, Counts]:
+    """How many rows of each side have each value; of more than 20 different numbers, how many are in each bin."""
+    import pandas as pd
+
+    pooled = pd.concat([reference, current], ignore_index=True)
+    if pd.api.types.is_numeric_dtype(pooled) and reference.nunique() > 20:
+        edges = np.histogram_bin_edges(pooled.to_numpy(dtype=float), bins="sturges")
+        return np.histogram(reference, edges)[0], np.histogram(current, edges)[0]
+    codes, values = pd.factorize(pooled)
+    first, second = (np.bincount(part, minlength=len(values)) for part in np.split(codes, [len(reference)]))
+    return first, second
+
+
+def _largest_of_counts(reference: Counts, current: Counts, rng: np.random.Generator) -> float:
+    from scipy.spatial.distance import jensenshannon
+
+    pooled, rows = reference + current, int(current.sum())
+    largest = 0.0
+    for _ in range(SPLITS // AT_ONCE):
+        drawn = rng.multivariate_hypergeometric(pooled, rows, size=AT_ONCE, method="marginals")
+        largest = max(largest, float(jensenshannon(pooled - drawn, drawn, axis=1).max()))
+    return largest
+
+
+def _largest_of_numbers(reference: Floats, current: Floats, rng: np.random.Generator) -> float:
+    values = np.sort(np.concatenate([reference, current]))
+    gaps, places = np.diff(values), np.arange(1, len(values))
+    is_current, largest = np.arange(len(values)) < len(current), 0.0
+    for _ in range(SPLITS):
+        rng.shuffle(is_current)
+        below = np.cumsum(is_current)[:-1]
+        distance = (np.abs(below / len(current) - (places - below) / len(reference)) * gaps).sum()
+        largest = max(largest, float(distance / max(values[~is_current].std(), 0.001)))
+    return largest
+
+
+def _thinned(values: Floats, rng: np.random.Generator) -> Floats:
+    return rng.choice(values, MOST_ROWS, replace=False) if len(values) > MOST_ROWS else values

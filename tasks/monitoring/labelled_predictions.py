@@ -1,0 +1,155 @@
+"""A day's predictions beside what became of the campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from campaign.identity import MADE_ID, digests_of
+from campaign.model import LEARNT
+from campaign.schema import ID
+from tasks.monitoring.metric_rows import LEARNT as LEARNT_STATE
+from tasks.monitoring.metric_rows import OK, MetricRow
+from tasks.outcomes import NO_OUTCOME, Outcomes
+
+MAX_PAIRS = 1 << 20  # held before equal ones are put together
+Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+class LabelledPredictions:
+    """Probabilities beside outcomes. Equal pairs are counted together: memory is bounded by how many differ."""
+
+    def __init__(self) -> None:
+        self._pairs: list[Pair] = [(np.empty(0), np.empty(0))] * 2
+        self._limit = MAX_PAIRS
+
+    def add(self, probability: NDArray[np.float64], label: NDArray[np.int8]) -> None:
+        """Rows whose label is NO_OUTCOME are left out."""
+        self._extend([(probability[label == outcome], np.ones(int((label == outcome).sum()))) for outcome in (0, 1)])
+
+    def merge(self, other: LabelledPredictions) -> None:
+        """Take those of another day along."""
+        self._extend(other._pairs)
+
+    def pairs(self) -> tuple[NDArray[np.int8], NDArray[np.float64], NDArray[np.float64]]:
+        """Outcomes, probabilities, and how many rows have both."""
+        failures, successes = (_count_equal(*pair) for pair in self._pairs)
+        label = np.repeat(np.array([0, 1], np.int8), [len(failures[0]), len(successes[0])])
+        return label, np.concatenate([failures[0], successes[0]]), np.concatenate([failures[1], successes[1]])
+
+    @property
+    def rows(self) -> int:
+        return int(sum(rows.sum() for _, rows in self._pairs))
+
+    @property
+    def expected_successes(self) -> float:
+        """How many successes the probabilities foretell."""
+        return float(sum((values * rows).sum() for values, rows in self._pairs))
+
+    def _extend(self, pairs: list[Pair]) -> None:
+        self._pairs = [
+            (np.concatenate([values, more]), np.concatenate([rows, of_more]))
+            for (values, rows), (more, of_more) in zip(self._pairs, pairs, strict=True)
+        ]
+        if sum(len(values) for values, _ in self._pairs) > self._limit:
+            self._pairs = [_count_equal(*pair) for pair in self._pairs]
+            self._limit = max(MAX_PAIRS, 2 * sum(len(values) for values, _ in self._pairs))
+
+
+@dataclass(frozen=True)
+class DayOutcomes:
+    """`came`: for how many of the scored campaigns an outcome row has come, whatever its word.
+
+    `learnt`: how many of them the version had learnt from; those are not among the labelled ones, which costs
+    `learnt_outcomes` outcomes.
+    """
+
+    labelled: LabelledPredictions
+    scored: int
+    came: int = 0
+    learnt: int = 0
+    learnt_outcomes: int = 0
+
+    @property
+    def share(self) -> float:
+        return self.came / self.scored if self.scored else 0.0
+
+    @property
+    def is_learnt(self) -> bool:
+        """Whether nothing is left that the version had not learnt from."""
+        return 0 < self.learnt == self.scored or (self.learnt_outcomes > 0 and not self.labelled.rows)
+
+    def rows(self) -> list[MetricRow]:
+        """As they are written to the metrics table."""
+        return [
+            MetricRow("outcomes", float(self.labelled.rows)),
+            MetricRow("outcomes_share", self.share),
+            MetricRow("learnt_rows", float(self.learnt), LEARNT_STATE if self.is_learnt else OK),
+        ]
+
+
+@dataclass(frozen=True)
+class LearntIds:
+    """The ids that a version was fitted or judged on, as ascending digests.
+
+    An id made of a row's values says little: other people's rows have the same. It counts on a day that the version
+    learnt from alone.
+    """
+
+    digests: NDArray[np.uint64]
+    is_learnt_day: bool = False
+
+    @classmethod
+    def of_day(cls, folder: Path, about: Mapping[str, Any], day: str, sample: pa.Table) -> LearntIds | None:
+        """None where none of a sample of the day's predictions is among them: then its others are not looked up.
+
+        Models of FORMAT 1 kept no ids.
+        """
+        if not (folder / LEARNT).exists():
+            return None
+        known = cls(np.load(folder / LEARNT, mmap_mode="r"), day in about.get("days", {}))
+        return known if known.has(sample[ID].combine_chunks()).any() else None
+
+    def has(self, ids: pa.StringArray) -> NDArray[np.bool_]:
+        """Which of some campaigns the version had learnt from."""
+        if not len(self.digests):
+            return np.zeros(len(ids), np.bool_)
+        wanted = digests_of(ids)
+        nearest = np.minimum(np.searchsorted(self.digests, wanted), len(self.digests) - 1)
+        found = np.asarray(self.digests[nearest] == wanted)
+        return found if self.is_learnt_day else found & ~np.asarray(pc.starts_with(ids, MADE_ID))
+
+
+def label_predictions(
+    predictions: Iterable[pa.RecordBatch], outcomes: Outcomes | None, learnt: LearntIds | None = None
+) -> DayOutcomes:
+    """Every prediction (id and `probability`) that has an outcome, but of campaigns that the version learnt from."""
+    labelled, scored, came, known, lost = LabelledPredictions(), 0, 0, 0, 0
+    for batch in predictions:
+        ids, label = batch[ID], np.full(len(batch), NO_OUTCOME, np.int8)
+        scored += len(batch)
+        if outcomes is not None:
+            label = outcomes.of(ids)
+            came += int((label != NO_OUTCOME).sum())
+            came += outcomes.count_undecided(pc.filter(ids, pa.array(label == NO_OUTCOME)))
+        if learnt is not None:
+            is_learnt = learnt.has(ids)
+            known += int(is_learnt.sum())
+            lost += int((label[is_learnt] != NO_OUTCOME).sum())
+            label = np.where(is_learnt, NO_OUTCOME, label)
+        labelled.add(batch["probability"].to_numpy(), label)
+    return DayOutcomes(labelled, scored, came, known, lost)
+
+
+def _count_equal(
+    values: NDArray[np.float64], rows: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    distinct, at = np.unique(values, return_inverse=True)
+    return distinct, np.bincount(at, rows, len(distinct)).astype(np.float64)  # for no values, bincount gives integers

@@ -1,0 +1,115 @@
+"""What outcomes say of a scored day: figures of it, with days before where it is small, and whether quality decayed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from campaign.model import ScoringModel
+from campaign.settings import Settings
+from campaign.store import Store
+from tasks.days import readable_files
+from tasks.manifest import Manifest, read_manifest
+from tasks.model_versions import files_of, find_version, load_version
+from tasks.monitoring.decay import bar_of, is_enough, judge_decay
+from tasks.monitoring.inputs import read_predictions, sample_predictions
+from tasks.monitoring.labelled_predictions import DayOutcomes, LabelledPredictions, LearntIds, label_predictions
+from tasks.monitoring.metric_rows import OK, MetricRow
+from tasks.monitoring.outcome_days import OutcomeDay, days_back_until
+from tasks.monitoring.realised_quality import realised_quality
+from tasks.outcomes import Outcomes
+
+OF_OUTCOMES, OF_DECAY = "outcomes", "decay"  # as the column of `days_judged`: the days that figures and verdict span
+
+
+@dataclass(frozen=True)
+class ScoringVersion:
+    """The version that scored a day, and the folder of its files."""
+
+    model: ScoringModel
+    folder: Path
+
+    @classmethod
+    def find(cls, model: str, number: str) -> ScoringVersion:
+        """Raises `NoChampion` or `ModelMismatch` for a version that the registry does not hold."""
+        version = find_version(model, number)
+        return cls(load_version(version), files_of(version))
+
+
+def is_of_outcomes(row: MetricRow) -> bool:
+    """Whether a row is measured anew when outcomes come; the others are of inputs and predictions."""
+    return row.metric in ("outcomes", "outcomes_share", "learnt_rows", "day_state") or (
+        row.metric.startswith(("realised_", "test_", "judged_")) or row.column_name in (OF_OUTCOMES, OF_DECAY)
+    )
+
+
+def read_outcomes(store: Store, day: date | str, version: ScoringVersion) -> Outcomes | None:
+    """The outcomes that have come for a day, None if no file has."""
+    files = readable_files(store, "outcomes", day)
+    return Outcomes.read(tuple(store.at(entry.path) for entry in files), version.model.schema) if files else None
+
+
+def label_day(store: Store, manifest: Manifest, version: ScoringVersion) -> DayOutcomes | None:
+    """The outcomes of a day's predictions. None where none has come, and the version had learnt from none of them."""
+    learnt = LearntIds.of_day(version.folder, version.model.about, manifest.day, sample_predictions(manifest))
+    outcomes = read_outcomes(store, manifest.day, version)
+    if learnt is None and outcomes is None:
+        return None
+    return label_predictions(read_predictions(manifest), outcomes, learnt)
+
+
+def label_days(store: Store, days: Iterable[OutcomeDay], version: ScoringVersion) -> LabelledPredictions:
+    """Those of some days together; a day that another version has scored since is left out."""
+    together = LabelledPredictions()
+    for day in days:
+        manifest = read_manifest(store, day.day)
+        if manifest is None or manifest.model_version != version.model.version:
+            continue
+        if outcomes := label_day(store, manifest, version):
+            together.merge(outcomes.labelled)
+    return together
+
+
+def decay_rows(
+    labelled: LabelledPredictions, days: int, version: ScoringVersion, settings: Settings
+) -> list[MetricRow]:
+    """The verdict on the outcomes of a window of days, as rows of its last day."""
+    about = version.model.about
+    bar = bar_of(about["metrics"], about.get("rows_test", 0), version.folder, settings)
+    return [*judge_decay(labelled, bar, settings), MetricRow("days_judged", float(days), OK, OF_DECAY)]
+
+
+def measure_quality(
+    store: Store, outcomes: DayOutcomes, record: OutcomeDay, others: list[OutcomeDay], version: ScoringVersion,
+    settings: Settings,
+) -> tuple[list[MetricRow], OutcomeDay]:  # fmt: skip
+    """Rows of a day's outcomes, and the day's record, which says whether they were judged.
+
+    `others` are the other days that the version scored. A day that has enough outcomes by itself is judged at once; one
+    that closed a window is judged again with the days of that window.
+    """
+    rows = outcomes.rows()
+    own, about = outcomes.labelled, version.model.about
+    if not own.rows:
+        return rows, record
+    before = days_back_until(others, record.day, own.rows, settings)
+    figures = _together(own, label_days(store, before, version))
+    rows += realised_quality(figures, about["metrics"], settings, version.model.threshold)
+    rows.append(MetricRow("days_judged", float(1 + len(before)), OK, OF_OUTCOMES))
+    enough = is_enough(record.outcomes, record.expected_successes, settings)
+    if record.judged_until is None and enough and record.is_whole(record.last_change, settings):
+        record = replace(record, judged_until=record.day)
+    if record.judged_until == record.day:
+        window = [other for other in others if other.judged_until == record.day]
+        judged = _together(own, label_days(store, window, version))
+        rows += decay_rows(judged, 1 + len(window), version, settings)
+    return rows, record
+
+
+def _together(first: LabelledPredictions, second: LabelledPredictions) -> LabelledPredictions:
+    both = LabelledPredictions()
+    both.merge(first)
+    both.merge(second)
+    return both

@@ -1,0 +1,62 @@
+import numpy as np
+import pandas as pd
+import pytest
+from evidently.legacy.calculations.stattests import jensenshannon_stat_test, wasserstein_stat_test
+from evidently.legacy.core import ColumnType
+from scipy.spatial.distance import jensenshannon
+
+from tasks.monitoring import chance
+from tasks.monitoring.chance import chance_limit, count_values
+
+RNG = np.random.default_rng(5)
+
+
+def categories(rows: int, values: int = 155) -> pd.Series:
+    return pd.Series(RNG.integers(values, size=rows).astype(str))
+
+
+def test_many_categories_on_few_rows_are_as_far_apart_as_that_by_chance():
+    """The rule's occasion: 155 categories on 1,000 rows are beyond 0.1 without any drift."""
+    reference, current = categories(50_000), categories(1_000)
+    distance = jensenshannon(*count_values(reference, current))
+    limit = chance_limit(reference, current, counted=True)
+    assert 0.1 < distance < limit < 0.2
+
+
+def test_categories_that_have_moved_are_beyond_chance():
+    reference, current = categories(5_000), categories(1_000)
+    current[:400] = "7"
+    assert jensenshannon(*count_values(reference, current)) > chance_limit(reference, current, counted=True)
+
+
+@pytest.mark.parametrize(("factor", "beyond"), [(1.0, False), (3.0, True)])
+def test_numbers_are_beyond_chance_when_they_have_moved(factor, beyond):
+    reference, current = pd.Series(RNG.lognormal(8, 2, 700)), pd.Series(RNG.lognormal(8, 2, 1_000) * factor)
+    distance = wasserstein_stat_test.func(reference, current, ColumnType.Numerical, 0.1)[0]
+    assert (distance > chance_limit(reference, current, counted=False)) == beyond
+
+
+@pytest.mark.parametrize(
+    "part", [categories(900, 30), pd.Series(RNG.normal(size=900)), pd.Series(RNG.integers(9, size=900))]
+)
+def test_values_are_counted_as_evidently_counts_them(part):
+    reference, current = part[:500], part[500:].reset_index(drop=True)
+    kind = ColumnType.Numerical if pd.api.types.is_numeric_dtype(part) else ColumnType.Categorical
+    assert jensenshannon(*count_values(reference, current)) == pytest.approx(
+        jensenshannon_stat_test.func(reference, current, kind, 0.1)[0]
+    )
+
+
+def test_one_re_split_has_the_distance_that_evidently_gives_it(monkeypatch):
+    monkeypatch.setattr(chance, "SPLITS", 1)
+    values = np.sort(RNG.lognormal(size=1_000))
+    order = np.arange(1_000) < 400
+    np.random.default_rng(1).shuffle(order)
+    parts = pd.Series(values[~order]), pd.Series(values[order])
+    expected = wasserstein_stat_test.func(*parts, ColumnType.Numerical, 0.1)[0]
+    assert chance_limit(pd.Series(values[400:]), pd.Series(values[:400]), counted=False) == pytest.approx(expected)
+
+
+def test_many_rows_are_thinned_to_the_safe_side():
+    reference, current = pd.Series(RNG.normal(size=60_000)), pd.Series(RNG.normal(size=60_000))
+    assert 0.0 < chance_limit(reference, current, counted=False) < 0.1

@@ -111,6 +111,14 @@ class Settings(BaseSettings):
     reference_rows: int = Field(50_000, ge=1, description="Most test rows kept as the reference of a model")
     keep_reports_days: int = Field(400, ge=1, description="Age at which the drift report of a day is deleted")
     keep_captured_days: int = Field(400, ge=1, description="Age at which a day of captured predictions is deleted")
+    keep_incoming_days: int | None = Field(
+        None, ge=1, description="Age at which a day's campaigns are deleted; none: they are kept for ever"
+    )
+    keep_outcomes_days: int | None = Field(None, ge=1, description="Likewise a day's outcomes")
+    keep_predictions_days: int | None = Field(None, ge=1, description="Likewise a day's predictions")
+    keep_quarantine_days: int | None = Field(
+        None, ge=1, description="Likewise a day's bad rows, and those of a data set, by when it was learnt from"
+    )
     keep_losers_days: int = Field(
         90, ge=1, description="Age at which versions that never were champion, and their artifacts, are deleted"
     )

@@ -52,15 +52,36 @@ def text_batches(
     header = _find_header(start, delimiter, source, likely)
     at = wanted.choose(header.names)
     places = {name: header.names.index(found) for name, found in at.items()}
-    skipped = header.records
-    for records in read_ahead(split_records(chain([start], pieces), delimiter, len(header.names), source)):
-        rows = np.arange(len(records.starts)) >= skipped
-        skipped = max(0, skipped - len(records.starts))
-        rows &= records.kinds != BLANK
-        reasons = _unreadable(records, rows, header, delimiter)
+    all_records = split_records(chain([start], pieces), delimiter, len(header.names), source)
+    for records, rows, reasons in _tell_rows(read_ahead(all_records), header, delimiter):
         if rows.any():
             batch = _read(records, rows, reasons, places, len(header.names), delimiter, wanted)
             yield replace(batch, dialect=Dialect(decoded.encoding, delimiter, decoded.broken))
+
+
+def record_texts(
+    start: bytes, pieces: Iterable[bytes], source: str, text: Text, likely: Iterable[str]
+) -> Iterator[tuple[bytes, bool]]:
+    """Each record of UTF-8 text as it stands, and whether it counts as a row: header, comments, blank lines do not."""
+    delimiter = find_delimiter(start[:SAMPLE_BYTES], text.delimiter, likely)
+    header = _find_header(start, delimiter, source, likely)
+    for records, rows, _ in _tell_rows(
+        split_records(chain([start], pieces), delimiter, len(header.names), source), header, delimiter
+    ):
+        for begin, end, is_row in zip(records.starts, records.ends, rows, strict=True):
+            yield records.data[int(begin) : int(end)], bool(is_row)
+
+
+def _tell_rows(
+    all_records: Iterable[Records], header: HeaderLine, delimiter: str
+) -> Iterator[tuple[Records, NDArray[np.bool_], dict[int, str]]]:
+    """Records, which of them are rows, and why some of those cannot be read."""
+    skipped = header.records
+    for records in all_records:
+        rows = np.arange(len(records.starts)) >= skipped
+        skipped = max(0, skipped - len(records.starts))
+        rows &= records.kinds != BLANK
+        yield records, rows, _unreadable(records, rows, header, delimiter)
 
 
 def _find_header(start: bytes, delimiter: str, source: str, likely: Iterable[str]) -> HeaderLine:

@@ -181,6 +181,33 @@ def monitor(home: Home = None, day: Day = None, from_day: From = None, to_day: T
 
 
 @app.command()
+def forget(
+    campaign_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the campaign, as its files have it.")],
+    home: Home = None,
+) -> None:
+    """Remove a campaign's rows from every folder of the store; say which models learnt from it."""
+    from campaign.schema_file import home_schema, served_model
+    from tasks.forget import forget as forget_in_store
+    from tasks.learnt_from import data_sets_elsewhere, forget_gathered, versions_that_learnt
+
+    configure_logging()
+    schema, model = home_schema(), served_model()
+    forgotten = forget_in_store(campaign_id, schema)
+    for path, rows in forgotten.files.items():
+        typer.echo(f"{path}: {rows} row{'s' * (rows > 1)} removed")
+    if not forgotten.files:
+        typer.echo(f"No file of the store holds {campaign_id}.")
+    if gathered := forget_gathered(campaign_id):
+        typer.echo(f"{gathered} gathered data sets deleted; a training makes them anew")
+    for path, cause in forgotten.unread.items():
+        typer.echo(f"Not looked into: {path} ({cause})")
+    for place in data_sets_elsewhere(model, schema, campaign_id):
+        typer.echo(f"It is still in {place}, which is yours to mend.")
+    for version in versions_that_learnt(model, campaign_id):
+        typer.echo(f"Of {model}, {version}: train again, then delete that version in MLflow.")
+
+
+@app.command()
 def ui(home: Home = None) -> None:
     """Serve MLflow's and Prefect's pages on what was logged, until Ctrl-C."""
     from flows.ui import serve

@@ -1,4 +1,4 @@
-"""Delete what is older than the settings say: drift reports, captured predictions, versions that never won."""
+"""Delete what is older than the settings say: days of each folder, versions that never won."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -16,6 +16,13 @@ from tasks.retries import RETRIES
 def expired_days(store: Store, folder: str, today: date, keep_days: int) -> list[date]:
     """The days of a folder that are older than they are kept."""
     return [day for day in store.days(folder) if day < today - timedelta(days=keep_days)]
+
+
+def expired_bad_rows(store: Store, today: date, keep_days: int) -> list[str]:
+    """The files of bad rows of data sets, which belong to no day, that were written before they are kept."""
+    limit = today - timedelta(days=keep_days)
+    entries = store.entries("quarantine")
+    return [entry.path for entry in entries if "/dataset=" in entry.path and entry.changed.date() < limit]
 
 
 def delete_day(store: Store, folder: str, day: date) -> None:
@@ -53,11 +60,24 @@ def delete_expired() -> dict[str, int]:
     """Delete what is older than it is kept; gives how many days and versions that were."""
     settings, today = Settings(), scheduled_day()
     store, deleted = Store(settings.store), {}
-    for folder, keep_days in (("reports", settings.keep_reports_days), ("captured", settings.keep_captured_days)):
+    ages = {
+        "reports": settings.keep_reports_days,
+        "captured": settings.keep_captured_days,
+        "incoming": settings.keep_incoming_days,
+        "outcomes": settings.keep_outcomes_days,
+        "predictions": settings.keep_predictions_days,
+        "quarantine": settings.keep_quarantine_days,
+    }
+    for folder, keep_days in ages.items():
+        if keep_days is None:
+            continue
         days = expired_days(store, folder, today, keep_days)
         for day in days:
             delete_day(store, folder, day)
         deleted[folder] = len(days)
+    if settings.keep_quarantine_days is not None:
+        for path in expired_bad_rows(store, today, settings.keep_quarantine_days):
+            store.delete(path)
     versions = expired_versions(served_model(), datetime.now(UTC), settings.keep_losers_days)
     for version in versions:
         delete_version(version)

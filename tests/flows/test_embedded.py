@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -75,27 +74,9 @@ class Embedded:
         return self.folder / f"incoming/day={day}/campaigns.parquet"
 
 
-@pytest.fixture(scope="module")
-def trained(prefect_api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home with a champion. Its MLflow is shared by these tests, which each have a store and metrics of their own."""
-    home = tmp_path_factory.mktemp("embedded") / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CAMPAIGN_HOME", str(home))
-        for name in ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_OPTUNA_URL"):
-            patch.delenv(name, raising=False)  # another module's world may have set them for the session
-        write_training_data(Store(Settings().store), 4_000)
-        training(trials=2)
-        yield home
-
-
 @pytest.fixture
-def embedded(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Embedded:
-    monkeypatch.setenv("CAMPAIGN_HOME", str(trained))
-    monkeypatch.setenv("CAMPAIGN_DATASET", str(trained / "store/base/campaigns.parquet"))
-    monkeypatch.setenv("CAMPAIGN_STORE", f"file://{tmp_path}/store")
-    monkeypatch.setenv("CAMPAIGN_METRICS_URL", f"sqlite:///{tmp_path}/metrics.db")
-    make_champion(served_model(), "1", "the world begins anew")
-    return Embedded(tmp_path / "store", Store(Settings().store))
+def embedded(store: Store) -> Embedded:
+    return Embedded(Path(store.uri.removeprefix("file://")), store)
 
 
 def test_outcomes_three_weeks_late_appear_at_the_next_monitoring(embedded):

@@ -1,6 +1,5 @@
 """Days of few campaigns on an embedded home: judged with those before, when outcomes are whole, and never twice."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import sqlalchemy as sa
 
 from campaign.schema import ID, LABEL
 from campaign.schema_file import served_model
-from campaign.settings import Settings
 from campaign.store import Store
 from flows.batch_scoring import batch_scoring
 from flows.monitoring import monitoring
@@ -20,33 +18,9 @@ from flows.training import training
 from tasks.metrics_database import database, metrics
 from tasks.model_versions import make_champion
 from tasks.monitoring import judge, monitor
-from tasks.synthetic_days import write_training_data
 
 ROWS = 400
 DAYS = [date.today() - timedelta(days=5 - number) for number in range(5)]
-
-
-@pytest.fixture(scope="module")
-def trained(prefect_api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    home = tmp_path_factory.mktemp("small-days") / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CAMPAIGN_HOME", str(home))
-        for name in ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_OPTUNA_URL"):
-            patch.delenv(name, raising=False)
-        write_training_data(Store(Settings().store), 6_000)
-        training(trials=2)
-        yield home
-
-
-@pytest.fixture
-def store(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Version 1 is champion; nothing has been scored."""
-    monkeypatch.setenv("CAMPAIGN_HOME", str(trained))
-    monkeypatch.setenv("CAMPAIGN_DATASET", str(trained / "store/base/campaigns.parquet"))
-    monkeypatch.setenv("CAMPAIGN_STORE", f"file://{tmp_path}/store")
-    monkeypatch.setenv("CAMPAIGN_METRICS_URL", f"sqlite:///{tmp_path}/metrics.db")
-    make_champion(served_model(), "1", "the world begins anew")
-    return Store(Settings().store)
 
 
 def drop_outcomes(store: Store, day: date, share: float = 1.0, word: float | None = None) -> None:

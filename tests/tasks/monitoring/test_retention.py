@@ -7,10 +7,18 @@ import mlflow
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
+from campaign.settings import Settings
 from campaign.store import Store
 from tasks.mlflow_run import find_or_create_experiment, mlflow_client
 from tasks.model_versions import CHALLENGER, list_versions, make_champion
-from tasks.monitoring.retention import delete_day, delete_version, expired_days, expired_versions
+from tasks.monitoring.retention import (
+    delete_day,
+    delete_expired,
+    delete_version,
+    expired_bad_rows,
+    expired_days,
+    expired_versions,
+)
 
 TODAY = date(2026, 11, 22)
 MODEL = "campaign-success"
@@ -27,6 +35,28 @@ def test_days_past_keeping_are_deleted_with_every_file(tmp_path: Path) -> None:
     assert store.days("reports") == [kept]
     assert not store.entries(f"reports/day={gone}", hidden=True)
     assert store.read(f"reports/day={kept}/drift.html") == b"report"
+
+
+@pytest.mark.parametrize("folder", ["incoming", "outcomes", "predictions", "quarantine"])
+def test_campaigns_are_kept_for_ever_unless_a_setting_says_otherwise(own_home, prefect_api, monkeypatch, folder):
+    store = Store(Settings().store)
+    for path in (f"{folder}/day=2020-01-01/a.parquet", f"{folder}/day={date.today()}/a.parquet"):
+        store.publish(path, b"rows")
+    store.publish("quarantine/dataset=abc/part.parquet", b"rows")
+    delete_expired()
+    assert len(store.days(folder)) == 2
+    monkeypatch.setenv(f"CAMPAIGN_KEEP_{folder.upper()}_DAYS", "365")
+    assert delete_expired()[folder] == 1
+    assert store.days(folder) == [date.today()]
+    assert store.exists("quarantine/dataset=abc/part.parquet")
+
+
+def test_bad_rows_of_a_data_set_go_by_when_they_were_written(tmp_path: Path) -> None:
+    store = Store(tmp_path.as_uri())
+    store.publish("quarantine/dataset=abc/part.parquet", b"rows")
+    store.publish("quarantine/day=2020-01-01/part.parquet", b"rows")
+    assert expired_bad_rows(store, date.today(), 30) == []
+    assert expired_bad_rows(store, date.today() + timedelta(days=31), 30) == ["quarantine/dataset=abc/part.parquet"]
 
 
 @pytest.fixture

@@ -1,0 +1,37 @@
+"""A home with a champion, and worlds that begin anew in it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from campaign.schema_file import served_model
+from campaign.settings import Settings
+from campaign.store import Store
+from flows.training import training
+from tasks.model_versions import make_champion
+from tasks.synthetic_days import write_training_data
+
+
+@pytest.fixture(scope="module")
+def trained(prefect_api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with a champion. Its MLflow is shared by a module's tests, which have stores and metrics of their own."""
+    home = tmp_path_factory.mktemp("embedded") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMPAIGN_HOME", str(home))
+        for name in ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_OPTUNA_URL"):
+            patch.delenv(name, raising=False)  # another module's world may have set them for the session
+        write_training_data(Store(Settings().store), 4_000)
+        training(trials=2)
+        yield home
+
+
+@pytest.fixture
+def store(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Version 1 is champion; the store is empty, and the metrics database too."""
+    monkeypatch.setenv("CAMPAIGN_HOME", str(trained))
+    monkeypatch.setenv("CAMPAIGN_DATASET", str(trained / "store/base/campaigns.parquet"))
+    monkeypatch.setenv("CAMPAIGN_STORE", f"file://{tmp_path}/store")
+    monkeypatch.setenv("CAMPAIGN_METRICS_URL", f"sqlite:///{tmp_path}/metrics.db")
+    make_champion(served_model(), "1", "the world begins anew")
+    return Store(Settings().store)

@@ -486,7 +486,17 @@ name = "Weekday"
 type = "number"
 known = "at launch"
 derive = { weekday = "sent" }
+[[column]]
+name = "City"
+type = "category"
+known = "at launch"
+[[column]]
+name = "SubjectLength"
+type = "number"
+known = "at launch"
+derive = { length = "subject" }
 """
+CITIES = tuple(f"{name} {number}" for name in ("Berg", "Stadt") for number in range(30))
 
 
 @pytest.fixture(scope="module")
@@ -495,16 +505,18 @@ def mailings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, schema = tmp_path_factory.mktemp("mailings"), parse_schema(MAILINGS)
     rng = np.random.default_rng(1)
     X = np.column_stack([rng.integers(18, 80, 4_000), rng.integers(0, 9, 4_000), rng.integers(0, 2, 4_000),
-                         rng.integers(0, 7, 4_000)]).astype(np.float32)  # fmt: skip
+                         rng.integers(0, 7, 4_000), rng.integers(0, 60, 4_000),
+                         rng.integers(5, 60, 4_000)]).astype(np.float32)  # fmt: skip
     y = (rng.random(4_000) < np.where(X[:, 0] < 24, 0.3, 0.01)).astype(int)
     forest = RandomForestClassifier(20, max_depth=3, max_features=None, random_state=1).fit(X, y)
     quantiles = {
         name: [float(q) for q in np.quantile(X[:, at], QUANTILES)]
-        for at, name in ((0, "CustomerAge"), (1, "Opened"), (3, "Weekday"))
+        for at, name in ((0, "CustomerAge"), (1, "Opened"), (3, "Weekday"), (5, "SubjectLength"))
     }
     columns: dict[str, Any] = {name: {"quantiles": of_name, "missing": 0} for name, of_name in quantiles.items()}
     columns["Job"] = {"categories": {"admin": 10, "student": 90}, "missing": 0}
-    encoder = Encoder(schema.features, {"Job": ("admin", "student")})
+    columns["City"] = {"categories": {name: 1 + (name == "Stadt 7") for name in CITIES}, "missing": 0}
+    encoder = Encoder(schema.features, {"Job": ("admin", "student"), "City": CITIES})
     about = {
         "metrics": {"roc_auc": 0.81},
         "leaks": [],
@@ -524,12 +536,41 @@ def test_the_words_fields_and_curves_are_those_of_the_models_schema(browser: Bro
         expect(page).to_have_title("Who will subscribe?")
         expect(page.get_by_role("heading", level=1)).to_have_text("Who will subscribe?")
         expect(page.get_by_label("Job")).to_have_value("student")  # the most frequent
-        expect(page.get_by_label("Sent")).to_have_attribute("type", "datetime-local")
+        expect(page.get_by_label("Sent")).to_have_attribute("type", "date")  # its hour does not count
+        expect(page.get_by_label("Subject", exact=True)).to_have_value("An example mailing")
         expect(page.locator("#curves figcaption").first).to_have_text("If customer age were another")
         expect(page.locator("#curves figure")).to_have_count(2)
-        expect(page.locator("#drivers li")).to_have_count(4)
+        expect(page.locator("#drivers li")).to_have_count(6)
         text = page.locator("body").inner_text().lower()
         assert not re.search("goal|raised|crowdfunding|campaign", text), text
+
+
+def test_one_of_a_long_list_is_found_by_a_part_of_its_name(browser: Browser, mailings: str) -> None:
+    with visiting(browser, mailings) as page:
+        opened(page, mailings)
+        city = page.get_by_label("City")
+        expect(city).to_have_value("Stadt 7")
+        expect(page.locator("#city-list option")).to_have_count(60)
+        city.fill("berg 2")
+        expect(page.locator("#city-fault")).to_be_hidden()  # as texts are, whatever the case
+        city.fill("Stadt")
+        expect(page.locator("#city-fault")).to_have_text("City has 30 that match; choose one.")
+        expect(page.locator("#trouble")).to_contain_text("Put the marked field right")
+        city.fill("tadt 19")
+        with page.expect_response(lambda response: asks(response.request, {"city": "Stadt 19"})):
+            city.blur()
+        expect(city).to_have_value("Stadt 19")
+
+
+def test_a_text_or_a_date_that_is_needed_is_asked_for(browser: Browser, mailings: str) -> None:
+    with visiting(browser, mailings) as page:
+        opened(page, mailings)
+        for name in ("Subject", "Sent"):
+            before = page.get_by_label(name, exact=True).input_value()
+            page.get_by_label(name, exact=True).fill("")
+            expect(page.locator(f"#{name.lower()}-fault")).to_have_text(f"{name} is missing.")
+            page.get_by_label(name, exact=True).fill(before)
+            expect(page.locator(f"#{name.lower()}-fault")).to_be_hidden()
 
 
 def test_where_success_is_rare_the_verdict_follows_the_usual_rate_and_what_it_pays_to_act_on(

@@ -142,8 +142,24 @@ def _describe_source(live: LiveModel, field: RequestField) -> dict[str, Any]:
     about: dict[str, Any] = dict.fromkeys(("low", "high", "start", "seen", "minimum"))
     about |= dict.fromkeys(("meaning", "unit", "role"), "") | {"known": "at launch", "categories": [], "derived": False}
     names = {"field": field.json_name, "name": field.key, "source": field.key}
-    start = _days_after(live, field.key) if field.kind == "time" else None
-    return about | names | {"kind": field.kind, "nullable": field.nullable, "start": start}
+    kind: str = field.kind
+    start: str | float | None = f"An example {live.model.schema.outcome.noun}" if field.kind == "text" else None
+    if kind == "time":
+        start = _days_after(live, field.key)
+        kind = "time" if _hour_counts(live, field.key) else "date"
+    return about | names | {"kind": kind, "nullable": field.nullable, "start": start}
+
+
+def _hour_counts(live: LiveModel, source: str) -> bool:
+    """Whether it matters at what time of day it was: for its hour, or where spans are short."""
+    for column in live.model.schema.features:
+        derive = column.derive
+        if derive is None or source.casefold() not in (name.casefold() for name in derive.arguments):
+            continue
+        median = _quantiles_of(live, column).get(0.5)
+        if derive.function == "hour" or (derive.function == "days_between" and median is not None and median < 2):
+            return True
+    return False
 
 
 def _days_after(live: LiveModel, source: str) -> float:
@@ -151,9 +167,13 @@ def _days_after(live: LiveModel, source: str) -> float:
     for column in live.model.schema.features:
         derive = column.derive
         if derive and derive.function == "days_between" and derive.arguments[1].casefold() == source.casefold():
-            quantiles = dict(zip(QUANTILES, live.model.columns.get(column.name, {}).get("quantiles", []), strict=False))
-            return float(quantiles.get(0.5, 0.0))
+            return float(_quantiles_of(live, column).get(0.5, 0.0))
     return 0.0
+
+
+def _quantiles_of(live: LiveModel, column: Column) -> dict[float, float]:
+    """Of what training saw of a number; empty for models from before."""
+    return dict(zip(QUANTILES, live.model.columns.get(column.name, {}).get("quantiles", []), strict=False))
 
 
 def decides_by_comparison(live: LiveModel) -> bool:
@@ -170,8 +190,7 @@ def decides_by_comparison(live: LiveModel) -> bool:
 
 def _describe(live: LiveModel, column: Column) -> dict[str, Any]:
     """A feature as the page needs it: `low`, `high` and `start` for its slider, `seen` for what training saw."""
-    seen = live.model.columns.get(column.name, {})
-    quantiles = dict(zip(QUANTILES, seen.get("quantiles", []), strict=False))
+    seen, quantiles = live.model.columns.get(column.name, {}), _quantiles_of(live, column)
     low, high, start = (quantiles.get(at) for at in (0.01, 0.99, 0.5))
     if counts := seen.get("categories"):
         start = max(counts, key=counts.get)

@@ -2,6 +2,8 @@
 
 import { complaint, isMoney, label, money, number, roundStep, spoken, typedNumber } from "./words.js";
 
+const LONG = 25; // categories, from which on a list is searched
+const INPUTS = { text: "text", date: "date", time: "datetime-local" };
 const GROUPS = [
   ["Money", "", (feature) => isMoney(feature) || feature.role === "currency"],
   ["The plan", "known at launch", (feature) => feature.known === "at launch"],
@@ -92,17 +94,21 @@ export class Facts {
   }
 
   #field(feature) {
-    if (feature.kind === "time" || feature.kind === "text") return this.#text(feature);
+    if (feature.kind !== "category" && feature.kind !== "number") return this.#text(feature);
     if (feature.kind !== "category") return this.#amount(feature);
+    if (feature.categories.length > LONG) return this.#search(feature);
     return isYesNo(feature) && !feature.nullable ? this.#toggle(feature) : this.#choice(feature);
   }
 
   #text(feature) {
     const { field } = feature;
-    const typed = element("input", { id: field, type: feature.kind === "time" ? "datetime-local" : "text", autocomplete: "off" });
+    const typed = element("input", { id: field, type: INPUTS[feature.kind], autocomplete: "off" });
     typed.setAttribute("aria-describedby", `${field}-hint ${field}-fault`);
     this.show[field] = (value) => (typed.value = value ?? "");
-    typed.addEventListener("input", () => this.set(field, typed.value));
+    typed.addEventListener("input", () => {
+      this.values[field] = typed.value;
+      this.#check(field, typed.value.trim() || feature.nullable ? "" : "is missing");
+    });
     this.show[field](this.values[field]);
     return wrap("text", feature, [typed]);
   }
@@ -155,6 +161,41 @@ export class Facts {
     const made = wrap("amount", feature, [box, slider, outside]);
     this.show[field](this.values[field]);
     return made;
+  }
+
+  /** One of a long list, found by typing a part of it. */
+  #search(feature) {
+    const { field, categories } = feature;
+    const known = new Map(categories.map((name) => [name.toLowerCase(), name]));
+    const typed = element("input", { id: field, type: "text", autocomplete: "off", placeholder: "type a part of it" });
+    const list = element("datalist", { id: `${field}-list` }, ...categories.map((name) => element("option", { value: name })));
+    typed.setAttribute("list", list.id);
+    typed.setAttribute("aria-describedby", `${field}-hint ${field}-fault`);
+    typed.addEventListener("focus", () => typed.select());
+    const matches = (part) => (part ? categories.filter((name) => name.toLowerCase().includes(part)) : []);
+    this.show[field] = (value) => (typed.value = value ?? "");
+    typed.addEventListener("input", () => {
+      const part = typed.value.trim().toLowerCase();
+      this.values[field] = known.get(part) ?? null;
+      this.#check(field, known.has(part) || (feature.nullable && !part) ? "" : `has ${matches(part).length || "none"} that match; choose one`);
+    });
+    typed.addEventListener("change", () => {
+      const found = matches(typed.value.trim().toLowerCase());
+      if (this.faults[field] && found.length === 1) {
+        delete this.faults[field];
+        this.set(field, found[0]);
+      }
+    });
+    this.show[field](this.values[field]);
+    return wrap("search", feature, [typed, list]);
+  }
+
+  /** Mark a field that cannot be sent, or take the mark away. */
+  #check(field, reason) {
+    if (reason) this.faults[field] = true;
+    else delete this.faults[field];
+    this.fault(field, reason);
+    this.changed();
   }
 
   #choice(feature) {
@@ -215,20 +256,22 @@ function start(feature, before) {
   if (kind === "category") {
     return [before, feature.start].find((name) => categories.includes(name)) ?? (nullable ? null : categories[0] ?? "");
   }
-  if (kind === "time") return before ?? new Date(Date.now() + feature.start * 86_400_000).toISOString().slice(0, 16);
-  if (kind === "text") return before ?? "";
+  if (kind === "time" || kind === "date") {
+    return before ?? new Date(Date.now() + feature.start * 86_400_000).toISOString().slice(0, kind === "date" ? 10 : 16);
+  }
+  if (kind === "text") return before ?? feature.start;
   return before ?? feature.start ?? (low === null ? 0 : Math.round((low + high) / 2));
 }
 
 /** Amounts, which take a row each, then choices, then toggles, which share rows of two. */
 function inRows(features) {
-  const size = (feature) => (feature.kind !== "category" ? 0 : isYesNo(feature) ? 2 : 1);
+  const size = ({ kind, categories }) => (kind !== "category" || categories.length > LONG ? 0 : isYesNo({ categories }) ? 2 : 1);
   return features.sort((a, b) => size(a) - size(b));
 }
 
 function group(title, when, fields) {
   if (!fields.length) return null;
-  const halves = fields.filter((field) => !["amount", "text"].some((kind) => field.classList.contains(kind)));
+  const halves = fields.filter((field) => !["amount", "text", "search"].some((kind) => field.classList.contains(kind)));
   if (halves.length % 2) halves.at(-1).classList.add("wide");
   const legend = element("legend", { textContent: title });
   if (when) legend.append(" ", element("small", { textContent: when }));

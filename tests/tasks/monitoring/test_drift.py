@@ -56,11 +56,11 @@ def test_tripled_goals_and_amounts_are_drift(current, reference):
 
 
 def test_one_drifted_column_of_twelve_is_not_a_drifted_day(current, reference):
-    current["GoalAmount"] *= 1.08
+    current["GoalAmount"] *= 1.15
     drift = measure_drift(current, reference, FEATURES, Settings())
     goal = rows_of(drift)["GoalAmount"]
     assert goal.status == DRIFTED
-    assert goal.threshold == 0.1 <= goal.value < 0.2
+    assert 0.1 <= goal.threshold <= goal.value < 0.3
     assert not drift.is_drifted
 
 

@@ -33,7 +33,7 @@ bench: .venv/installed-dev ## measure everything beside its rivals, and write do
 	@$(BIN)/python -m benchmarks
 
 bench-%: .venv/installed-dev
-	@$(BIN)/python -m benchmarks.$* $(ARGS)
+	@$(BIN)/python -m benchmarks.$(subst -,_,$*) $(ARGS)
 
 bench-serving: .venv/installed ## time the web service beside what it replaces
 	@$(BIN)/python -m benchmarks.serving $(ARGS)

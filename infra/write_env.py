@@ -18,7 +18,10 @@ HEADER = """\
 COMPOSE_PROFILES=grafana
 # Where alerts of Prefect and Grafana go, as {"text": "…"}:
 # ALERT_WEBHOOK_URL=
-# Further settings: CAMPAIGN_DATASET, CAMPAIGN_LOOKBACK_DAYS, CAMPAIGN_KEEP_…_DAYS, PREFECT_EVENTS_DAYS (README)
+# Campaigns of your own: the schema, which `campaign init` wrote into the home, and what training starts from.
+# CAMPAIGN_SCHEMA=s3://campaign/base/schema.toml
+# CAMPAIGN_DATASET=s3://campaign/base/campaigns.csv
+# Further settings: CAMPAIGN_LOOKBACK_DAYS, CAMPAIGN_KEEP_…_DAYS, PREFECT_EVENTS_DAYS (README)
 """
 PROFILE = """\
 # Written by `make up`: `prefect` in this folder speaks to the stack.

@@ -14,6 +14,8 @@ import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
+from campaign.errors import BadInput
+from campaign.schema_file import NAME, parse_schema
 from campaign.settings import Settings
 from campaign.store import Store
 from infra.prefect.alerts import set_alerts
@@ -22,6 +24,7 @@ from tasks.synthetic_days import write_training_data
 
 WORK_POOL = "campaign"
 BASE_ROWS = 100_000
+HOME = Path("/campaign-home")  # as docker-compose.yml mounts it
 DEPLOYMENTS_FILE = Path("prefect.yaml")
 
 
@@ -59,6 +62,36 @@ def deploy(reset: bool) -> None:
         set_alerts(client, os.environ.get("ALERT_WEBHOOK_URL", ""))
 
 
+def publish_schema() -> None:
+    """Put the home's campaign.toml where CAMPAIGN_SCHEMA, in the stack's store, says that every service reads it.
+
+    Raises `BadInput` for a schema that is wrong, one of another model than the stack serves, and none at all.
+    """
+    settings, own = Settings(), HOME / NAME
+    store = Store(settings.store)
+    if not settings.schema_uri.startswith(f"{store.uri}/"):
+        return
+    path = store.path_of(settings.schema_uri)
+    if not own.is_file():
+        if not store.exists(path):
+            raise BadInput(
+                f"CAMPAIGN_SCHEMA is {settings.schema_uri}, where nothing is, and the home has no {NAME}.",
+                "Make one: `campaign init FILE`; then `make up`.",
+            )
+        return
+    schema = parse_schema(own.read_text())
+    if store.exists(path):
+        existing = parse_schema(store.read(path).decode(), settings.schema_uri)
+        if existing == schema:
+            return
+        if existing.name != schema.name:
+            raise BadInput(
+                f"This stack serves {existing.name}, and a stack serves one model; {own.name} is of {schema.name}.",
+                f"Give {schema.name} a stack of its own, or name it {existing.name}.",
+            )
+    print(f"Put {own.name} of {schema.name} into {store.publish(path, own.read_bytes()).uri}")
+
+
 def make_training_data() -> None:
     """Write synthetic training data if the store has none, and neither other data nor a schema of its own is named."""
     settings = Settings()
@@ -69,5 +102,6 @@ def make_training_data() -> None:
 
 if __name__ == "__main__":
     database()  # its tables, for Grafana asks before the first flow has run
+    publish_schema()
     make_training_data()
     deploy(reset=bool(os.environ.get("RESET_SCHEDULES")))

@@ -20,6 +20,7 @@ from tasks.training.leakage import DECISIVE, LATER_NAME, LAUNCH, WORTH_A_LOOK, c
 from tasks.training.proposal import Proposal, ProposedColumn
 
 END: Known = "at the end"
+SENTINELS = (-1, -9, -99, -999, -9999)
 ID_NAME = re.compile(r"(^|[_\s-])(id|key|uuid|guid|number|no|nr)$|^id([_\s-]|$)|[a-z]I[dD]$", re.IGNORECASE)
 
 
@@ -72,11 +73,13 @@ def _odd_codes(profile: ColumnProfile) -> list[str]:
 
 
 def _sentinel(numbers: NDArray[np.float64]) -> str:
-    """The one number below zero of a column, if there is one and it comes often."""
-    below = numbers[numbers < 0]
-    if len(below) >= 0.01 * len(numbers) and len(np.unique(below)) == 1 and below[0] in (-1, -9, -99, -999, -9999):
-        return f"{below[0]:g}"
-    return ""
+    """The number that stands for a missing one: alone below zero, or the least and far more frequent than any other."""
+    values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
+    if not len(values) or values[0] not in SENTINELS:
+        return ""
+    is_alone = counts[0] >= 0.01 * len(numbers) and (values < 0).sum() == 1
+    stands_out = counts[0] >= 0.05 * len(numbers) and counts[0] >= 3 * counts[1:].max(initial=0)
+    return f"{values[0]:g}" if is_alone or stands_out else ""
 
 
 def _tells(profile: ColumnProfile, label: NDArray[np.float64]) -> float:

@@ -15,15 +15,18 @@ import pytest
 from campaign import synthetic
 from campaign.encoding import Encoder
 from campaign.model import ScoringModel
+from campaign.schema_file import parse_schema
 from campaign.store import Store
 from campaign.warm_up import smallest_forest
 from deployments.batch import predict
 from deployments.web_service.live_model import LiveModel
 from deployments.web_service.upload import CSV, PARQUET, read_upload
+from flows.first_look import render
 from tasks.outcomes import Outcomes
 from tasks.scoring.score import input_files
 from tasks.scoring.scored_pieces import score_all, score_inputs
 from tasks.training.ingest import Sources
+from tasks.training.propose_schema import propose_schema
 from tasks.training.validate import gather
 from tests.published import CATEGORIES, FEATURES, KNOWN_CATEGORIES, SCHEMA
 
@@ -143,3 +146,15 @@ def test_the_batch_predictor_scores_a_file_and_a_folder_of_such_files(
     (folder / "_SUCCESS").touch()
     rows = predict.score(str(folder), str(tmp_path / "predictions.parquet"), MODEL)
     assert (rows.scored, rows.quarantined) == (2 * (ROWS - BAD), 2 * BAD + kind[2])
+
+
+def test_init_proposes_a_schema_under_which_each_row_is_accounted_for(
+    tmp_path: Path, kind: tuple[str, bytes, int]
+) -> None:
+    file = put(tmp_path, kind)
+    schema = parse_schema(render(propose_schema(file), "campaigns"))
+    assert schema.row.id.replace("_", "").casefold() == "campaignid"
+    (tmp_path / "gathered").mkdir()
+    data, _ = gather(Sources(file, file, ()), tmp_path / "gathered", schema)
+    assert data.rows + data.bad + data.waiting == ROWS + kind[2]
+    assert data.rows >= ROWS - BAD

@@ -22,10 +22,12 @@ from campaign.store import Store
 from deployments.batch import predict
 from deployments.web_service.live_model import LiveModel
 from deployments.web_service.upload import CSV, read_upload
+from flows.first_look import render
 from tasks.outcomes import Outcomes
 from tasks.scoring.score import input_files
 from tasks.scoring.scored_pieces import score_all, score_inputs
 from tasks.training.ingest import Sources
+from tasks.training.propose_schema import propose_schema
 from tasks.training.validate import gather
 
 DAY = date(2026, 11, 22)
@@ -217,6 +219,19 @@ def test_the_batch_predictor_scores_alike(kinds: tuple[Kind, Kind], tmp_path: Pa
         assert (rows.scored, rows.quarantined) == (ROWS - 1, 1)
         scored.append(kind.predictions(out))
     pd.testing.assert_frame_equal(*scored)
+
+
+def test_init_proposes_a_schema_that_reads_the_same(kinds: tuple[Kind, Kind], tmp_path: Path) -> None:
+    """Told of the outcome's words where they are not the usual ones, and of nothing else."""
+    gathered = []
+    for kind in kinds:
+        success = ["TRUE"] if "TRUE" in kind.file.read_text() else ["won"]
+        schema = parse_schema(render(propose_schema(str(kind.file), "state", success), "projects"))
+        assert (schema.row.id, schema.row.launch, schema.row.end) == ("ID", "launched", "deadline")
+        data, _ = gather(Sources("a", str(kind.file), ()), tmp_path, schema)
+        assert (data.rows + data.waiting, data.bad) == (ROWS - 1, 1)
+        gathered.append(pd.read_parquet(data.path)[["goal", "balance", "DurationDays", "LaunchMonth", "IsSuccessful"]])
+    pd.testing.assert_frame_equal(*gathered, rtol=1e-5)
 
 
 def test_the_model_tells_these_projects_apart(tmp_path: Path) -> None:

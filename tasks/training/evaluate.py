@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,14 @@ from tasks.sampling import sample_rows
 from tasks.training import evaluation_plots
 from tasks.training.encode import Parts
 from tasks.training.fit import Fitted
+from tasks.training.lift import Lift, Profit, lift_table, profit_of
 from tasks.training.validate import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PERMUTED_ROWS = 20_000
+LIFT_FILE = "evaluation/lift.json"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Scores:
     importance: dict[str, float]
     rows: int
     reference: str
+    lift: list[Lift] = field(default_factory=list)
+    profit: Profit | None = None
 
 
 def score_test_rows(data: Dataset, parts: Parts, model: ScoringModel) -> pd.DataFrame:
@@ -114,6 +118,7 @@ def log_scores(scores: Scores, segments: pd.DataFrame, test: pd.DataFrame, thres
     values = {f"test_{name}": value for name, value in scores.metrics.items()} | edges
     mlflow.log_metrics({name: value for name, value in values.items() if not np.isnan(value)})
     mlflow.log_text(segments.to_csv(index=False), "evaluation/segments.csv")
+    mlflow.log_table({name: [asdict(row)[name] for row in scores.lift] for name in asdict(scores.lift[0])}, LIFT_FILE)
     mlflow.log_text(json.dumps(scores.importance, indent=1), "evaluation/permutation_importance.json")
     label, probability = test[LABEL].to_numpy(), test["probability"].to_numpy()
     for name, figure in evaluation_plots.figures(label, probability, scores.importance, threshold).items():
@@ -134,6 +139,8 @@ def evaluate(fitted: Fitted, parts: Parts, data: Dataset, run: Run) -> Scores:
         permutation_importance(parts.matrix("test"), label, model, names),
         len(test),
         str(reference),
+        lift_table(label, probability),
+        profit_of(label, probability, model.threshold, model.schema.outcome.decide),
     )
     segments = by_segment(test, model)
     sample = reference_of(test, model, Settings().reference_rows)

@@ -1,4 +1,4 @@
-"""What a model's test result looks like: ROC, precision–recall, calibration, confusion, importance."""
+"""What a model's test result looks like: ROC, precision–recall, gains, calibration, confusion, importance."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from campaign.decision import predicts_success
 from tasks.measures import roc_auc
+from tasks.training.lift import cumulative_gains
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ def figures(
     return {
         "roc": roc(label, probability),
         "precision_recall": precision_recall(label, probability),
+        "cumulative_gains": gains(label, probability, threshold),
         "calibration": calibration(label, probability),
         "confusion": confusion(label, probability, threshold),
         "permutation_importance": bars(importance),
@@ -54,6 +56,28 @@ def precision_recall(label: NDArray[np.generic], probability: NDArray[np.float64
     PrecisionRecallDisplay.from_predictions(label, probability, ax=axes, curve_kwargs={"color": BLUE})
     axes.set(xlabel="Share of successes found (recall)", ylabel="Share of calls that are right (precision)")
     axes.get_legend().remove()
+    return figure
+
+
+def gains(label: NDArray[np.generic], probability: NDArray[np.float64], threshold: float) -> "Figure":
+    figure, axes = _figure("What acting on the most probable finds", "Share of all, most probable first", "")
+    rows, successes = cumulative_gains(label, probability)
+    shares, found = 100 * rows / rows[-1], 100 * successes / max(successes[-1], 1)
+    axes.plot(shares, found, color=BLUE, label="model")
+    axes.plot([0, 100], [0, 100], ls="--", color=GREY, label="at random")
+    acted = 100 * float(predicts_success(probability, threshold).mean())
+    reached = float(np.interp(acted, shares, found))
+    axes.plot([acted], [reached], "o", color=BLUE)
+    to_the_left = acted > 50
+    axes.annotate(
+        f"the model's decision:\n{acted:.0f} % of all, {reached:.0f} % of successes", (acted, reached),
+        (-10 if to_the_left else 10, -6), textcoords="offset points", va="top", ha="right" if to_the_left else "left",
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+    )  # fmt: skip
+    axes.set(ylabel="Share of successes found", xlim=(0, 100), ylim=(0, 103))
+    axes.xaxis.set_major_formatter("{x:.0f} %")
+    axes.yaxis.set_major_formatter("{x:.0f} %")
+    axes.legend(frameon=False, loc="lower right")
     return figure
 
 

@@ -52,6 +52,7 @@ Searched on {choice.rows:,} train rows, fitted on {fitted} train and validation 
 |---|---|
 {importance}
 
+{_acting(model, scores)}
 ## The forest
 | | trial | trees | depth | leaf | features a split | validation ROC-AUC | log loss | comparisons a row |
 |---|---|---|---|---|---|---|---|---|
@@ -79,6 +80,30 @@ def _purpose(model: ScoringModel) -> str:
     outcome = model.schema.outcome
     article = "an" if outcome.noun[:1].lower() in "aeiou" else "a"
     return f"Predicts whether {article} {outcome.noun} will {outcome.yes}."
+
+
+def _acting(model: ScoringModel, scores: Scores) -> str:
+    """The lift table and what acting pays; nothing for scores without them."""
+    if not scores.lift:
+        return ""
+    rows = "\n".join(
+        f"| {row.share:.0%} | {row.rows:,} | {row.success_rate:.1%} | {row.lift:.2f} | {row.found:.1%} |"
+        for row in scores.lift
+    )
+    text = f"""## What acting on it finds
+Of {scores.rows:,} test rows, the most probable first. The model acts above a probability of {model.threshold:.4g}.
+
+| the first | rows | of them succeeded | lift | of all successes |
+|---|---|---|---|---|
+{rows}
+"""
+    if scores.profit:
+        paid = scores.profit
+        text += (
+            f"\nActing on the {paid.rows:,} above it promised a profit of {paid.expected:,.0f}, and brought "
+            f"{paid.realised:,.0f}.\n"
+        )
+    return text
 
 
 def _waiting(data: Dataset) -> str:

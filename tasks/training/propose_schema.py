@@ -19,6 +19,7 @@ from tasks.training.proposal import Proposal
 from tasks.training.propose_columns import ID_NAME, propose_column, propose_derived
 
 SAMPLE_ROWS = 100_000
+RARE, RARE_SHARE = 0.2, 0.1  # of a success rate that no probability of one half is reached at; whom to act on instead
 ORDERS_AND_MARKS: tuple[tuple[Any, Any], ...] = (("YMD", "."), ("DMY", ","), ("MDY", "."), ("DMY", "."))
 WAYS = [Text(date_order=order, decimal_char=mark) for order, mark in ORDERS_AND_MARKS]
 END_NAME = re.compile(r"deadline|end|clos|finish|until|due|expir", re.IGNORECASE)
@@ -31,6 +32,9 @@ def propose_schema(uri: str, outcome: str = "", success: Sequence[str] = ()) -> 
     profiles = profile_columns(sample)
     proposal = Proposal(source_of(uri), len(sample))
     label = propose_outcome(proposal, sample, outcome, success)
+    if (rate := float(np.nanmean(label))) < RARE:
+        proposal.outcome["decide"] = {"share": RARE_SHARE}
+        proposal.notes["outcome.decide"] = f"? {rate:.1%} succeed: act on the most probable tenth"
     _propose_row(proposal, profiles)
     if "id" not in proposal.row and (equal := len(sample) - _count_distinct(sample)):
         proposal.equal_rows = equal

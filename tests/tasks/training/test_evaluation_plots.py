@@ -9,7 +9,14 @@ PROBABILITY = np.array([0.1, 0.2, 0.6, 0.3, 0.7, 0.9, 0.4, 0.8])
 
 def test_every_figure_of_a_test_result_is_drawn_and_labelled():
     drawn = figures(LABEL, PROBABILITY, {"GoalAmount": 0.2, "Country": 0.0}, 0.5)
-    assert [*drawn] == ["roc", "precision_recall", "calibration", "confusion", "permutation_importance"]
+    assert [*drawn] == [
+        "roc",
+        "precision_recall",
+        "cumulative_gains",
+        "calibration",
+        "confusion",
+        "permutation_importance",
+    ]
     for figure in drawn.values():
         [axes, *_] = figure.axes
         assert axes.get_title()

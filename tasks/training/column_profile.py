@@ -19,7 +19,9 @@ MOST_CATEGORIES = 1_000
 READABLE = 0.95  # of the values that are there: the others are slips, which cost their rows
 # Words that people write for what they do not know, beside those that always stand for a missing value.
 UNKNOWN_WORDS = ("unknown", "n/a", "none", "not available", "undefined", "missing", "-", "?", "(blank)", "nil")
-TIME_NAMES = re.compile(r"date|time|launch|deadline|created|start|begin|end(s|ed)?$|sent|_at$|day$", re.IGNORECASE)
+TIME_NAMES = re.compile(
+    r"date|datum|fecha|time|launch|deadline|created|start|begin|end(s|ed)?$|sent|_at$|day$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class ColumnProfile:
     @property
     def numbers(self) -> NDArray[np.float64]:
         return np.asarray(self.values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+
+    @property
+    def is_prose(self) -> bool:
+        """Whether a text is for people: not JSON, no address, no code of one word."""
+        machine = ("{", "[", "http://", "https://")
+        return all(" " in example and not example.startswith(machine) for example in self.examples)
 
     @property
     def examples(self) -> list[str]:
@@ -85,7 +93,9 @@ def _profile_texts(name: str, values: pa.Array, texts: list[Text]) -> ColumnProf
 def _as_times(name: str, given: pa.Array, text: Text) -> pa.Array | None:
     """Times, if nearly all values are: digits alone are, where the name says so."""
     sample = given.drop_null()[:1_000]
-    digits = pc.sum(pc.match_substring_regex(sample, r"^-?[\d.,]+$").cast(pa.int64())).as_py()
+    is_number = pc.match_substring_regex(sample, r"^-?[\d.,]+$")
+    is_date = pc.match_substring_regex(sample, r"^\d{1,2}\.\d{1,2}\.\d{4}|^\d{4}\.\d{1,2}\.\d{1,2}")
+    digits = pc.sum(pc.and_not(is_number, is_date).cast(pa.int64())).as_py()
     if digits > 0.5 * len(sample) and not TIME_NAMES.search(name):
         return None
     reader = TimeReader(name, "", text)

@@ -21,10 +21,11 @@ OUTCOME_NAME = re.compile(
 )
 SUCCESSES = (
     "successful", "success", "succeeded", "yes", "true", "1", "won", "funded", "converted", "y", "t", "paid",
-    "subscribed",
+    "subscribed", "ja", "oui", "si", "sí", "sim",
 )  # fmt: skip
 FAILURES = (
     "failed", "failure", "fail", "unsuccessful", "no", "false", "0", "lost", "unfunded", "not converted", "n", "f",
+    "nein", "nee", "non", "não",
 )  # fmt: skip
 
 

@@ -20,7 +20,8 @@ from tasks.training.leakage import DECISIVE, LATER_NAME, LAUNCH, WORTH_A_LOOK, c
 from tasks.training.proposal import Proposal, ProposedColumn
 
 END: Known = "at the end"
-SENTINELS = (-1, -9, -99, -999, -9999)
+LOW_SENTINELS, HIGH_SENTINELS = (-1, -9, -99, -999, -9999), (99, 999, 9999, 99999)
+TITLE_NAME = re.compile(r"name|title|subject|blurb|headline|description", re.IGNORECASE)
 ID_NAME = re.compile(r"(^|[_\s-])(id|key|uuid|guid|number|no|nr)$|^id([_\s-]|$)|[a-z]I[dD]$", re.IGNORECASE)
 
 
@@ -73,13 +74,16 @@ def _odd_codes(profile: ColumnProfile) -> list[str]:
 
 
 def _sentinel(numbers: NDArray[np.float64]) -> str:
-    """The number that stands for a missing one: alone below zero, or the least and far more frequent than any other."""
+    """The number that stands for a missing one: at either end, alone below zero or far more frequent than any other."""
     values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
-    if not len(values) or values[0] not in SENTINELS:
+    if len(values) < 3:
         return ""
-    is_alone = counts[0] >= 0.01 * len(numbers) and (values < 0).sum() == 1
-    stands_out = counts[0] >= 0.05 * len(numbers) and counts[0] >= 3 * counts[1:].max(initial=0)
-    return f"{values[0]:g}" if is_alone or stands_out else ""
+    is_frequent = counts >= max(0.05 * len(numbers), 3 * np.sort(counts)[-2])
+    if values[0] in LOW_SENTINELS and (is_frequent[0] or (values[1] >= 0 and counts[0] >= 0.01 * len(numbers))):
+        return f"{values[0]:g}"
+    if values[-1] in HIGH_SENTINELS and is_frequent[-1] and values[-2] < values[-1] / 2:
+        return f"{values[-1]:g}"
+    return ""
 
 
 def _tells(profile: ColumnProfile, label: NDArray[np.float64]) -> float:
@@ -119,7 +123,11 @@ def _derivations(proposal: Proposal, profiles: dict[str, ColumnProfile]) -> Iter
     if launch:
         for function in ("month", "weekday", "hour"):
             yield f"Launch{function.capitalize()}", {function: launch}
-    texts = [profile for profile in profiles.values() if profile.kind == "text" and not LATER_NAME.search(profile.name)]
+    texts = [
+        profile for profile in profiles.values()
+        if profile.kind == "text" and not LATER_NAME.search(profile.name) and profile.is_prose
+    ]  # fmt: skip
+    texts.sort(key=lambda profile: not TITLE_NAME.search(profile.name))
     for profile in texts[:2]:
         title = "".join(word.capitalize() for word in re.split(r"\W+|_", profile.name) if word)
         yield f"{title}Length", {"length": profile.name}

@@ -165,3 +165,33 @@ def test_equal_rows_without_an_id_are_said(tmp_path: Path) -> None:
     assert proposal.equal_rows == 25
     assert "# ? No id, and 25 rows equal an earlier one" in text
     assert proposed(tmp_path, projects())[0].equal_rows == 0
+
+
+def test_a_mailing_of_another_country_is_understood(tmp_path: Path) -> None:
+    """Dates with points, words of another language, a customer's number, three answers in a hundred."""
+    chance = np.random.default_rng(5)
+    sent = pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(chance.integers(0, 700, ROWS), unit="D"))
+    frame = pd.DataFrame({
+        "Kundennummer": [f"K{at:06d}" for at in range(ROWS)],
+        "Versand am": sent.dt.strftime("%d.%m.%Y"),
+        "Umsatz": [f"{value:,.2f}".translate(str.maketrans(",.", ".,")) for value in chance.lognormal(6, 1, ROWS)],
+        "Kontakt vor Tagen": np.where(chance.random(ROWS) < 0.5, 999, chance.integers(0, 40, ROWS)),
+        "Reagiert": np.where(np.arange(ROWS) % 33 == 0, "ja", "nein"),
+    })  # fmt: skip
+    frame.to_csv(tmp_path / "mailing.csv", index=False, sep=";")
+    proposal = propose_schema(str(tmp_path / "mailing.csv"))
+    schema = parse_schema(render(proposal, "mailing"))
+    assert (schema.row.id, schema.row.launch) == ("Kundennummer", "Versand am")
+    assert (schema.outcome.success, schema.outcome.failure) == (("ja",), ("nein",))
+    assert schema.outcome.decide.share == 0.1
+    assert (schema.text.date_order, schema.text.decimal_char) == ("DMY", ",")
+    assert schema.column("Kontakt vor Tagen").missing_values == ("", "999")
+
+
+def test_texts_for_machines_are_not_measured(tmp_path: Path) -> None:
+    frame = projects().assign(creator='{"id": 1, "name": "somebody"}', slug=[f"a-project-{at}" for at in range(ROWS)])
+    frame["creator"] = [text.replace("1", str(at)) for at, text in enumerate(frame["creator"])]
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    derived = {column.name for column in propose_schema(str(tmp_path / "a.csv")).columns}
+    assert {"NameLength", "NameWords"} <= derived
+    assert not {name for name in derived if name.startswith(("Creator", "Slug"))}

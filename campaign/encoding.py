@@ -21,6 +21,8 @@ MISSING_NUMBER = float(np.finfo(np.float32).min)  # of a nullable column: below 
 class Encoder:
     """Ordinal codes for categories, in the order of `categories`; numbers as they are.
 
+    Training orders categories by how often their campaigns succeed: a forest then parts them by one comparison.
+
     What training never saw, and what is missing, has a code of its own below them.
     """
 
@@ -29,14 +31,18 @@ class Encoder:
 
     @classmethod
     def fit(cls, features: tuple[Column, ...], seen: Mapping[str, Iterable[str]]) -> "Encoder":
-        """An encoder for the categories seen in training rows, in the schema's order, then by name."""
+        """An encoder for categories in the order in which they are given, in the schema's spelling where it has one.
+
+        One that is written in several cases is one category, and stands where it is given first.
+        """
         categories = {}
         for column in features:
             if column.is_category:
                 listed = {name.casefold(): name for name in column.categories}
-                present = {name.casefold(): name for name in sorted(seen[column.name], reverse=True)}
-                unlisted = sorted(name for key, name in present.items() if key not in listed)
-                categories[column.name] = (*(name for key, name in listed.items() if key in present), *unlisted)
+                names: dict[str, str] = {}
+                for name in seen[column.name]:
+                    names.setdefault(name.casefold(), listed.get(name.casefold(), name))
+                categories[column.name] = tuple(names.values())
         return cls(features, categories)
 
     def encode(self, batch: Batch) -> NDArray[np.float32]:

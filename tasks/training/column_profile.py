@@ -43,9 +43,10 @@ class ColumnProfile:
 
     @property
     def is_prose(self) -> bool:
-        """Whether a text is for people: not JSON, no address, no code of one word."""
-        machine = ("{", "[", "http://", "https://")
-        return all(" " in example and not example.startswith(machine) for example in self.examples)
+        """Whether a text is for people: mostly of several words, not JSON, no address."""
+        texts = self.values.drop_null()[:200].to_pylist()
+        of_people = [" " in text and not text.startswith(("{", "[", "http://", "https://")) for text in texts]
+        return sum(of_people) > 0.5 * len(texts)
 
     @property
     def examples(self) -> list[str]:

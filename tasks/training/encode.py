@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow.compute as pc
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from tasks.training.validate import Dataset
 
 Part = Literal["train", "validation", "test"]
 QUANTILE_ROWS = 500_000
+SMOOTHING = 20  # rows of the mean rate that each category's own are mixed with
+Counts = dict[str, tuple[int, int]]  # rows and successes
 
 
 @dataclass(frozen=True)
@@ -54,24 +56,48 @@ class Parts:
         return np.load(Path(self.folder) / f"{part}_rows.npy")
 
 
-def categories_in_train(path: str, buckets: NDArray[np.uint8], schema: Schema) -> dict[str, set[str]]:
-    """The categories that training rows show."""
+def count_categories(path: str, buckets: NDArray[np.uint8], schema: Schema) -> dict[str, Counts]:
+    """Of each category column, how many training rows each of its values has, and how many of those succeeded."""
     names = [column.name for column in schema.features if column.is_category]
-    seen: dict[str, set[str]] = {name: set() for name in names}
+    seen: dict[str, Counts] = {name: {} for name in names}
     start = 0
-    for batch in pq.ParquetFile(path).iter_batches(columns=names):
-        train = buckets[start : start + len(batch)] > 1
+    for batch in pq.ParquetFile(path).iter_batches(columns=[*names, LABEL]):
+        train = pa.array(buckets[start : start + len(batch)] > 1)
         start += len(batch)
+        rows = batch.filter(train)
         for name in names:
-            seen[name].update(filter(None, pc.unique(batch.column(name).filter(train)).to_pylist()))
+            grouped = pa.table([rows.column(name), rows.column(LABEL)], ["value", "won"]).group_by("value")
+            for found in grouped.aggregate([("won", "count"), ("won", "sum")]).to_pylist():
+                if found["value"]:
+                    rows_before, won_before = seen[name].get(found["value"], (0, 0))
+                    seen[name][found["value"]] = rows_before + found["won_count"], won_before + found["won_sum"]
     return seen
+
+
+def by_success_rate(counts: Counts) -> list[str]:
+    """Categories in the order of their smoothed success rate, (s + 20 · mean) / (n + 20); equal ones by name.
+
+    One that is written in several cases is one category, under the name that comes first.
+    """
+    written: dict[str, list[str]] = {}
+    for name in sorted(counts):
+        written.setdefault(name.casefold(), []).append(name)
+    total, won = (sum(part) for part in zip(*counts.values(), strict=True)) if counts else (0, 0)
+    mean = won / max(total, 1)
+
+    def rate(names: list[str]) -> float:
+        rows, successes = (sum(counts[name][at] for name in names) for at in (0, 1))
+        return float((successes + SMOOTHING * mean) / (rows + SMOOTHING))
+
+    return [names[0] for names in sorted(written.values(), key=lambda names: (rate(names), names[0]))]
 
 
 def write_parts(path: str, buckets: NDArray[np.uint8], schema: Schema, folder: Path) -> Parts:
     """Fit the encoder on training rows and stream all rows through it, in the memory of one batch."""
     folder.mkdir(parents=True, exist_ok=True)
     features = schema.features
-    encoder = Encoder.fit(features, categories_in_train(path, buckets, schema))
+    counts = count_categories(path, buckets, schema)
+    encoder = Encoder.fit(features, {name: by_success_rate(of_column) for name, of_column in counts.items()})
     bucket = np.minimum(buckets, 2)
     names: tuple[Part, ...] = ("test", "validation", "train")
     sizes = np.bincount(bucket, minlength=3)

@@ -2,7 +2,7 @@
 
 from typing import Any, TypedDict
 
-SPACE_VERSION = "1"
+SPACE_VERSION = "2"  # also of how the matrix is made: trials on other codes are of another study
 MAX_TREES = 128
 
 

@@ -1,5 +1,6 @@
 """What the service says of itself: its model, whether it is alive and ready, its metrics, the reports of the store."""
 
+from collections.abc import Iterable
 from datetime import date
 from itertools import permutations
 from pathlib import Path
@@ -211,5 +212,11 @@ def _describe(live: LiveModel, column: Column) -> dict[str, Any]:
         "start": start if column.start is None else column.start,
         "seen": None if smallest is None else [smallest, largest],
         "minimum": column.exclusive_minimum if column.minimum is None else column.minimum,
-        "categories": list(live.model.encoder.categories.get(column.name, ())),
+        "categories": _in_order(column, live.model.encoder.categories.get(column.name, ())),
     }
+
+
+def _in_order(column: Column, categories: Iterable[str]) -> list[str]:
+    """As the schema lists them, then by name: the model's own order is that of their success."""
+    listed = {name.casefold(): place for place, name in enumerate(column.categories)}
+    return sorted(categories, key=lambda name: (listed.get(name.casefold(), len(listed)), name.casefold()))

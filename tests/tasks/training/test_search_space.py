@@ -5,8 +5,8 @@ from tasks.training.search_space import MAX_TREES, first_guesses, study_name, su
 
 
 def test_a_study_of_all_columns_keeps_the_name_that_an_interrupted_search_has():
-    assert study_name("campaign-success", "d1", "all", 1) == "campaign-success-d1-published-1-1"
-    assert study_name("kickstarter", "d1", "launch", 2) == "kickstarter-d1-launch-2-1"
+    assert study_name("campaign-success", "d1", "all", 1) == "campaign-success-d1-published-1-2"
+    assert study_name("kickstarter", "d1", "launch", 2) == "kickstarter-d1-launch-2-2"
 
 
 @pytest.mark.parametrize("features", [2, 12, 70])

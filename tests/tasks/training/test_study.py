@@ -224,4 +224,4 @@ def test_each_other_question_has_a_study_of_its_own():
     usual = {"model": "m", "digest": "d", "feature_set": "published", "seed": 1}
     others = [usual | other for other in ({}, {"digest": "e"}, {"feature_set": "launch"}, {"seed": 2}, {"model": "n"})]
     assert len({study_name(**arguments) for arguments in others}) == len(others)
-    assert study_name(**usual) == "m-d-published-1-1"
+    assert study_name(**usual) == "m-d-published-1-2"

@@ -14,16 +14,8 @@ from campaign.schema import LABELLED_DAY, Column
 from tasks.mlflow_run import Run, reporting_to
 from tasks.retries import RETRIES
 from tasks.training.exploration_plots import figures
-from tasks.training.leakage import (
-    audit,
-    audit_table,
-    find_leaks,
-    find_suspects,
-    leak_sentence,
-    misdeclared_sentences,
-    summarise,
-    suspect_sentence,
-)
+from tasks.training.leakage import audit, audit_table, find_leaks, find_suspects
+from tasks.training.leakage_sentences import leak_sentence, misdeclared_sentences, summarise, suspect_sentence
 from tasks.training.validate import Dataset
 
 if TYPE_CHECKING:  # it takes a third of a second to import, and every flow imports this file

@@ -5,19 +5,8 @@ import pandas as pd
 import pytest
 
 from campaign.schema import LABEL, Column
-from tasks.training.leakage import (
-    Signal,
-    audit,
-    audit_table,
-    category_auc,
-    find_leaks,
-    find_suspects,
-    leak_sentence,
-    misdeclared_sentences,
-    rank_auc,
-    summarise,
-    suspect_sentence,
-)
+from tasks.training.leakage import Signal, audit, audit_table, category_auc, find_leaks, find_suspects, rank_auc
+from tasks.training.leakage_sentences import leak_sentence, misdeclared_sentences, summarise, suspect_sentence
 from tests.published import CATEGORIES, FEATURES, LAUNCH
 
 ROWS = 4_000

@@ -25,12 +25,12 @@ def export(rows: int, seed: int) -> bytes:
     writer.writerow(NAMES)
     for number in range(rows):
         goal, category = float(np.round(rng.lognormal(8, 1.2), 2)), int(rng.integers(60))
-        won = rng.random() < 1 / (1 + np.exp(np.log(goal) - 8 - (category % 5 - 2) / 2))
+        won = rng.random() < 1 / (1 + np.exp(0.6 * (np.log(goal) - 8) - (category % 5 - 2) / 2))
         pledged = round(goal * (1 + rng.random() if won else rng.random() * 0.6), 2)
         launched = datetime(2015, 1, 1, tzinfo=UTC) + timedelta(hours=float(rng.integers(20_000)))
         state = "live" if rng.random() < 0.05 else "successful" if won else "failed"
         writer.writerow([
-            seed * 1_000_000 + number, f"Project {number}, with a comma", f"Category {category}",
+            seed * 1_000_000 + number, f"Project {number:05d}, with a comma", f"Category {category}",
             f"Main {category % 12}", "USD", (launched + timedelta(days=30)).date(), goal,
             launched.strftime("%Y-%m-%d %H:%M:%S"), pledged, state, int(pledged / 40), "US", pledged, pledged, goal,
         ])  # fmt: skip

@@ -2,9 +2,10 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from campaign.settings import Settings
-from tasks.metrics_database import database
+from tasks.metrics_database import database, outcome_days
 from tasks.monitoring.outcome_days import (
     OutcomeDay,
     days_back_until,
@@ -57,7 +58,8 @@ def test_a_day_too_long_ago_is_not_taken():
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_what_is_written_of_a_day_takes_the_place_of_what_stood_there(kind, tmp_path, request):
     url = f"sqlite:///{tmp_path}/metrics.db" if kind == "sqlite" else request.getfixturevalue("postgres")
-    with database(url).connect() as connection:
+    with database(url).connect() as connection:  # what it writes is rolled back
+        connection.execute(sa.delete(outcome_days))
         write_outcome_day(connection, a_day(1, 5))
         write_outcome_day(connection, a_day(0, 7, judged_until=FIRST))
         write_outcome_day(connection, replace(a_day(1, 9), model_version="2"))

@@ -136,6 +136,7 @@ def monitor_day(day: date) -> MonitoredDay:
         before = stored_fingerprint(connection, BATCH, day)
         stored = read_metrics(connection, day, BATCH, number)
         records = {record.day: record for record in read_outcome_days(connection, number)}
+    outcomes = label_day(store, manifest, version)  # before the inputs: millions of ids take room that Evidently needs
     if stored and before and before.predictions == fingerprint.predictions and before.outcomes != fingerprint.outcomes:
         rows = [row for row in stored if not is_of_outcomes(row)]
         report = store.at(report_path(day)) if store.exists(report_path(day)) else ""
@@ -143,7 +144,7 @@ def monitor_day(day: date) -> MonitoredDay:
         rows, html = measure_inputs(store, manifest, version, settings)
         report = store.publish(report_path(day), html.encode()).uri if html else ""
     record, before_that = None, records.pop(day, None)
-    if outcomes := label_day(store, manifest, version):
+    if outcomes:
         labelled = outcomes.labelled
         record = OutcomeDay(
             day, number, labelled.rows, labelled.expected_successes, outcomes.share, scheduled_day(),

@@ -180,7 +180,9 @@ def test_a_search_on_the_cluster_makes_as_many_trials_as_were_asked_for(storage,
     assert len({tuple(trial.params.values()) for trial in trials}) == 10
     assert verdict.version
     worker_pids = {trial.user_attrs["worker"].rpartition(":")[2] for trial in trials}
-    assert worker_pids == {str(process.pid) for process in cluster.processes[1:]}
+    pids = {str(process.pid) for process in cluster.processes[1:]}
+    # The one that is killed may not have finished a trial by then.
+    assert worker_pids <= pids if killed else worker_pids == pids
 
 
 def test_a_search_on_the_cluster_wants_a_database_that_all_reach(cluster, monkeypatch):

@@ -138,3 +138,11 @@ def test_nothing_is_read_from_the_environment_at_import(folder):
     ]
     ended = subprocess.run([sys.executable, "-c", WATCHED_IMPORTS, *names], cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_flows_are_imported_without_what_takes_long_to_import():
+    """A worker imports its flow for every run; what needs these libraries imports them inside its function."""
+    heavy = {"pandas", "mlflow", "evidently", "sklearn", "scipy", "matplotlib"}
+    code = f"import sys, flows.training, flows.monitoring, flows.batch_scoring; print(*({heavy} & sys.modules.keys()))"
+    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert printed.stdout.split() == []

@@ -84,10 +84,6 @@ class Drift:
         return [column.name for column in self.columns if not column.is_prediction and column.status == DRIFTED]
 
     @property
-    def prediction_distance(self) -> float | None:
-        return next((column.distance for column in self.columns if column.is_prediction), None)
-
-    @property
     def share(self) -> float | None:
         """Share of drifted features, of those that could be compared and count; None if none could."""
         compared = sum(not column.is_prediction and column.status in (OK, DRIFTED) for column in self.columns)

@@ -95,7 +95,8 @@ def measure_quality(
     if not own.rows:
         return rows, record
     before = days_back_until(others, record.day, own.rows, settings)
-    figures = _together(own, label_days(store, before, version))
+    figures = label_days(store, before, version)
+    figures.merge(own)
     rows += realised_quality(figures, about["metrics"], settings, version.model.threshold)
     rows.append(MetricRow("days_judged", float(1 + len(before)), OK, OF_OUTCOMES))
     enough = is_enough(record.outcomes, record.expected_successes, settings)
@@ -103,13 +104,7 @@ def measure_quality(
         record = replace(record, judged_until=record.day)
     if record.judged_until == record.day:
         window = [other for other in others if other.judged_until == record.day]
-        judged = _together(own, label_days(store, window, version))
+        judged = label_days(store, window, version)
+        judged.merge(own)
         rows += decay_rows(judged, 1 + len(window), version, settings)
     return rows, record
-
-
-def _together(first: LabelledPredictions, second: LabelledPredictions) -> LabelledPredictions:
-    both = LabelledPredictions()
-    both.merge(first)
-    both.merge(second)
-    return both

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from campaign.errors import CampaignError
 from campaign.schema import Schema
@@ -26,15 +25,13 @@ if TYPE_CHECKING:
 class Window:
     """A sample of inputs with `probability` beside them, row by row of no campaign in particular.
 
-    `rows` and `days` are what the inputs were drawn from, `prediction_days` what the predictions were. `predictions`
-    are the day's own.
+    `rows` and `days` are what the inputs were drawn from, `prediction_days` what the predictions were.
     """
 
     sample: pd.DataFrame
     rows: int
     days: int
     prediction_days: int
-    predictions: pa.Table
 
 
 def read_window(store: Store, manifest: Manifest, schema: Schema, settings: Settings) -> Window:
@@ -44,8 +41,7 @@ def read_window(store: Store, manifest: Manifest, schema: Schema, settings: Sett
     """
     import pandas as pd
 
-    own = sample_predictions(manifest)
-    inputs, predictions = [sample_inputs(manifest, schema)], [own]
+    inputs, predictions = [sample_inputs(manifest, schema)], [sample_predictions(manifest)]
     rows, scored = manifest.rows.read, manifest.rows.scored
     earlier = earlier_manifests(store, manifest, settings.judged_days)
     while min(rows, scored) < settings.drift_min_rows and (before := next(earlier, None)):
@@ -62,7 +58,7 @@ def read_window(store: Store, manifest: Manifest, schema: Schema, settings: Sett
     sample = pd.concat(inputs, ignore_index=True)
     sample = sample.reindex(range(max(len(sample), len(probability))))
     sample[PROBABILITY] = pd.Series(probability, dtype=float).reindex(sample.index)
-    return Window(sample, rows, len(inputs), len(predictions), own)
+    return Window(sample, rows, len(inputs), len(predictions))
 
 
 def earlier_manifests(store: Store, manifest: Manifest, most_days: int) -> Iterator[Manifest]:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -31,6 +30,8 @@ FAILURES = (
 
 def propose_outcome(proposal: Proposal, sample: pa.Table, wanted: str, success: Sequence[str]) -> NDArray[np.float64]:
     """Choose column and words; the labels of the sample, NaN where nothing is decided."""
+    import pandas as pd
+
     name = _guess_outcome(sample)
     if wanted:
         name = next((known for known in sample.column_names if letters(known) == letters(wanted)), "")

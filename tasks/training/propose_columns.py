@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -88,6 +87,8 @@ def _sentinel(numbers: NDArray[np.float64]) -> str:
 
 def _tells(profile: ColumnProfile, label: NDArray[np.float64]) -> float:
     """ROC-AUC, from one half, of a column taken for a score; on shuffled rows, as halves have to be alike."""
+    import pandas as pd
+
     decided = np.flatnonzero(~np.isnan(label))
     rows = np.random.default_rng(1).permutation(decided)
     outcome = label[rows] > 0.5

@@ -7,6 +7,7 @@ What takes hours is estimated from a sample that is spread over cheap and costly
 import json
 import os
 import time
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -58,17 +59,17 @@ def time_search(data: Path, folder: Path, trials: int, until: float) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     _, parts = prepare_parts(data, folder)
     examples = examples_of(parts)
-    few_examples = type(examples)(*(values[:500] for values in vars(examples).values()))
-    warm_study = open_study("warm", f"sqlite:///{folder}/warm-{os.getpid()}.db", SEED, len(FEATURES))
+    few = np.arange(500)
+    few_examples = replace(examples, fitted=examples.fitted.take(few), judged=examples.judged.take(few))
+    warm_study = open_study("warm", f"sqlite:///{folder}/warm-{os.getpid()}.db", SEED, knows_time=False)
     run_trials(warm_study, few_examples, Share("warm", 0, 1), 1, SEED, lambda trial: None)
-    study = open_study("bench", f"sqlite:///{folder}/study-{os.getpid()}.db", SEED, len(FEATURES))
+    study = open_study("bench", f"sqlite:///{folder}/study-{os.getpid()}.db", SEED, knows_time=False)
     history: list[tuple[float, float]] = []
     began = time.process_time()
 
     def record_trial(trial: Any) -> None:
-        best = max(
-            (trial.value or 0 for trial in study.get_trials(False, COUNTED) if trial.value is not None), default=0
-        )
+        finished = [grown_of(counted).sizes for counted in study.get_trials(False, COUNTED)]
+        best = max((sizes[-1].roc_auc for sizes in finished if sizes), default=0.0)
         history.append((time.process_time() - began, best))
         if best >= until:
             study.stop()

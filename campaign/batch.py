@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,8 @@ from campaign.lengths import MAX_TEXT_CHARACTERS
 class Batch:
     """`numbers` are float64 with NaN where missing or unreadable; `categories` dictionary arrays, null where missing;
     `label` float64 (0, 1, NaN where it is not decided). `ids` are as they came, or made of the row's values.
+
+    `times` are Unix seconds of launch and end, where the schema names them and the file has them, NaN where missing.
 
     By their place in the batch, `reasons` names bad rows and what is wrong with them, `numbered` the ids of rows
     without one that equal an earlier row of their file, `texts` what stands in a text file where no row could be read.
@@ -32,6 +35,7 @@ class Batch:
     reasons: dict[int, list[str]] = field(default_factory=dict)
     numbered: dict[int, str] = field(default_factory=dict)
     texts: Mapping[int, str] | None = None
+    times: dict[Literal["launch", "end"], NDArray[np.float64]] = field(default_factory=dict)
     written: str = ""
 
     def __len__(self) -> int:

@@ -19,7 +19,7 @@ from campaign.raw import RawBatch
 from campaign.row_ids import RowCounts, given_ids, make_ids
 from campaign.schema import ID, LABEL, MAX_NUMBER, Column, Schema
 from campaign.schema_parts import AtLeast
-from campaign.times import TimeReader
+from campaign.times import TimeReader, seconds_of
 from campaign.values import categories_of, is_given, numbers_of, trimmed, without
 
 REPEATED = f"{ID} was there before"
@@ -59,7 +59,7 @@ class Checker:
         def reject(rows: NDArray[np.bool_], reason: str) -> None:
             batch.reject(np.flatnonzero(rows), reason)
 
-        self._check_times(raw, reject)
+        self._check_times(raw, batch, reject)
         for column in self.columns:
             if column.is_category:
                 texts = categories[column.name] = categories_of(self._given(raw, column), column, self.source)
@@ -128,7 +128,7 @@ class Checker:
             self._moments[name] = reader.read(values)
         return self._moments[name]
 
-    def _check_times(self, raw: pa.RecordBatch, reject: Any) -> None:
+    def _check_times(self, raw: pa.RecordBatch, batch: Batch, reject: Any) -> None:
         """Launch and end of a row, where the schema names them and the file has them."""
         existing = {name.casefold() for name in raw.schema.names}
         times = {
@@ -140,6 +140,10 @@ class Checker:
             given = is_given(self._column(raw, name))
             reject(given & np.asarray(moments.is_null()), f"{name} is no time")
             reject(_where(pc.less(pc.year(moments), FIRST_YEAR)), f"{name} is before {FIRST_YEAR}")
+        if self.schema.row.launch in times:
+            batch.times["launch"] = seconds_of(times[self.schema.row.launch])
+        if self.schema.row.end in times:
+            batch.times["end"] = seconds_of(times[self.schema.row.end])
         if len(times) == 2:
             launch, end = times.values()
             reject(_where(pc.less(end, launch)), f"{self.schema.row.end} is before {self.schema.row.launch}")

@@ -1,7 +1,7 @@
 """Batches of campaigns as the float32 matrix that a forest is fitted on and scores."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,14 @@ class Encoder:
     """Ordinal codes for categories, in the order of `categories`; numbers as they are.
 
     Training orders categories by how often their campaigns succeed: a forest then parts them by one comparison.
+    `rare` says which of a column's categories share one code: so many of them, from a place in their order on.
 
     What training never saw, and what is missing, has a code of its own below them.
     """
 
     features: tuple[Column, ...]
     categories: Mapping[str, tuple[str, ...]]
+    rare: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, features: tuple[Column, ...], seen: Mapping[str, Iterable[str]]) -> "Encoder":
@@ -75,9 +77,15 @@ class Encoder:
         # No index is out of range; to look for one, numpy would copy all that it takes.
         return codes.take(indices.to_numpy(zero_copy_only=False), out=out, mode="clip")
 
+    def code_of_each(self, name: str) -> NDArray[np.int64]:
+        """The code of each category of a column, in their order."""
+        places = np.arange(len(self.categories[name]))
+        first, count = self.rare.get(name, (0, 1))
+        return np.where(places < first, places, np.maximum(places - (count - 1), first))
+
     def codes_by_word(self, name: str) -> dict[str, int]:
         """The code of each category by how it may be written, in lower case."""
-        codes = {value: code for code, value in enumerate(self.categories[name])}
+        codes = dict(zip(self.categories[name], self.code_of_each(name).tolist(), strict=True))
         return {word: codes[value] for word, value in spellings(codes).items()}
 
     def count_unknown(self, matrix: NDArray[np.float32]) -> dict[str, int]:
@@ -89,8 +97,15 @@ class Encoder:
         }
 
     def to_json(self) -> dict[str, Any]:
-        return {"categories": {name: list(values) for name, values in self.categories.items()}}
+        stored: dict[str, Any] = {"categories": {name: list(values) for name, values in self.categories.items()}}
+        return stored | {"rare": {name: list(span) for name, span in self.rare.items()}} if self.rare else stored
 
     @classmethod
     def from_json(cls, features: tuple[Column, ...], stored: Mapping[str, Any]) -> "Encoder":
-        return cls(features, {name: tuple(values) for name, values in stored["categories"].items()})
+        """ValueError if categories that are said to share a code are not there."""
+        categories = {name: tuple(values) for name, values in stored["categories"].items()}
+        rare = {name: (int(first), int(count)) for name, (first, count) in stored.get("rare", {}).items()}
+        for name, (first, count) in rare.items():
+            if first < 0 or count < 1 or first + count > len(categories[name]):
+                raise ValueError(f"{count} rare categories of {name} from the place {first} on are not all there")
+        return cls(features, categories, rare)

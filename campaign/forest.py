@@ -122,21 +122,32 @@ class Forest:
 
         ValueError past 64 features.
         """
+        return np.asarray(self.pairwise_contributions(row, background).mean(axis=0), np.float64)
+
+    def pairwise_contributions(self, row: NDArray[np.float32], background: NDArray[np.float32]) -> NDArray[np.float64]:
+        """[rows, features]: the same against each row of the background alone."""
         nodes = (self.feature, self.threshold, self.left, self.shares, self.roots)
         return shapley_values(row, background, nodes, height=int(self.heights.max()))
 
-    def with_leaf_shares(self, X: NDArray[np.float32], y: ArrayLike) -> Forest:
-        """The same trees with the shares of y (0 or 1) among the rows of X that reach a leaf; others keep theirs."""
+    def with_leaf_shares(
+        self, X: NDArray[np.float32], y: ArrayLike, weight: NDArray[np.float64] | None = None
+    ) -> Forest:
+        """The same trees with the shares of y (0 or 1) among the rows of X that reach a leaf; others keep theirs.
+
+        `weight` [rows] is what each of them counts for.
+        """
         label = np.asarray(y).astype(bool)
         if label.shape != (len(X),):
             raise ValueError(f"{len(X)} rows have labels of shape {label.shape}")
-        counts = np.zeros(self.shares.shape, dtype=np.int64)
+        counts = np.zeros(self.shares.shape)
         for start in range(0, len(X), BLOCK):  # all rows × trees at once could fill the memory
             leaves, ones = self.leaves(X[start : start + BLOCK]), label[start : start + BLOCK]
-            counts[:, 0] += np.bincount(leaves[~ones].ravel(), minlength=len(counts))
-            counts[:, 1] += np.bincount(leaves[ones].ravel(), minlength=len(counts))
+            of_rows = None if weight is None else weight[start : start + BLOCK]
+            for column, chosen in enumerate((~ones, ones)):
+                each = None if of_rows is None else np.repeat(of_rows[chosen], self.size)
+                counts[:, column] += np.bincount(leaves[chosen].ravel(), each, minlength=len(counts))
         rows = counts.sum(axis=1, keepdims=True)
-        return replace(self, shares=np.where(rows > 0, counts / np.maximum(rows, 1), self.shares))
+        return replace(self, shares=np.divide(counts, rows, out=self.shares.copy(), where=rows > 0))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an .npz archive; the same forest leaves the same bytes."""

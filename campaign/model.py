@@ -14,11 +14,12 @@ from campaign.batch import Batch
 from campaign.decision import THRESHOLD, predicts_success
 from campaign.encoding import Encoder
 from campaign.errors import BadInput, CampaignError, ModelMismatch
+from campaign.forest import Forest
 from campaign.predictor import Predictor, load_predictor
 from campaign.schema import ID, Schema
 from campaign.schema_file import feature_set_of, published, schema_of
 
-FORMAT = 2
+FORMAT, FOREST_FORMAT = 3, 2  # a forest alone, without rare categories, is read by who knows nothing of format 3
 KEYS = {"format", "name", "schema", "encoder", "columns", "threshold", "about"}
 QUANTILES = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1)  # of what training saw of a number
 NORMAL_FORM = "the normal form of ids"  # about.split_by of a model whose rows were split by it
@@ -58,6 +59,11 @@ class ScoringModel:
     def splits_by_normal_form(self) -> bool:
         """Whether its rows were split by the normal form of ids; before, they were by ids as they came."""
         return self.about.get("split_by") == NORMAL_FORM
+
+    @property
+    def format(self) -> int:
+        """That of its files: the earliest that says all of it."""
+        return FOREST_FORMAT if isinstance(self.predictor, Forest) and not self.encoder.rare else FORMAT
 
     @property
     def n_features(self) -> int:
@@ -104,7 +110,8 @@ class ScoringModel:
         description, predictor = folder / DESCRIPTION, folder / self.predictor.FILE
         self.predictor.save(predictor)
         stored = {
-            "format": FORMAT, "name": self.name, "schema": self.schema.to_table(), "encoder": self.encoder.to_json(),
+            "format": self.format, "name": self.name,
+            "schema": self.schema.to_table(), "encoder": self.encoder.to_json(),
             "columns": dict(self.columns), "threshold": self.threshold, "about": dict(self.about),
         }  # fmt: skip
         description.write_text(json.dumps(stored, indent=1))
@@ -120,13 +127,14 @@ class ScoringModel:
                 model = cls(
                     name, version, *_of_format_1(stored, version), load_predictor(folder), dict(stored["about"])
                 )
-            elif found == FORMAT and stored.keys() <= KEYS:
+            elif found in (FORMAT, FOREST_FORMAT) and stored.keys() <= KEYS:
                 schema = schema_of(stored["schema"], DESCRIPTION)
                 encoder = Encoder.from_json(schema.features, stored["encoder"])
                 more = float(stored["threshold"]), dict(stored["columns"])
                 model = cls(name, version, schema, encoder, load_predictor(folder), dict(stored["about"]), *more)
             else:
-                unknown = f"the format {found}" if found != FORMAT else f"the key {min(stored.keys() - KEYS)}"
+                known = found in (FORMAT, FOREST_FORMAT)
+                unknown = f"the format {found}" if not known else f"the key {min(stored.keys() - KEYS)}"
                 raise ModelMismatch(
                     f"Version {version} of {name} has {unknown}, which this version of the project does not know.",
                     "Score with the version of the project that trained it, or train again.",

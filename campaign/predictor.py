@@ -1,7 +1,7 @@
 """What a model asks of what predicts for it.
 
-A forest stands behind this seam. Another kind of predictor, or something that corrects a forest's probabilities, is a
-class of its own with these methods, in a file of its own, and its place in PREDICTORS.
+A forest stands behind this seam, or a forest beside a linear part. Another kind of predictor is a class of its own with
+these methods, in a file of its own, and its place in PREDICTORS.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from campaign.ensemble import Ensemble
 from campaign.forest import Forest
 
 
@@ -51,7 +52,7 @@ class Predictor(Protocol):
         """OSError if the file cannot be opened, ModelMismatch if it is not what `save` wrote."""
 
 
-PREDICTORS: tuple[type[Predictor], ...] = (Forest,)
+PREDICTORS: tuple[type[Predictor], ...] = (Forest, Ensemble)
 
 
 def load_predictor(folder: Path) -> Predictor:

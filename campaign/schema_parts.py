@@ -42,6 +42,11 @@ class Row(Table):
     order: Literal["", "time"] = ""
     identity: Literal["launch", "all"] = "launch"
 
+    @property
+    def tells_time(self) -> bool:
+        """Whether it is known which rows are the later ones."""
+        return bool(self.launch or self.order)
+
 
 class AtLeast(Table):
     """A campaign succeeded if the first number is at least the second."""

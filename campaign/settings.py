@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     outcomes_wait_days: int = Field(
         14, ge=1, description="Days without a new outcome after which those that came are judged all the same"
     )
+    tolerance: float = Field(
+        0.0005, ge=0, description="Validation ROC-AUC that a forest cheaper to score may lose and be chosen"
+    )
     gate_margin: float = Field(0.001, ge=0, description="ROC-AUC that a cheaper challenger may lose and be promoted")
     fit_rows: int = Field(
         2_000_000,

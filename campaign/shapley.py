@@ -1,8 +1,8 @@
 """Each fact's share of a forest's prediction: exact Shapley values against a background (interventional).
 
 A row's features replace those of a background row one after the other; a feature's value is what it changes, averaged
-over every order and every background row. They add up to the prediction less the mean prediction of the background. A
-path-based attribution would need the class shares of inner nodes, which the flat forest does not keep.
+over every order. They add up to the prediction less that of the background row; the mean over all background rows is
+what is shown. A path-based attribution would need the class shares of inner nodes, which the flat forest does not keep.
 """
 
 from functools import cache
@@ -20,23 +20,23 @@ MAX_FEATURES = 64  # a set of features is the bits of one integer
 def shapley_values(
     row: NDArray[np.float32], background: NDArray[np.float32], nodes: tuple[NDArray[Any], ...], height: int
 ) -> NDArray[np.float64]:
-    """[features], for a row [features] and a background [rows, features]; ValueError past 64 features.
+    """[rows, features], for a row [features] and each row of a background; ValueError past 64 features.
 
     `nodes` are a forest's feature, threshold, left, shares and roots; `height` is that of its highest tree.
     """
     if row.size > MAX_FEATURES:
         raise ValueError(f"a set of {row.size} features does not fit into {MAX_FEATURES} bits")
-    totals = np.zeros(row.size)
+    totals = np.zeros(background.shape)
     stack = np.empty((height + 2, 3), np.uint64)
     compiled(add_shapley_values)(row, background, *nodes, _weights(row.size), stack, totals)
-    return totals / (len(background) * nodes[-1].size)
+    return totals / nodes[-1].size
 
 
 def add_shapley_values(
     row: Any, background: Any, feature: Any, threshold: Any, left: Any, shares: Any, roots: Any, weights: Any,
     stack: Any, totals: Any,
 ) -> None:  # fmt: skip
-    """Add every leaf's part in the Shapley values to `totals` [features], summed over trees and background rows.
+    """Add every leaf's part in the Shapley values to `totals` [background rows, features], summed over trees.
 
     Each tree is walked once for a pair of row and background row. Where the two part at a feature that has not parted
     them before, both ways are followed, one with the feature taken from the row, the other with it taken from the
@@ -66,14 +66,14 @@ def add_shapley_values(
                         depth += 1
                         node, from_row = row_child, from_row | bit
                 p, q = 0, 0
-                for at in range(totals.size):
+                for at in range(row.size):
                     p += 1 if from_row >> np.uint64(at) & bit_one else 0
                     q += 1 if from_background >> np.uint64(at) & bit_one else 0
-                for at in range(totals.size):
+                for at in range(row.size):
                     if from_row >> np.uint64(at) & bit_one:
-                        totals[at] += shares[node, 1] * weights[p - 1, q]
+                        totals[other, at] += shares[node, 1] * weights[p - 1, q]
                     elif from_background >> np.uint64(at) & bit_one:
-                        totals[at] -= shares[node, 1] * weights[p, q - 1]
+                        totals[other, at] -= shares[node, 1] * weights[p, q - 1]
 
 
 @cache

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from campaign.errors import BadInput
 from campaign.schema_parts import Text
@@ -173,3 +174,10 @@ def _as_iso(texts: pa.Array, order: str) -> pa.Array:
 
 def _in_zone(local: pa.Array, timezone: str) -> pa.Array:
     return pc.assume_timezone(local, timezone, ambiguous="earliest", nonexistent="earliest")
+
+
+def seconds_of(times: pa.Array) -> NDArray[np.float64]:
+    """Unix seconds of timestamps, NaN where one is missing."""
+    return (
+        np.asarray(times.cast(pa.timestamp("us", times.type.tz)).cast(pa.int64()).cast(pa.float64(), safe=False)) / 1e6
+    )

@@ -138,6 +138,7 @@ def train(
         shutil.copyfile(schema, own)
     role = "champion" if verdict.promoted else "challenger"
     typer.echo(f"Version {verdict.version} is {role}: {verdict.reason}.")
+    typer.echo(verdict.expectation)
     for note in verdict.notes:
         typer.echo(note)
 

@@ -5,6 +5,7 @@ from typing import Literal
 from prefect import flow
 
 from tasks.task_runner import ConfiguredTaskRunner
+from tasks.training.backtest import backtest
 from tasks.training.choose import choose
 from tasks.training.choose_schema import choose_schema
 from tasks.training.encode import encode
@@ -48,5 +49,6 @@ def training(
     choice = choose(searched, parts, run)
     fitted = fit(parts, choice, data, run, seed)
     scores = evaluate(fitted, parts, data, run)
-    registered = register(fitted, scores, data, explored, run, reasons or [])
+    later = backtest(choice, parts, run, seed)
+    registered = register(fitted, scores, later, data, explored, run, reasons or [])
     return promote(registered, parts, data, run)

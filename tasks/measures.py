@@ -71,7 +71,23 @@ def roc_auc(label: NDArray[np.generic], probability: Floats) -> float:
 
 def log_loss(label: NDArray[np.generic], probability: Floats) -> float:
     """Mean natural-log loss, probabilities clipped to machine precision as scikit-learn does."""
-    return float(_losses(label.astype(np.float64), probability).mean())
+    return float(losses(label, probability).mean())
+
+
+def losses(label: NDArray[np.generic], probability: Floats) -> Floats:
+    """[rows]: the natural-log loss of each."""
+    return _losses(label.astype(np.float64), probability)
+
+
+def calibration_error(label: NDArray[np.generic], probability: Floats, bins: int = 10) -> float:
+    """Expected calibration error: how far mean probability and share of successes are apart, in the mean of bins.
+
+    The bins are of equal size, in the order of probability.
+    """
+    order = np.argsort(probability, kind="stable")
+    parts = [part for part in np.array_split(order, min(bins, len(order))) if len(part)]
+    apart = [len(part) * abs(float(label[part].mean()) - float(probability[part].mean())) for part in parts]
+    return float(sum(apart) / len(label))
 
 
 def classification_metrics(

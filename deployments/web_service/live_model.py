@@ -40,7 +40,10 @@ class LiveModel:
 
     def __post_init__(self) -> None:
         encoder = self.model.encoder
-        codes = {name: {text: code for code, text in enumerate(known)} for name, known in encoder.categories.items()}
+        codes = {
+            name: dict(zip(known, encoder.code_of_each(name).tolist(), strict=True))
+            for name, known in encoder.categories.items()
+        }
         plan = tuple(
             (column.name, codes.get(column.name), MISSING_CATEGORY if column.is_category else MISSING_NUMBER)
             for column in encoder.features

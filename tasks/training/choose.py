@@ -1,5 +1,6 @@
-"""Choose the cheapest forest that is as good as the best, by the one-standard-error rule."""
+"""Choose the recipe that is fitted: the default, unless another is surely better, and the cheapest that is as good."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,136 +13,199 @@ from campaign.decision import THRESHOLD, threshold_of
 from campaign.forest import Forest
 from campaign.schema_parts import Gain, Share
 from campaign.settings import Settings
-from tasks.measures import paired_differences
+from tasks.measures import losses
 from tasks.mlflow_run import Run, reporting_to
 from tasks.retries import RETRIES
 from tasks.training.encode import Parts
-from tasks.training.examples import examples_of
+from tasks.training.examples import Examples, examples_of
 from tasks.training.fit_forest import fit_forest
-from tasks.training.grow import Examples, Size, prefixes_of
+from tasks.training.grow import Size, prefixes_of
 from tasks.training.search import Searched
-from tasks.training.search_space import ForestParams
+from tasks.training.search_space import Recipe, forest_params, is_default, recipe_of
+from tasks.training.shift import learn_shift, shifted
 from tasks.training.study import grown_of
 
-TOLERANCE = 0.0005
-LOG_LOSS_SLACK = 0.10
+LOG_LOSS_TOLERANCE = 0.005  # of the best's
+STANDARD_ERRORS = 2
+SURELY_BETTER = 0.8  # of the default's log loss: what is below it needs no closer look at the default
 MAX_VERIFIED = 3
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trial's forest, cut to its first trees."""
+    """A trial's recipe, cut to its first trees."""
 
     trial: int
-    params: ForestParams
+    params: Recipe
     size: Size
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The forest to fit and the best one found, with validation figures of plain scikit-learn, and the reason.
+    """The recipe to fit and the best one found, with figures of plain scikit-learn on rows not fitted, and the reason.
 
-    `rows` is how many each was fitted on, `threshold` the probability above which a success is predicted.
+    `gain` is what the best one's log loss is below the default's, `standard_error` that of the paired difference;
+    `rows` is how many each was fitted on, `judged_rows` how many each was judged on, the latest ones if `by_time`.
+    `shift` is added to the log-odds; `threshold` is the probability above which a success is predicted.
     """
 
     chosen: Candidate
     best: Candidate
+    gain: float
     standard_error: float
     reason: str
     rows: int
+    judged_rows: int = 0
+    by_time: bool = False
+    shift: float = 0.0
     threshold: float = THRESHOLD
+
+
+@dataclass(frozen=True, eq=False)
+class Verified:
+    """A candidate as plain scikit-learn fits it, with its probabilities on the judged rows."""
+
+    candidate: Candidate
+    probability: NDArray[np.float64]
+
+    @property
+    def size(self) -> Size:
+        return self.candidate.size
 
 
 def candidates_of(study: optuna.Study) -> list[Candidate]:
     """Every prefix of every finished trial."""
     return [
-        Candidate(trial.number, {**trial.params, "n_estimators": size.trees}, size)  # type: ignore[typeddict-item]
+        Candidate(trial.number, recipe_of(trial.params, size.trees), size)
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         for size in grown_of(trial).sizes
     ]
 
 
-def shortlist(candidates: list[Candidate], rows: int, tolerance: float = TOLERANCE) -> list[int]:
-    """The trials worth a closer look: that of the best forest, then those with the cheapest one that may pass.
+def default_trial(study: optuna.Study, knows_time: bool) -> int | None:
+    """The trial of the default; None if it was never finished."""
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return next((trial.number for trial in finished if is_default(trial.params, knows_time)), None)
 
-    May pass: within what two independent ROC-AUC estimates differ by (Hanley & McNeil 1982, balanced classes), which
-    the paired error that decides does not exceed.
-    """
-    best = max(candidates, key=lambda candidate: (candidate.size.roc_auc, -candidate.size.cost))
-    auc = best.size.roc_auc
-    spread = auc / (2 - auc) + 2 * auc**2 / (1 + auc) - 2 * auc**2
-    error = np.sqrt(2 * (auc * (1 - auc) + (rows / 2 - 1) * spread) / (rows / 2) ** 2)
+
+def as_good(candidate: Size, other: Size, tolerance: float) -> bool:
+    """Whether a candidate is within the tolerance of another in ROC-AUC and in log loss."""
+    return not other.roc_auc - candidate.roc_auc > tolerance and candidate.log_loss <= other.log_loss * (
+        1 + LOG_LOSS_TOLERANCE
+    )
+
+
+def shortlist(candidates: Sequence[Candidate], default: int | None, tolerance: float) -> list[int]:
+    """The trials worth a closer look: the best one, the default, and cheaper ones that may be as good as either."""
+    best = min(candidates, key=lambda candidate: (candidate.size.log_loss, candidate.size.cost))
+    whole = [largest(candidates, default)] if default is not None else []
+    if whole and best.size.log_loss < SURELY_BETTER * whole[0].size.log_loss:
+        whole = []
     may_pass = [
         candidate for candidate in candidates
-        if auc - candidate.size.roc_auc <= max(tolerance, error)
-        and candidate.size.log_loss <= best.size.log_loss * (1 + LOG_LOSS_SLACK)
+        if any(as_good(candidate.size, other.size, tolerance) for other in (best, *whole))
     ]  # fmt: skip
     cheapest_first = sorted(may_pass, key=lambda candidate: candidate.size.cost)
-    trials = [best.trial, *(candidate.trial for candidate in cheapest_first)]
+    trials = [best.trial, *(candidate.trial for candidate in whole), *(candidate.trial for candidate in cheapest_first)]
     return list(dict.fromkeys(trials))[:MAX_VERIFIED]
 
 
-def choose_forest(
-    candidates: list[Candidate],
-    examples: Examples,
-    seed: int,
-    tolerance: float = TOLERANCE,
-    decide: float | Gain | Share = THRESHOLD,
-) -> Choice:
+def choose_recipe(
+    candidates: Sequence[Candidate], default: int | None, examples: Examples, seed: int, tolerance: float
+) -> tuple[Choice, NDArray[np.float64]]:
     """Fit the shortlist with plain scikit-learn, the library of the final fit, and choose among all prefixes.
 
-    Chosen is the cheapest whose validation ROC-AUC is within one bootstrap standard error of the paired difference to
-    the best, or within `tolerance` where that is more, and whose log loss is within 10 % of the best's.
+    The default is left only for what has a log loss lower by two standard errors of the paired difference. Then the
+    cheapest that is within the tolerance of the winner is chosen. Gives its probabilities on the judged rows, too.
     """
-    trials = shortlist(candidates, len(examples.validation), tolerance)
-    verified = [pair for trial in trials for pair in verify(largest(candidates, trial), examples, seed)]
-    best, best_probability = max(verified, key=lambda pair: (pair[0].size.roc_auc, -pair[0].size.cost))
-    for candidate, probability in sorted(verified, key=lambda pair: pair[0].size.cost):
-        loss = best.size.roc_auc - candidate.size.roc_auc
-        if candidate is best or candidate.size.log_loss > best.size.log_loss * (1 + LOG_LOSS_SLACK):
-            continue
-        error = float(paired_differences(examples.validation_label, best_probability, probability).std())
-        if loss <= max(tolerance, error) and candidate.size.cost < best.size.cost:
-            times = best.size.cost / candidate.size.cost
-            reason = f"{times:.1f} times cheaper to score than the best, for {loss:.5f} of validation ROC-AUC"
-            return Choice(candidate, best, error, reason, len(examples.train), threshold_of(decide, probability))
-    reason, threshold = "the best found, and no cheaper one is as good", threshold_of(decide, best_probability)
-    return Choice(best, best, 0.0, reason, len(examples.train), threshold)
+    trials = shortlist(candidates, default, tolerance)
+    verified = [one for trial in trials for one in verify(largest(candidates, trial), examples, seed)]
+    # Whole forests: the prefix that does best does so by chance.
+    whole = [largest_of(verified, trial) for trial in trials]
+    best = min(whole, key=lambda one: (one.size.log_loss, one.size.cost))
+    winner, gain, error, reason = best, 0.0, 0.0, "the best found"
+    usual = next((one for one in whole if one.candidate.trial == default), None)
+    if usual is None and default is not None:
+        gain = largest(candidates, default).size.log_loss - best.size.log_loss
+        reason = f"better than the default (log loss {-gain:+.5f})"
+    elif usual is not None and best is not usual:
+        label = examples.judged.y
+        difference = losses(label, usual.probability) - losses(label, best.probability)
+        gain, error = float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
+        if gain > STANDARD_ERRORS * error:
+            reason = f"better than the default (log loss {-gain:+.5f})"
+        else:
+            winner, reason = usual, "the default, which none is surely better than"
+    elif usual is not None:
+        reason = "the default, which is the best found"
+    cheaper = [one for one in verified if as_good(one.size, winner.size, tolerance)]
+    chosen = min(cheaper, key=lambda one: one.size.cost)
+    if chosen is not winner:
+        times = winner.size.cost / chosen.size.cost
+        lost = winner.size.roc_auc - chosen.size.roc_auc
+        reason += f"; cut to what is {times:.1f} times cheaper to score, for {lost:.5f} of ROC-AUC"
+    choice = Choice(
+        chosen.candidate, best.candidate, gain, error, reason, len(examples.fitted.y), len(examples.judged.y),
+        examples.by_time,
+    )  # fmt: skip
+    return choice, chosen.probability
 
 
-def largest(candidates: list[Candidate], trial: int) -> Candidate:
+def largest(candidates: Sequence[Candidate], trial: int) -> Candidate:
     """The uncut forest of a trial."""
     return max(
         (candidate for candidate in candidates if candidate.trial == trial), key=lambda candidate: candidate.size.trees
     )
 
 
-def verify(candidate: Candidate, examples: Examples, seed: int) -> list[tuple[Candidate, NDArray[np.float64]]]:
-    """Every prefix of a plain scikit-learn fit on train, with its figures and its probabilities on validation rows."""
-    forest = Forest.from_sklearn(fit_forest(candidate.params, examples.train, examples.train_label, seed))
+def largest_of(verified: Sequence[Verified], trial: int) -> Verified:
+    return max((one for one in verified if one.candidate.trial == trial), key=lambda one: one.size.trees)
+
+
+def verify(candidate: Candidate, examples: Examples, seed: int) -> list[Verified]:
+    """Every prefix of a plain scikit-learn fit, with its figures and its probabilities on the judged rows."""
+    recipe = candidate.params
+    prepared, judged = examples.prepared(recipe)
+    fitted = fit_forest(forest_params(recipe), prepared.X, prepared.y, seed, prepared.weight)
+    predictor = prepared.predictor(Forest.from_sklearn(fitted))
     return [
-        (Candidate(candidate.trial, {**candidate.params, "n_estimators": size.trees}, size), probability)
-        for size, probability in prefixes_of(forest, examples)
+        Verified(Candidate(candidate.trial, recipe_of(recipe, size.trees), size), probability)
+        for size, probability in prefixes_of(predictor, judged, examples.judged.y)
     ]
+
+
+def decide_on(
+    choice: Choice, probability: NDArray[np.float64], examples: Examples, decide: float | Gain | Share, seed: int
+) -> Choice:
+    """The choice with its shift and its threshold, learnt from rows that the fit judged had not seen."""
+    recipe = choice.chosen.params
+    shift = learn_shift(examples, recipe, probability, seed) if examples.by_time and recipe["linear"] else 0.0
+    threshold = threshold_of(decide, shifted(probability, shift))
+    return Choice(**{**vars(choice), "shift": shift, "threshold": threshold})
 
 
 @task(timeout_seconds=3 * 3600, **RETRIES)
 def choose(searched: Searched, parts: Parts, run: Run) -> Choice:
-    """Name the forest to fit, and the best one beside it."""
+    """Name the recipe to fit, and the best one beside it."""
     import mlflow
 
     study = optuna.load_study(study_name=searched.study, storage=Settings().optuna_url)
-    decide = parts.schema.outcome.decide
-    choice = choose_forest(candidates_of(study), examples_of(parts), searched.seed, decide=decide)
+    examples = examples_of(parts)
+    default = default_trial(study, examples.knows_time)
+    tolerance = Settings().tolerance
+    choice, probability = choose_recipe(candidates_of(study), default, examples, searched.seed, tolerance)
+    choice = decide_on(choice, probability, examples, parts.schema.outcome.decide, searched.seed)
     chosen, best = choice.chosen.size, choice.best.size
     get_run_logger().info(
-        "Chosen: trial %d cut to %d trees, ROC-AUC %.5f (best: trial %d, %d trees, %.5f): %s",
-        choice.chosen.trial, chosen.trees, chosen.roc_auc, choice.best.trial, best.trees, best.roc_auc, choice.reason,
+        "Chosen: trial %d with %d trees, log loss %.5f, ROC-AUC %.5f (best: trial %d, %d trees, %.5f): %s",
+        choice.chosen.trial, chosen.trees, chosen.log_loss, chosen.roc_auc,
+        choice.best.trial, best.trees, best.log_loss, choice.reason,
     )  # fmt: skip
     with reporting_to(run):
         mlflow.log_dict(asdict(choice), "search/choice.json")
         mlflow.log_metrics({
             "validation_roc_auc": chosen.roc_auc, "validation_log_loss": chosen.log_loss, "scoring_cost": chosen.cost,
             "search_rows": searched.rows, "best_validation_roc_auc": best.roc_auc, "best_scoring_cost": best.cost,
+            "best_validation_log_loss": best.log_loss, "shift": choice.shift,
         })  # fmt: skip
     return choice

@@ -1,12 +1,14 @@
 """Turn the parts of a data set into the float32 matrices that forests work on."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
@@ -18,19 +20,22 @@ from campaign.model import QUANTILES
 from campaign.reading import read_campaigns
 from campaign.schema import LABEL, Schema
 from tasks.sampling import sample_rows
+from tasks.training.row_times import TIMES
 from tasks.training.split import Split
 from tasks.training.validate import Dataset
 
 Part = Literal["train", "validation", "test"]
 QUANTILE_ROWS = 500_000
-SMOOTHING = 20  # rows of the mean rate that each category's own are mixed with
-Counts = dict[str, tuple[int, int]]  # rows and successes
 
 
 @dataclass(frozen=True)
 class Parts:
     """A folder with encoder.json, what training saw of each column (columns.json) and, for each part, the matrix, the
-    labels and each row's place in the data set."""
+    labels, the times and each row's place in the data set.
+
+    Its categories are coded in the order of their names: by which rate they are ranked depends on the rows that are
+    fitted (`rank_categories`).
+    """
 
     folder: str
     schema: Schema
@@ -51,45 +56,29 @@ class Parts:
     def labels(self, part: Part) -> NDArray[np.int8]:
         return np.load(Path(self.folder) / f"{part}_labels.npy")
 
+    def times(self, part: Part) -> NDArray[np.float64] | None:
+        """[rows, 2]: when each was launched and decided; None where the schema does not say how to tell."""
+        file = Path(self.folder) / f"{part}_{TIMES}"
+        return np.load(file) if file.is_file() else None
+
     def rows(self, part: Part) -> NDArray[np.int64]:
         """Where the part's rows stand in the data set."""
         return np.load(Path(self.folder) / f"{part}_rows.npy")
 
 
-def count_categories(path: str, buckets: NDArray[np.uint8], schema: Schema) -> dict[str, Counts]:
-    """Of each category column, how many training rows each of its values has, and how many of those succeeded."""
+def count_categories(path: str, buckets: NDArray[np.uint8], schema: Schema) -> dict[str, Counter[str]]:
+    """Of each category column, how many training rows each of its values has."""
     names = [column.name for column in schema.features if column.is_category]
-    seen: dict[str, Counts] = {name: {} for name in names}
+    seen: dict[str, Counter[str]] = {name: Counter() for name in names}
     start = 0
-    for batch in pq.ParquetFile(path).iter_batches(columns=[*names, LABEL]):
+    for batch in pq.ParquetFile(path).iter_batches(columns=names):
         train = pa.array(buckets[start : start + len(batch)] > 1)
         start += len(batch)
-        rows = batch.filter(train)
         for name in names:
-            grouped = pa.table([rows.column(name), rows.column(LABEL)], ["value", "won"]).group_by("value")
-            for found in grouped.aggregate([("won", "count"), ("won", "sum")]).to_pylist():
-                if found["value"]:
-                    rows_before, won_before = seen[name].get(found["value"], (0, 0))
-                    seen[name][found["value"]] = rows_before + found["won_count"], won_before + found["won_sum"]
+            for found in pc.value_counts(batch.column(name).filter(train)).to_pylist():
+                if found["values"]:
+                    seen[name][found["values"]] += found["counts"]
     return seen
-
-
-def by_success_rate(counts: Counts) -> list[str]:
-    """Categories in the order of their smoothed success rate, (s + 20 · mean) / (n + 20); equal ones by name.
-
-    One that is written in several cases is one category, under the name that comes first.
-    """
-    written: dict[str, list[str]] = {}
-    for name in sorted(counts):
-        written.setdefault(name.casefold(), []).append(name)
-    total, won = (sum(part) for part in zip(*counts.values(), strict=True)) if counts else (0, 0)
-    mean = won / max(total, 1)
-
-    def rate(names: list[str]) -> float:
-        rows, successes = (sum(counts[name][at] for name in names) for at in (0, 1))
-        return float((successes + SMOOTHING * mean) / (rows + SMOOTHING))
-
-    return [names[0] for names in sorted(written.values(), key=lambda names: (rate(names), names[0]))]
 
 
 def write_parts(path: str, buckets: NDArray[np.uint8], schema: Schema, folder: Path) -> Parts:
@@ -97,7 +86,7 @@ def write_parts(path: str, buckets: NDArray[np.uint8], schema: Schema, folder: P
     folder.mkdir(parents=True, exist_ok=True)
     features = schema.features
     counts = count_categories(path, buckets, schema)
-    encoder = Encoder.fit(features, {name: by_success_rate(of_column) for name, of_column in counts.items()})
+    encoder = Encoder.fit(features, {name: sorted(of_column) for name, of_column in counts.items()})
     bucket = np.minimum(buckets, 2)
     names: tuple[Part, ...] = ("test", "validation", "train")
     sizes = np.bincount(bucket, minlength=3)
@@ -118,6 +107,8 @@ def write_parts(path: str, buckets: NDArray[np.uint8], schema: Schema, folder: P
         matrices[part].flush()
         np.save(folder / f"{name}_labels.npy", labels[bucket == part])
         np.save(folder / f"{name}_rows.npy", np.flatnonzero(bucket == part))
+        if (times := Path(path).with_name(TIMES)).is_file():
+            np.save(folder / f"{name}_{TIMES}", np.load(times)[bucket == part])
     (folder / "encoder.json").write_text(json.dumps(encoder.to_json()))
     (folder / "columns.json").write_text(json.dumps(seen_columns(encoder, matrices[2])))
     return Parts(str(folder), schema)

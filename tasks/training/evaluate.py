@@ -25,6 +25,7 @@ from tasks.training import evaluation_plots
 from tasks.training.encode import Parts
 from tasks.training.fit import Fitted
 from tasks.training.lift import Lift, Profit, lift_table, profit_of
+from tasks.training.rank_categories import recode
 from tasks.training.validate import Dataset
 
 if TYPE_CHECKING:
@@ -56,7 +57,12 @@ def score_test_rows(data: Dataset, parts: Parts, model: ScoringModel) -> pd.Data
         taken.append(batch.take(pa.array(rows[first:last] - start)))
         start += len(batch)
     table = pa.Table.from_batches(taken)
-    return table.append_column("probability", pa.array(model.predict(parts.matrix("test")))).to_pandas()
+    return table.append_column("probability", pa.array(model.predict(test_matrix(parts, model)))).to_pandas()
+
+
+def test_matrix(parts: Parts, model: ScoringModel) -> NDArray[np.float32]:
+    """The test rows as the model sees them."""
+    return recode(parts.matrix("test"), parts.encoder, model.encoder)
 
 
 def by_segment(test: pd.DataFrame, model: ScoringModel) -> pd.DataFrame:
@@ -136,7 +142,7 @@ def evaluate(fitted: Fitted, parts: Parts, data: Dataset, run: Run) -> Scores:
     scores = Scores(
         classification_metrics(label, probability, threshold=model.threshold),
         confidence_intervals(label, probability, threshold=model.threshold),
-        permutation_importance(parts.matrix("test"), label, model, names),
+        permutation_importance(test_matrix(parts, model), label, model, names),
         len(test),
         str(reference),
         lift_table(label, probability),

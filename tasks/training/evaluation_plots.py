@@ -10,7 +10,11 @@ from tasks.measures import roc_auc
 from tasks.training.lift import cumulative_gains
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
+
+    from tasks.training.backtest import Period
 
 BLUE, GREY = "#0072B2", "#888888"
 
@@ -103,6 +107,27 @@ def confusion(label: NDArray[np.generic], probability: NDArray[np.float64], thre
         label, predicted, ax=axes, labels=[0, 1], display_labels=names, cmap="Blues", colorbar=False, values_format=",d"
     )
     axes.set(xlabel="Predicted", ylabel="Happened")
+    return figure
+
+
+def months(periods: "Sequence[Period]", noun: str) -> "Figure":
+    """Rates over time, and what a fit on the earlier rows said of the later ones."""
+    figure, axes = _figure("Does it hold over time?", "", f"Share of {noun}s that succeeded")
+    at = np.arange(len(periods))
+    rates = np.array([100 * period.success_rate for period in periods])
+    sizes = np.array([period.rows for period in periods])
+    axes.scatter(at, rates, s=8 + 60 * sizes / sizes.max(), color=GREY, alpha=0.7, label="what happened (size: rows)")
+    axes.plot(at, rates, color=GREY, alpha=0.4)
+    judged = [place for place, period in enumerate(periods) if period.probability is not None]
+    said = [100 * (periods[place].probability or 0.0) for place in judged]
+    axes.plot(judged, said, color=BLUE, marker="o", ms=4, label="mean probability, by a fit on the rows before")
+    if judged:
+        axes.axvline(judged[0] - 0.5, color=BLUE, ls=":", lw=1)
+    step = max(1, -(-len(periods) // 12))
+    axes.set_xticks(at[::step], [period.name for period in periods[::step]], rotation=45, ha="right")
+    axes.set_ylim(0, max(1.0, min(100.0, 1.25 * max([*rates, *said]))))
+    axes.yaxis.set_major_formatter("{x:.0f} %")
+    axes.legend(frameon=False, loc="best", fontsize="small")
     return figure
 
 

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from tasks.training.search_space import ForestParams
 
 
-def fit_forest(params: ForestParams, X: NDArray[np.float32], y: NDArray[np.int8], seed: int) -> Any:
-    """A fitted RandomForestClassifier, on X [rows, features] and y [rows] of 0 and 1."""
+def fit_forest(
+    params: ForestParams, X: NDArray[np.float32], y: NDArray[np.int8], seed: int, weight: NDArray[np.float64] | None
+) -> Any:
+    """A fitted RandomForestClassifier, on X [rows, features], y [rows] of 0 and 1, and the weight of each row."""
     from sklearn.ensemble import RandomForestClassifier
 
-    return RandomForestClassifier(**params, random_state=seed, n_jobs=-1).fit(X, y)
+    return RandomForestClassifier(**params, random_state=seed, n_jobs=-1).fit(X, y, sample_weight=weight)

@@ -3,13 +3,29 @@
 from collections.abc import Iterable
 
 from campaign.model import ScoringModel
+from tasks.training.backtest import Later
 from tasks.training.choose import Candidate, Choice
 from tasks.training.evaluate import Scores
 from tasks.training.explore import Explored
 from tasks.training.validate import Dataset
 
 
-def model_card(model: ScoringModel, scores: Scores, choice: Choice, data: Dataset, explored: Explored) -> str:
+def expectation(scores: Scores, later: Later | None) -> str:
+    """How well a version may be expected to do, in one sentence; of the latest rows first, where time is known."""
+    auc = scores.metrics["roc_auc"]
+    if later is None:
+        return f"Expect a ROC-AUC of about {auc:.3f}, which it has on test rows drawn from all of them."
+    low, high = later.intervals["later_roc_auc"]
+    return (
+        f"Expect a ROC-AUC of about {later.metrics['later_roc_auc']:.3f} ({low:.3f} to {high:.3f}), as the same recipe "
+        f"has on the latest {later.rows:,} rows when fitted on the {later.earlier_rows:,} before; on test rows of all "
+        f"times it is {auc:.3f}."
+    )
+
+
+def model_card(
+    model: ScoringModel, scores: Scores, later: Later | None, choice: Choice, data: Dataset, explored: Explored
+) -> str:
     """Markdown, without the verdict of the gate."""
     features = ", ".join(f"{column.name} ({column.known})" for column in model.schema.features)
     metrics = "\n".join(
@@ -25,6 +41,8 @@ def model_card(model: ScoringModel, scores: Scores, choice: Choice, data: Datase
     rows, available = model.about["rows_fitted"], model.about["rows_to_fit"]
     fitted = f"{rows:,}" if rows == available else f"an even sample of {rows:,} of {available:,}"
     return f"""# {model.name}
+
+{expectation(scores, later)}
 
 {_purpose(model)} Trained {model.about["trained_at"]}, because: {reasons}.
 
@@ -44,7 +62,7 @@ Searched on {choice.rows:,} train rows, fitted on {fitted} train and validation 
 {scores.rows:,} test rows, which no champion was ever fitted on.
 
 ## How good it is
-| on test rows | value | 95 % interval |
+{_over_time(later)}| on test rows | value | 95 % interval |
 |---|---|---|
 {metrics}
 
@@ -54,13 +72,15 @@ Searched on {choice.rows:,} train rows, fitted on {fitted} train and validation 
 
 {_acting(model, scores)}
 ## The forest
-| | trial | trees | depth | leaf | features a split | validation ROC-AUC | log loss | comparisons a row |
-|---|---|---|---|---|---|---|---|---|
+| | trial | trees | rows a leaf | features a split | linear part | weight halves in | ROC-AUC | log loss \
+| comparisons a row |
+|---|---|---|---|---|---|---|---|---|---|
 {_row("chosen", choice.chosen)}
 {_row("best found", choice.best)}
 
-Chosen: {choice.reason} (standard error of the difference {choice.standard_error:.5f}).
-"""
+Judged on {choice.judged_rows:,} {"of the latest train and validation" if choice.by_time else "validation"} rows.
+Chosen: {choice.reason}.
+{_difference(choice)}"""
 
 
 def verdict_section(
@@ -74,6 +94,30 @@ def verdict_section(
     table = f"\n| test rows | rows | this version | champion {before} |\n|---|---|---|---|\n{rows}\n" if aucs else ""
     noted = "".join(f"\n{note}\n" for note in notes)
     return f"\n## Verdict\n{'Champion' if promoted else 'Challenger'}: {reason}.\n{table}{noted}"
+
+
+def _over_time(later: Later | None) -> str:
+    """What to expect of rows to come; nothing where time is not known."""
+    if later is None:
+        return ""
+    metrics, moved = later.metrics, later.metrics["base_rate_later"] - later.metrics["base_rate_earlier"]
+    since = f" (from {later.since} on)" if later.since else ""
+    rows = "\n".join(
+        f"| {name.removeprefix('later_').replace('_', ' ')} | {metrics[name]:.5f} "
+        f"| {'{:.5f} – {:.5f}'.format(*later.intervals[name]) if name in later.intervals else '–'} |"
+        for name in ("later_roc_auc", "later_log_loss", "later_calibration_error")
+    )
+    text = f"""Fitted on the earlier {later.earlier_rows:,} finished rows and judged on the latest \
+{later.rows:,}{since}, the same recipe reaches this; it is what to expect.
+
+| on the latest rows | value | 95 % interval |
+|---|---|---|
+{rows}
+
+Of the earlier rows {metrics["base_rate_earlier"]:.1%} succeeded, of the latest {metrics["base_rate_later"]:.1%}"""
+    if abs(moved) >= 0.05 or abs(moved) >= 0.25 * metrics["base_rate_earlier"]:
+        text += ": the world moves, and probabilities are right on average only as long as it moves on as it did"
+    return text + ".\n\n"
 
 
 def _purpose(model: ScoringModel) -> str:
@@ -110,9 +154,22 @@ def _waiting(data: Dataset) -> str:
     return f", {data.waiting:,} without an outcome yet" if data.waiting else ""
 
 
+def _difference(choice: Choice) -> str:
+    """How far the best found is from the default, and what was added to the log-odds."""
+    text = ""
+    if choice.standard_error:
+        text = f"The best found has a log loss {choice.gain:.5f} below the default's (standard error "
+        text += f"{choice.standard_error:.5f}).\n"
+    if choice.shift:
+        text += f"The success rate moves: {choice.shift:+.3f} is added to all log-odds, what two periods missed.\n"
+    return text
+
+
 def _row(name: str, candidate: Candidate) -> str:
     params, size = candidate.params, candidate.size
+    half_life = "–" if params["half_life"] is None else f"{params['half_life']:.0%} of the span"
     return (
-        f"| {name} | {candidate.trial} | {size.trees} | {params['max_depth']} | {params['min_samples_leaf']} "
-        f"| {params['max_features']} | {size.roc_auc:.5f} | {size.log_loss:.4f} | {size.cost:.0f} |"
+        f"| {name} | {candidate.trial} | {size.trees} | {params['min_samples_leaf']} | {params['max_features']:.0%} "
+        f"| {'yes' if params['linear'] else 'no'} | {half_life} "
+        f"| {size.roc_auc:.5f} | {size.log_loss:.4f} | {size.cost:.0f} |"
     )

@@ -42,7 +42,7 @@ ROLE = {True: CHAMPION, False: CHALLENGER}
 class Verdict:
     """What became of a version, the ROC-AUC of both sides on the base rows and on the newest labelled days.
 
-    `notes` name the versions that took no part.
+    `notes` name the versions that took no part; `expectation` says how well the version may be expected to do.
     """
 
     version: str
@@ -51,6 +51,7 @@ class Verdict:
     champion: str
     roc_auc: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    expectation: str = ""
 
 
 def hold_contest(
@@ -172,4 +173,5 @@ def promote(registered: Registered, parts: Parts, data: Dataset, run: Run) -> Ve
         link = f"{uri}/#/models/{model}/versions/{number}"
         create_link_artifact(link, f"{model} {number}", key="registered-version")
     get_run_logger().info("Version %s is %s: %s", number, role, verdict.reason)
+    verdict = replace(verdict, expectation=registered.expectation)
     return replace(verdict, champion=number) if verdict.promoted else verdict

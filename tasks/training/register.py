@@ -16,25 +16,27 @@ from campaign.schema import Column
 from tasks.metrics_database import now
 from tasks.mlflow_run import Run, reporting_to
 from tasks.retries import RETRIES
+from tasks.training.backtest import Later
 from tasks.training.evaluate import Scores
 from tasks.training.explore import Explored
 from tasks.training.fit import Fitted, example_rows
-from tasks.training.model_card import model_card
+from tasks.training.model_card import expectation, model_card
 from tasks.training.open_run import git_commit
+from tasks.training.pipeline import TRUSTED
 from tasks.training.validate import Dataset
 
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
-TRUSTED = ["sklearn.tree._tree.Tree", "numpy.dtype"]  # a dtype is what SimpleImputer remembers of its column
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A version in the registry, its flat model's folder and its card."""
+    """A version in the registry, its flat model's folder, its card, and how well it may be expected to do."""
 
     model: str
     number: str
     folder: str
     card: str
+    expectation: str = ""
 
 
 def signature_of(features: Iterable[Column]) -> Any:
@@ -51,9 +53,11 @@ def signature_of(features: Iterable[Column]) -> Any:
 
 
 def describe_model(
-    fitted: Fitted, scores: Scores, data: Dataset, explored: Explored, reasons: list[str]
+    fitted: Fitted, scores: Scores, later: Later | None, data: Dataset, explored: Explored, reasons: list[str]
 ) -> dict[str, Any]:
     """What a model says of itself, wherever it goes. `days` counts the outcomes of each day that it learnt from.
+
+    `metrics` are those on test rows, and `later_…` of the same recipe on the latest rows, where time is known.
 
     `split_by` says by what rows were split into parts: models from before say nothing, and split by ids as they came.
     """
@@ -71,7 +75,7 @@ def describe_model(
         "days": data.days,
         "params": dict(fitted.choice.chosen.params),
         "scoring_cost": fitted.choice.chosen.size.cost,
-        "metrics": scores.metrics,
+        "metrics": scores.metrics | (later.metrics if later else {}),
         "leaks": explored.findings,
         "reasons": reasons,
     }
@@ -91,16 +95,22 @@ def create_version(client: Any, run: Run, logged: Any, tags: dict[str, str]) -> 
 
 @task(timeout_seconds=900, **RETRIES)
 def register(
-    fitted: Fitted, scores: Scores, data: Dataset, explored: Explored, run: Run, reasons: list[str]
+    fitted: Fitted,
+    scores: Scores,
+    later: Later | None,
+    data: Dataset,
+    explored: Explored,
+    run: Run,
+    reasons: list[str],
 ) -> Registered:
     """Log the Pipeline in skops format with the flat forest and the reference beside it; no pickle anywhere."""
     import mlflow
     import skops.io
 
     model, folder = fitted.load(), Path(fitted.folder)
-    described = replace(model, about=describe_model(fitted, scores, data, explored, reasons))
+    described = replace(model, about=describe_model(fitted, scores, later, data, explored, reasons))
     files = [*described.save(folder), Path(scores.reference), Path(shutil.copy(data.learnt, folder))]
-    card = model_card(described, scores, fitted.choice, data, explored)
+    card = model_card(described, scores, later, fitted.choice, data, explored)
     with reporting_to(run) as client:
         mlflow.log_text(card, "model_card.md")
         logged = mlflow.sklearn.log_model(
@@ -129,4 +139,4 @@ def register(
         registered = create_version(client, run, logged, tags)
         client.update_model_version(run.model, registered.version, card)
     get_run_logger().info("Registered version %s of %s", registered.version, run.model)
-    return Registered(run.model, str(registered.version), str(folder), card)
+    return Registered(run.model, str(registered.version), str(folder), card, expectation(scores, later))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 from prefect import get_run_logger, task, unmapped
@@ -57,6 +58,7 @@ def log_trial(client: Any, experiment: str, run: Run, trial: FrozenTrial) -> Non
         values |= {"validation_roc_auc": last.roc_auc, "validation_log_loss": last.log_loss, "scoring_cost": last.cost}
     metrics = [Metric(name, value, ended, 0) for name, value in values.items()]
     metrics += [Metric("prefix_roc_auc", size.roc_auc, ended, size.trees) for size in grown.sizes]
+    metrics += [Metric("prefix_log_loss", size.log_loss, ended, size.trees) for size in grown.sizes]
     params = [Param(name, str(value)) for name, value in trial.params.items()]
     client.log_batch(logged.info.run_id, metrics, params, [RunTag("state", trial.state.name)])
     client.set_terminated(logged.info.run_id, "FINISHED", ended)
@@ -98,12 +100,14 @@ def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
     logger, settings, store = get_run_logger(), Settings(), Store(Settings().store)
     Path(settings.home).mkdir(parents=True, exist_ok=True)
     examples = examples_of(parts)
-    study = open_study(run.study, settings.optuna_url, seed, examples.train.shape[1])
+    study = open_study(run.study, settings.optuna_url, seed, examples.knows_time)
     existing = study.get_trials(deepcopy=False, states=COUNTED)
-    reused, rows = len(existing), len(examples.train)
+    reused, rows, train_rows = len(existing), len(examples.fitted.y), len(parts.labels("train"))
     logger.info("Study %s: %d of %d trials are there", run.study, reused, trials)
-    if rows < len(parts.labels("train")):
-        logger.info("Trials are fitted on an even sample of %d of %d rows", rows, len(parts.labels("train")))
+    if examples.by_time:
+        logger.info("Trials are fitted on %d rows, and judged on %d later ones", rows, len(examples.judged.y))
+    elif rows < train_rows:
+        logger.info("Trials are fitted on an even sample of %d of %d rows", rows, train_rows)
     client = mlflow_client()
     log_missing(client, find_or_create_experiment(client, run.model), run, existing)
     progress: Any = create_progress_artifact(min(100.0, 100 * reused / trials), "search-progress", f"Study {run.study}")
@@ -131,7 +135,7 @@ def search_share(share: Share, store: str, examples_path: str, run: Run, trials:
     logger, settings = get_run_logger(), Settings()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     examples = load_examples(Store(store), examples_path)
-    study = open_study(run.study, settings.optuna_url, seed + 1000 * share.number, examples.train.shape[1])
+    study = open_study(run.study, settings.optuna_url, seed + 1000 * share.number, examples.knows_time)
     client, started = mlflow_client(), time.monotonic()
     reported = started
     experiment = find_or_create_experiment(client, run.model)
@@ -145,9 +149,9 @@ def search_share(share: Share, store: str, examples_path: str, run: Run, trials:
         if time.monotonic() - reported > PROGRESS_SECONDS or len(counted) >= trials:
             update_progress_artifact(progress, min(100.0, 100 * len(counted) / trials))
             reported = time.monotonic()
-        best = max((t.value or 0 for t in counted if t.state == TrialState.COMPLETE), default=0)
+        best = min((t.value for t in counted if t.state == TrialState.COMPLETE and t.value is not None), default=np.nan)
         seconds = time.monotonic() - started
-        logger.info("Trial %d of %d, %.0f s: best ROC-AUC %.5f", len(counted), trials, seconds, best)
+        logger.info("Trial %d of %d, %.0f s: least log loss %.5f", len(counted), trials, seconds, best)
 
     run_trials(study, examples, share, trials, seed, report)
 
@@ -162,5 +166,5 @@ def _refuse_sqlite(url: str, workers: int) -> None:
 
 def _best_trials(trials: list[FrozenTrial]) -> list[dict[str, Any]]:
     finished = [trial for trial in trials if trial.value is not None and trial.state == TrialState.COMPLETE]
-    best = sorted(finished, key=lambda trial: -(trial.value or 0))[:10]
-    return [{"trial": trial.number, "validation_roc_auc": round(trial.value or 0, 5), **trial.params} for trial in best]
+    best = sorted(finished, key=lambda trial: trial.value or 0)[:10]
+    return [{"trial": trial.number, "log_loss": round(trial.value or 0, 5), **trial.params} for trial in best]

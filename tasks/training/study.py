@@ -14,7 +14,8 @@ from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import NullPool
 
-from tasks.training.grow import Examples, Grown, Size, grow
+from tasks.training.examples import Examples
+from tasks.training.grow import Grown, Size, grow
 from tasks.training.search_space import first_guesses, suggest
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -43,10 +44,11 @@ def shares_of(existing: int, total: int, workers: int, most: int) -> list[Share]
     ]
 
 
-def open_study(name: str, url: str, seed: int, features: int) -> optuna.Study:
+def open_study(name: str, url: str, seed: int, knows_time: bool) -> optuna.Study:
     """The study of that name, taken up where it was left: trials that died running are queued again, a few times.
 
-    `seed` is the sampler's. Each who takes part has another, or they would draw the same points.
+    `seed` is the sampler's. Each who takes part has another, or they would draw the same points. What is searched for
+    is the least log loss.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats have been experimental since 2021
@@ -62,14 +64,14 @@ def open_study(name: str, url: str, seed: int, features: int) -> optuna.Study:
     study = optuna.create_study(
         study_name=name,
         storage=storage,
-        direction="maximize",
+        direction="minimize",
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
     )
     # Seeded by the number of existing trials, too, or a study that is taken up would draw its first points again.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=8)
-    for guess in first_guesses(features):
-        study.enqueue_trial(dict(guess), skip_if_exists=True)
+    for guess in first_guesses(knows_time):
+        study.enqueue_trial(guess, skip_if_exists=True)
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         if not _died_here(trial):
             continue
@@ -98,11 +100,11 @@ def run_trials(
             trial.report(value, stage)
             return trial.should_prune()
 
-        grown = grow(suggest(trial, examples.train.shape[1]), examples, seed + trial.number, stop)
+        grown = grow(suggest(trial, examples.knows_time), examples, seed + trial.number, stop)
         trial.set_user_attr("grown", asdict(grown))
         if grown.stopped:
             raise optuna.TrialPruned
-        return grown.sizes[-1].roc_auc
+        return grown.sizes[-1].log_loss
 
     existing = study.get_trials(deepcopy=False, states=COUNTED)
     left = share.trials - sum(trial.user_attrs.get("share") == share.name for trial in existing)

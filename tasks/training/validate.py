@@ -29,6 +29,7 @@ from tasks.retries import RETRIES
 from tasks.training.bad_rows import common_reasons, refuse_if_most_are_bad
 from tasks.training.identity_remarks import has_given_ids, identity_remarks
 from tasks.training.ingest import Sources, is_made_up
+from tasks.training.row_times import TIMES, in_order, times_of
 from tasks.training.source_columns import SourceColumns, source_types
 
 
@@ -60,6 +61,11 @@ class Dataset:
         """The sorted digests of all ids."""
         return Path(self.path).with_name(LEARNT)
 
+    @property
+    def times(self) -> Path:
+        """When each row was launched and decided; the file is there where the schema says how to tell."""
+        return Path(self.path).with_name(TIMES)
+
 
 def canonical_schema(schema: Schema) -> pa.Schema:
     """Columns of the gathered file; `day` is empty for the base data set."""
@@ -70,12 +76,14 @@ def canonical_schema(schema: Schema) -> pa.Schema:
 class Gathering:
     """Rows on their way into one file, and a digest of their values, which no batch size or compression changes."""
 
-    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema, sources: SourceColumns | None) -> None:
+    def __init__(self, writer: pq.ParquetWriter, schema: Schema, sources: SourceColumns | None) -> None:
         self.rows = 0
-        self._writer, self._schema, self._sources = writer, schema, sources
+        self._row, self._schema = schema.row, canonical_schema(schema)
+        self._writer, self._sources = writer, sources
+        self._times: list[NDArray[np.float64]] = []
         self._ids: list[NDArray[np.uint64]] = []
         # Lengths of texts apart from the texts, or the digest would change with where batches end.
-        self._digests = {name: (hashlib.sha256(), hashlib.sha256()) for name in schema.names}
+        self._digests = {name: (hashlib.sha256(), hashlib.sha256()) for name in self._schema.names}
 
     def add(self, batch: Batch, label: NDArray[np.generic], keep: NDArray[np.bool_], day: str) -> None:
         columns: dict[str, pa.Array] = {ID: batch.ids}
@@ -86,6 +94,8 @@ class Gathering:
         whole = pa.record_batch([columns[name] for name in self._schema.names], schema=self._schema)
         kept = whole.filter(pa.array(keep))
         self._writer.write_batch(kept)
+        if self._row.tells_time:
+            self._times.append(times_of(batch, keep, day) if self._row.launch else in_order(self.rows, len(kept)))
         if self._sources:
             self._sources.add(batch, pa.array(keep))
         self.rows += len(kept)
@@ -101,11 +111,18 @@ class Gathering:
     @property
     def digest(self) -> str:
         parts = [digest.hexdigest() for pair in self._digests.values() for digest in pair]
+        if self._times:  # with other times the same rows teach something else
+            parts.append(hashlib.sha256(self.times.tobytes()).hexdigest())
         return hashlib.sha256("".join(parts).encode()).hexdigest()[:12]
 
     @property
     def learnt(self) -> NDArray[np.uint64]:
         return np.unique(np.concatenate(self._ids))
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """[rows, 2], for a schema that tells them."""
+        return np.concatenate(self._times)
 
 
 def gather(
@@ -115,15 +132,16 @@ def gather(
 
     `others` are the schemas of versions that the new one will be compared with.
     """
-    canonical, kept = canonical_schema(schema), source_types(schema, others)
+    kept = source_types(schema, others)
     days: dict[str, int] = {}
     rejected: list[pa.Table] = []
     waiting, written, equal_rows, has_ids = 0, "", 0, True
     with TemporaryDirectory(dir=folder, prefix=".") as partial, ExitStack() as stack:
-        writer = stack.enter_context(pq.ParquetWriter(f"{partial}/campaigns.parquet", canonical, compression="zstd"))
+        gathered = pq.ParquetWriter(f"{partial}/campaigns.parquet", canonical_schema(schema), compression="zstd")
+        writer = stack.enter_context(gathered)
         sources_file = SourceColumns(Path(partial, "sources.parquet"), kept, schema.text) if kept else nullcontext()
         source_columns = stack.enter_context(sources_file)
-        gathering = Gathering(writer, canonical, source_columns)
+        gathering = Gathering(writer, schema, source_columns)
         for batch in read_campaigns(sources.base, schema, seen=SeenIds(), label=True, kept=kept):
             assert batch.label is not None
             written, has_ids = batch.written, has_given_ids(batch.raw, schema)
@@ -144,6 +162,8 @@ def gather(
             )
         stack.close()
         np.save(f"{partial}/{LEARNT}", gathering.learnt)
+        if schema.row.tells_time:
+            np.save(f"{partial}/{TIMES}", gathering.times)
         target = folder / gathering.digest
         target.mkdir(exist_ok=True)
         for file in Path(partial).iterdir():

@@ -1,4 +1,4 @@
-"""The smallest model that scores, with which an image compiles the loops once, into NUMBA_CACHE_DIR."""
+"""The smallest models that score, with which an image compiles the loops once, into NUMBA_CACHE_DIR."""
 
 import numpy as np
 

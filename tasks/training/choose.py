@@ -28,7 +28,6 @@ from tasks.training.study import grown_of
 LOG_LOSS_TOLERANCE = 0.005  # of the best's
 STANDARD_ERRORS = 2
 SURELY_BETTER = 0.8  # of the default's log loss: what is below it needs no closer look at the default
-MAX_VERIFIED = 3
 
 
 @dataclass(frozen=True)
@@ -95,42 +94,35 @@ def as_good(candidate: Size, other: Size, tolerance: float) -> bool:
     )
 
 
-def shortlist(candidates: Sequence[Candidate], default: int | None, tolerance: float) -> list[int]:
-    """The trials worth a closer look: the best one, the default, and cheaper ones that may be as good as either."""
-    best = min(candidates, key=lambda candidate: (candidate.size.log_loss, candidate.size.cost))
-    whole = [largest(candidates, default)] if default is not None else []
-    if whole and best.size.log_loss < SURELY_BETTER * whole[0].size.log_loss:
-        whole = []
-    may_pass = [
-        candidate for candidate in candidates
-        if any(as_good(candidate.size, other.size, tolerance) for other in (best, *whole))
-    ]  # fmt: skip
-    cheapest_first = sorted(may_pass, key=lambda candidate: candidate.size.cost)
-    trials = [best.trial, *(candidate.trial for candidate in whole), *(candidate.trial for candidate in cheapest_first)]
-    return list(dict.fromkeys(trials))[:MAX_VERIFIED]
+def shortlist(candidates: Sequence[Candidate], default: int | None) -> list[int]:
+    """The trials worth a closer look: the best one, and the default unless it is far behind."""
+    whole = {candidate.trial: largest(candidates, candidate.trial) for candidate in candidates}
+    best = min(whole.values(), key=lambda candidate: (candidate.size.log_loss, candidate.size.cost))
+    if default is None or best.size.log_loss < SURELY_BETTER * whole[default].size.log_loss:
+        return [best.trial]
+    return list(dict.fromkeys([best.trial, default]))
 
 
 def choose_recipe(
     candidates: Sequence[Candidate], default: int | None, examples: Examples, seed: int, tolerance: float
 ) -> tuple[Choice, NDArray[np.float64]]:
-    """Fit the shortlist with plain scikit-learn, the library of the final fit, and choose among all prefixes.
+    """Fit the shortlist with plain scikit-learn, the library of the final fit, and choose.
 
-    The default is left only for what has a log loss lower by two standard errors of the paired difference. Then the
-    cheapest that is within the tolerance of the winner is chosen. Gives its probabilities on the judged rows, too.
+    The default is left only for what has a log loss lower by two standard errors of the paired difference. Of the
+    winner's trees are kept as many as are needed to be within the tolerance of all of them. Gives the probabilities of
+    the chosen one on the judged rows, too.
     """
-    trials = shortlist(candidates, default, tolerance)
-    verified = [one for trial in trials for one in verify(largest(candidates, trial), examples, seed)]
-    # Whole forests: the prefix that does best does so by chance.
-    whole = [largest_of(verified, trial) for trial in trials]
-    best = min(whole, key=lambda one: (one.size.log_loss, one.size.cost))
+    verified = [verify(largest(candidates, trial), examples, seed) for trial in shortlist(candidates, default)]
+    # Compared whole: the prefix that does best does so by chance.
+    best = min(verified, key=lambda prefixes: (prefixes[-1].size.log_loss, prefixes[-1].size.cost))
+    usual = next((prefixes for prefixes in verified if prefixes[0].candidate.trial == default), None)
     winner, gain, error, reason = best, 0.0, 0.0, "the best found"
-    usual = next((one for one in whole if one.candidate.trial == default), None)
     if usual is None and default is not None:
-        gain = largest(candidates, default).size.log_loss - best.size.log_loss
+        gain = largest(candidates, default).size.log_loss - best[-1].size.log_loss
         reason = f"better than the default (log loss {-gain:+.5f})"
-    elif usual is not None and best is not usual:
+    elif usual is not None and usual is not best:
         label = examples.judged.y
-        difference = losses(label, usual.probability) - losses(label, best.probability)
+        difference = losses(label, usual[-1].probability) - losses(label, best[-1].probability)
         gain, error = float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
         if gain > STANDARD_ERRORS * error:
             reason = f"better than the default (log loss {-gain:+.5f})"
@@ -138,17 +130,25 @@ def choose_recipe(
             winner, reason = usual, "the default, which none is surely better than"
     elif usual is not None:
         reason = "the default, which is the best found"
-    cheaper = [one for one in verified if as_good(one.size, winner.size, tolerance)]
-    chosen = min(cheaper, key=lambda one: one.size.cost)
-    if chosen is not winner:
-        times = winner.size.cost / chosen.size.cost
-        lost = winner.size.roc_auc - chosen.size.roc_auc
-        reason += f"; cut to what is {times:.1f} times cheaper to score, for {lost:.5f} of ROC-AUC"
+    chosen = fewest_trees(winner, tolerance)
+    if chosen is not winner[-1]:
+        times, lost = winner[-1].size.cost / chosen.size.cost, winner[-1].size.roc_auc - chosen.size.roc_auc
+        reason += f"; with fewer trees, {times:.1f} times cheaper to score, for {lost:.5f} of ROC-AUC"
     choice = Choice(
-        chosen.candidate, best.candidate, gain, error, reason, len(examples.fitted.y), len(examples.judged.y),
+        chosen.candidate, best[-1].candidate, gain, error, reason, len(examples.fitted.y), len(examples.judged.y),
         examples.by_time,
     )  # fmt: skip
     return choice, chosen.probability
+
+
+def fewest_trees(prefixes: Sequence[Verified], tolerance: float) -> Verified:
+    """The smallest prefix that is as good as the whole forest, as all larger ones are."""
+    smallest = prefixes[-1]
+    for prefix in reversed(prefixes):
+        if not as_good(prefix.size, prefixes[-1].size, tolerance):
+            break
+        smallest = prefix
+    return smallest
 
 
 def largest(candidates: Sequence[Candidate], trial: int) -> Candidate:
@@ -156,10 +156,6 @@ def largest(candidates: Sequence[Candidate], trial: int) -> Candidate:
     return max(
         (candidate for candidate in candidates if candidate.trial == trial), key=lambda candidate: candidate.size.trees
     )
-
-
-def largest_of(verified: Sequence[Verified], trial: int) -> Verified:
-    return max((one for one in verified if one.candidate.trial == trial), key=lambda one: one.size.trees)
 
 
 def verify(candidate: Candidate, examples: Examples, seed: int) -> list[Verified]:

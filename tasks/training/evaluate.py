@@ -57,10 +57,10 @@ def score_test_rows(data: Dataset, parts: Parts, model: ScoringModel) -> pd.Data
         taken.append(batch.take(pa.array(rows[first:last] - start)))
         start += len(batch)
     table = pa.Table.from_batches(taken)
-    return table.append_column("probability", pa.array(model.predict(test_matrix(parts, model)))).to_pandas()
+    return table.append_column("probability", pa.array(model.predict(matrix_of_test_rows(parts, model)))).to_pandas()
 
 
-def test_matrix(parts: Parts, model: ScoringModel) -> NDArray[np.float32]:
+def matrix_of_test_rows(parts: Parts, model: ScoringModel) -> NDArray[np.float32]:
     """The test rows as the model sees them."""
     return recode(parts.matrix("test"), parts.encoder, model.encoder)
 
@@ -142,7 +142,7 @@ def evaluate(fitted: Fitted, parts: Parts, data: Dataset, run: Run) -> Scores:
     scores = Scores(
         classification_metrics(label, probability, threshold=model.threshold),
         confidence_intervals(label, probability, threshold=model.threshold),
-        permutation_importance(test_matrix(parts, model), label, model, names),
+        permutation_importance(matrix_of_test_rows(parts, model), label, model, names),
         len(test),
         str(reference),
         lift_table(label, probability),

@@ -30,7 +30,9 @@ class Examples:
     fitted: Rows
     judged: Rows
     by_time: bool
-    _prepared: dict[tuple[bool, float | None], tuple[Prepared, NDArray[np.float32]]] = field(default_factory=dict, init=False)
+    _prepared: dict[tuple[bool, float | None], tuple[Prepared, NDArray[np.float32]]] = field(
+        default_factory=dict, init=False
+    )
 
     @property
     def knows_time(self) -> bool:

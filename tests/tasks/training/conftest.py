@@ -32,12 +32,13 @@ def card_facts():
     from tasks.training.explore import Explored
     from tasks.training.fit import Fitted
     from tasks.training.grow import Size
-    from tasks.training.search_space import first_guesses
+    from tasks.training.search_space import first_guesses, recipe_of
     from tasks.training.validate import Dataset
 
     def given(waiting: int = 0, available: int = 80, made_up: bool = False) -> tuple[Fitted, Scores, Dataset, Explored]:
-        candidate = Candidate(3, first_guesses(12)[0], Size(8, 0.9, 0.3, 40.0))
-        fitted = Fitted("folder", "pipeline", 80, available, Choice(candidate, candidate, 0.001, "the best", 60), 0.25)
+        candidate = Candidate(3, recipe_of(first_guesses(False)[0], 8), Size(8, 0.9, 0.3, 40.0))
+        choice = Choice(candidate, candidate, 0.0, 0.0, "the best", 60)
+        fitted = Fitted("folder", "pipeline", 80, available, choice, 0.25)
         scores = Scores({"roc_auc": 0.9}, {"roc_auc": (0.85, 0.95)}, {"GoalAmount": 0.3}, 20, "reference.parquet")
         data = Dataset("d1", "path", "base.csv", SCHEMA, 100, 2, waiting, "path", {"2026-11-20": 5}, made_up=made_up)
         findings = ["`RaisedAmount` against `GoalAmount` decides."]

@@ -1,12 +1,23 @@
 import numpy as np
+import optuna
 import pytest
 
-from tasks.measures import log_loss, paired_differences, roc_auc
-from tasks.training.choose import LOG_LOSS_SLACK, TOLERANCE, Candidate, choose_forest, shortlist
-from tasks.training.grow import Examples, Size, grow
-from tasks.training.search_space import ForestParams
+from tasks.measures import log_loss, losses, roc_auc
+from tasks.training.choose import (
+    LOG_LOSS_TOLERANCE,
+    STANDARD_ERRORS,
+    Candidate,
+    Verified,
+    choose_recipe,
+    decide_on,
+    default_trial,
+    shortlist,
+)
+from tasks.training.grow import Size, grow
+from tasks.training.search_space import first_guesses, recipe_of
+from tests.tasks.training.made_up_rows import FOREST, examples_from
 
-ROWS = 2_000
+ROWS, TOLERANCE = 2_000, 0.0005
 RNG = np.random.default_rng(9)
 LABEL = (np.arange(ROWS) % 2).astype(np.int8)
 NOISE, OTHER_NOISE = RNG.normal(size=(2, ROWS))
@@ -16,94 +27,139 @@ def probabilities(signal: float, noise: np.ndarray = NOISE) -> np.ndarray:
     return 1 / (1 + np.exp(-signal * (LABEL - 0.5) - noise))
 
 
-def candidate(trial: int, probability: np.ndarray, cost: float) -> Candidate:
-    params = ForestParams(n_estimators=8, max_depth=4, min_samples_leaf=1, max_features=2, max_samples=1.0)
-    return Candidate(trial, params, Size(8, roc_auc(LABEL, probability), log_loss(LABEL, probability), cost))
+def candidate(trial: int, probability: np.ndarray, cost: float, trees: int = 8) -> Candidate:
+    size = Size(trees, roc_auc(LABEL, probability), log_loss(LABEL, probability), cost)
+    return Candidate(trial, recipe_of(FOREST, trees), size)
 
 
-BEST = probabilities(3.0)
-SLIGHTLY_WORSE = probabilities(2.99)
+DEFAULT = probabilities(1.0)
+BETTER = probabilities(1.3)
+# Told by other chances: a little less loss, and as much of it is luck.
+BETTER_BY_CHANCE = probabilities(1.01, 0.97 * NOISE + 0.243 * OTHER_NOISE)
+NEARLY_AS_GOOD = probabilities(0.998)
+WORSE = probabilities(0.97)
 # The same ranking, told with less confidence.
-TIMID = 0.5 + (SLIGHTLY_WORSE - 0.5) / 4
-WORSE_BY_CHANCE = probabilities(2.97, 0.97 * NOISE + 0.243 * OTHER_NOISE)
-WORSE = probabilities(2.8)
+TIMID = 0.5 + (DEFAULT - 0.5) / 4
 
 
 @pytest.fixture
 def choose(monkeypatch):
-    """The choice between a best forest that costs 100 and one other, which a fit finds to be as the search said."""
+    """The choice between the default, trial 0, and another, each a forest of 16 trees with prefixes of 4 and 8."""
 
-    def choose(probability: np.ndarray, cost: float = 50.0, verified: np.ndarray | None = None):
-        candidates = {0: candidate(0, BEST, 100.0), 1: candidate(1, probability, cost)}
-        fits = {0: BEST, 1: probability if verified is None else verified}
-        monkeypatch.setattr(
-            "tasks.training.choose.verify",
-            lambda given, examples, seed: [
-                (candidate(given.trial, fits[given.trial], given.size.cost), fits[given.trial])
-            ],
-        )
-        nothing = np.empty((ROWS, 0), np.float32)
-        return choose_forest([*candidates.values()], Examples(nothing, LABEL, nothing, LABEL), seed=1)
+    def choose(other: np.ndarray, four: np.ndarray = TIMID, eight: np.ndarray = TIMID, default: int | None = 0):
+        def prefixes(trial: int, whole: np.ndarray) -> list[Verified]:
+            sizes = ((four, 4), (eight, 8), (whole, 16))
+            return [
+                Verified(candidate(trial, probability, 10.0 * trees, trees), probability)
+                for probability, trees in sizes
+            ]
+
+        forests = {0: prefixes(0, DEFAULT), 1: prefixes(1, other)}
+        monkeypatch.setattr("tasks.training.choose.verify", lambda given, examples, seed: forests[given.trial])
+        nothing = np.zeros((2 * ROWS, 1), np.float32)
+        examples = examples_from(nothing, np.tile(LABEL, 2), ROWS)
+        candidates = [prefix.candidate for of_trial in forests.values() for prefix in of_trial]
+        return choose_recipe(candidates, default, examples, 1, TOLERANCE)
 
     return choose
 
 
-def lost(probability: np.ndarray) -> float:
-    return roc_auc(LABEL, BEST) - roc_auc(LABEL, probability)
-
-
 def test_the_cases_are_what_they_say():
-    error = paired_differences(LABEL, BEST, WORSE_BY_CHANCE).std()
-    assert 0 < lost(SLIGHTLY_WORSE) < TOLERANCE < lost(WORSE_BY_CHANCE) < error
-    assert lost(WORSE) > max(TOLERANCE, paired_differences(LABEL, BEST, WORSE).std())
-    assert lost(TIMID) == lost(SLIGHTLY_WORSE)
-    assert log_loss(LABEL, TIMID) > log_loss(LABEL, BEST) * (1 + LOG_LOSS_SLACK)
+    def gain(probability: np.ndarray) -> tuple[float, float]:
+        difference = losses(LABEL, DEFAULT) - losses(LABEL, probability)
+        return difference.mean(), difference.std() / ROWS**0.5
+
+    mean, error = gain(BETTER)
+    assert mean > STANDARD_ERRORS * error
+    assert log_loss(LABEL, BETTER) > 0.8 * log_loss(LABEL, DEFAULT)
+    mean, error = gain(BETTER_BY_CHANCE)
+    assert 0 < mean < STANDARD_ERRORS * error
+    assert 0 < roc_auc(LABEL, DEFAULT) - roc_auc(LABEL, NEARLY_AS_GOOD) < TOLERANCE
+    assert log_loss(LABEL, TIMID) > log_loss(LABEL, DEFAULT) * (1 + LOG_LOSS_TOLERANCE)
+    assert roc_auc(LABEL, TIMID) == roc_auc(LABEL, DEFAULT)
 
 
-@pytest.mark.parametrize("probability", [SLIGHTLY_WORSE, WORSE_BY_CHANCE])
-def test_a_cheaper_forest_that_is_as_good_is_chosen(choose, probability):
-    choice = choose(probability)
-    assert (choice.chosen.trial, choice.best.trial) == (1, 0)
-    assert choice.reason.startswith("2.0 times cheaper")
+def test_the_default_is_left_for_what_is_surely_better(choose):
+    choice, probability = choose(BETTER)
+    assert (choice.chosen.trial, choice.best.trial) == (1, 1)
+    assert choice.reason.startswith("better than the default (log loss -0.")
+    assert choice.gain > STANDARD_ERRORS * choice.standard_error > 0
+    assert (probability == BETTER).all()
+
+
+def test_and_for_nothing_that_is_better_by_chance(choose):
+    choice, probability = choose(BETTER_BY_CHANCE)
+    assert (choice.chosen.trial, choice.best.trial) == (0, 1)
+    assert choice.reason == "the default, which none is surely better than"
+    assert (probability == DEFAULT).all()
 
 
 @pytest.mark.parametrize(
-    ("probability", "cost"),
-    [(WORSE, 1.0), (TIMID, 1.0), (SLIGHTLY_WORSE, 100.0), (SLIGHTLY_WORSE, 101.0), (probabilities(0.5), 1.0)],
+    ("four", "eight", "trees"),
+    [(TIMID, NEARLY_AS_GOOD, 8), (NEARLY_AS_GOOD, NEARLY_AS_GOOD, 4), (NEARLY_AS_GOOD, TIMID, 16), (TIMID, WORSE, 16)],
 )
-def test_else_the_best_is(choose, probability, cost):
-    choice = choose(probability, cost)
-    assert choice.chosen == choice.best
-    assert choice.chosen.trial == 0
-    assert "no cheaper one is as good" in choice.reason
+def test_fewer_trees_are_kept_only_where_they_and_all_more_are_within_the_tolerance(choose, four, eight, trees):
+    choice, _ = choose(TIMID, four, eight)
+    assert (choice.chosen.trial, choice.chosen.size.trees) == (0, trees)
+    assert choice.chosen.params["n_estimators"] == trees
+    assert ("times cheaper to score" in choice.reason) == (trees < 16)
 
 
-@pytest.mark.parametrize("verified", [WORSE, TIMID])
-def test_what_the_search_overrated_is_not_chosen(choose, verified):
-    assert choose(SLIGHTLY_WORSE, verified=verified).chosen.trial == 0
+def test_without_the_default_the_best_is_chosen(choose):
+    choice, _ = choose(BETTER, default=None)
+    assert (choice.chosen.trial, choice.reason) == (1, "the best found")
 
 
-def test_a_forest_out_of_reach_is_not_even_fitted():
-    candidates = [candidate(0, BEST, 100.0), candidate(1, probabilities(0.5), 1.0), candidate(2, TIMID, 1.0)]
-    assert shortlist(candidates, ROWS) == [0]
+def test_the_best_is_fitted_again_and_the_default_beside_it():
+    candidates = [candidate(0, DEFAULT, 100.0), candidate(1, BETTER, 90.0), candidate(20, TIMID, 1.0)]
+    assert shortlist(candidates, 0) == [1, 0]
+    assert shortlist(candidates[::2], 0) == [0]
+    assert shortlist(candidates, None) == [1]
 
 
-def test_few_forests_are_fitted_the_best_and_the_cheapest_among_them():
-    candidates = [candidate(0, BEST, 100.0), *(candidate(n, SLIGHTLY_WORSE, 60.0 - n) for n in range(1, 20))]
-    assert shortlist(candidates, ROWS) == [0, 19, 18]
+def test_what_the_default_is_far_behind_is_not_compared_with_it_again():
+    far_better = probabilities(6.0)
+    assert log_loss(LABEL, far_better) < 0.8 * log_loss(LABEL, DEFAULT)
+    assert shortlist([candidate(0, DEFAULT, 9.0), candidate(1, far_better, 99.0)], 0) == [1]
 
 
-def test_the_figures_of_a_choice_are_those_of_its_forest():
+def test_the_default_is_found_by_its_parameters():
+    study = optuna.create_study()
+    for guess in (*first_guesses(False)[::-1], first_guesses(True)[0]):
+        distributions = {name: optuna.distributions.CategoricalDistribution([value]) for name, value in guess.items()}
+        study.add_trial(optuna.trial.create_trial(params=guess, distributions=distributions, value=0.5))
+    assert default_trial(study, knows_time=False) == 1
+    assert default_trial(study, knows_time=True) == 2
+    assert default_trial(optuna.create_study(), knows_time=True) is None
+
+
+@pytest.fixture(scope="module")
+def line():
     rng = np.random.default_rng(2)
     X = rng.normal(size=(1_500, 3)).astype(np.float32)
-    label = (X[:, 0] + rng.normal(size=1_500) > 0).astype(np.int8)
-    examples = Examples(X[:1_000], label[:1_000], X[1_000:], label[1_000:])
-    params = ForestParams(n_estimators=16, max_depth=3, min_samples_leaf=5, max_features=2, max_samples=1.0)
-    sizes = grow(params, examples, 1, lambda stage, auc: False).sizes
-    candidates = [Candidate(0, {**params, "n_estimators": size.trees}, size) for size in sizes]
-    choice = choose_forest(candidates, examples, seed=1)
+    return examples_from(X, (X[:, 0] + rng.normal(size=1_500) > 0).astype(np.int8), 1_000)
+
+
+def test_the_figures_of_a_choice_are_those_of_its_forest(line):
+    recipe = recipe_of(FOREST, 16)
+    sizes = grow(recipe, line, 1, lambda stage, loss: False).sizes
+    candidates = [Candidate(0, recipe_of(recipe, size.trees), size) for size in sizes]
+    choice, probability = choose_recipe(candidates, 0, line, 1, TOLERANCE)
     for forest in (choice.chosen, choice.best):
         assert forest.params["n_estimators"] == forest.size.trees
+    assert choice.chosen.size.log_loss == log_loss(line.judged.y, probability)
     assert choice.chosen.size.cost <= choice.best.size.cost
-    assert choice.chosen.size.roc_auc >= choice.best.size.roc_auc - max(TOLERANCE, choice.standard_error)
-    assert choose_forest(candidates, examples, seed=1) == choice
+    assert (choice.rows, choice.judged_rows) == (1_000, 500)
+    assert choose_recipe(candidates, 0, line, 1, TOLERANCE)[0] == choice
+
+
+def test_a_share_to_act_on_becomes_the_threshold_of_rows_that_were_not_fitted(line):
+    from campaign.schema_parts import Share
+
+    probability = np.linspace(0, 1, 500)
+    recipe = recipe_of(FOREST, 8)
+    choice, _ = choose_recipe([Candidate(0, recipe, Size(8, 0.8, 0.5, 9.0))], 0, line, 1, TOLERANCE)
+    decided = decide_on(choice, probability, line, Share(share=0.1), seed=1)
+    assert decided.threshold == pytest.approx(0.9, abs=0.01)
+    assert decided.shift == 0
+    assert decided.chosen == choice.chosen

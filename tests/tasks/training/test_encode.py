@@ -7,7 +7,7 @@ import pytest
 
 from campaign import synthetic
 from campaign.encoding import UNKNOWN_CATEGORY
-from tasks.training.encode import Parts, by_success_rate, write_parts
+from tasks.training.encode import Parts, write_parts
 from tasks.training.ingest import Sources
 from tasks.training.split import buckets_of
 from tasks.training.validate import gather
@@ -74,39 +74,10 @@ def test_encoding_again_leaves_the_same_bytes(data):
     assert files(encoded(data).folder) == before
 
 
-def test_categories_stand_in_the_order_of_their_success(data):
-    parts, table = encoded(data), pq.read_table(data)
-    train = table.take(parts.rows("train")).to_pandas()
-    mean = train["IsSuccessful"].mean()
-    for name in CATEGORIES:
-        grouped = train.groupby(name)["IsSuccessful"].agg(["sum", "count"])
-        rate = (grouped["sum"] + 20 * mean) / (grouped["count"] + 20)
-        assert list(parts.encoder.categories[name]) == [*rate.sort_values().index]
-
-
-@pytest.mark.parametrize(
-    ("counts", "order"),
-    [
-        ({"a": (100, 90), "b": (100, 10), "c": (100, 50)}, ["b", "c", "a"]),
-        (
-            {"a": (1_000, 400), "one that won": (1, 1), "b": (1_000, 600)},
-            ["a", "one that won", "b"],
-        ),  # one row is little
-        ({"Film": (50, 0), "film": (50, 50), "a": (100, 40)}, ["a", "Film"]),
-        ({"b": (10, 5), "a": (10, 5)}, ["a", "b"]),
-        ({}, []),
-    ],
-)
-def test_rates_of_few_rows_are_drawn_to_the_mean(counts, order):
-    assert by_success_rate(counts) == order
-
-
-def test_rows_of_other_parts_have_no_say_in_the_order(data):
-    """A test row's outcome in a code would tell what it is to be judged on."""
-    before = encoded(data).encoder
-    table = pq.read_table(data)
-    at, label = table.schema.get_field_index("IsSuccessful"), table.column("IsSuccessful").to_numpy().copy()
-    train = buckets_of(data) > 1
-    label[~train] = 1 - label[~train]
-    pq.write_table(table.set_column(at, table.schema.field(at), pa.array(label)), data)
-    assert encoded(data).encoder == before
+def test_the_times_of_rows_go_into_their_part(data):
+    assert encoded(data).times("test") is None
+    times = np.column_stack([np.arange(ROWS), np.arange(ROWS) + 0.5])
+    np.save(Path(data).with_name("times.npy"), times)
+    parts = encoded(data)
+    for part in PARTS:
+        assert (parts.times(part) == times[parts.rows(part)]).all()

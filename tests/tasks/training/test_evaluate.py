@@ -13,10 +13,17 @@ from campaign.model import ScoringModel
 from campaign.schema import ID, LABEL
 from tasks.measures import classification_metrics
 from tasks.training.encode import Parts, write_parts
-from tasks.training.evaluate import by_segment, permutation_importance, reference_of, score_test_rows
-from tasks.training.fit import example_rows, fit_pipeline, rows_to_fit
+from tasks.training.evaluate import (
+    by_segment,
+    matrix_of_test_rows,
+    permutation_importance,
+    reference_of,
+    score_test_rows,
+)
+from tasks.training.examples import rows_at
+from tasks.training.fit import fit_recipe
 from tasks.training.ingest import Sources
-from tasks.training.search_space import ForestParams
+from tasks.training.search_space import Recipe
 from tasks.training.split import buckets_of
 from tasks.training.validate import Dataset, gather
 from tests.published import NAMES, SCHEMA
@@ -30,12 +37,13 @@ def trained(tmp_path_factory) -> tuple[Dataset, Parts, ScoringModel]:
     pq.write_table(pa.Table.from_batches(synthetic.campaigns(ROWS)), folder / "base.parquet")
     data = gather(Sources("base", str(folder / "base.parquet"), ()), folder, SCHEMA)[0]
     parts = write_parts(data.path, buckets_of(data.path), SCHEMA, folder / "published")
-    params = ForestParams(n_estimators=16, max_depth=16, min_samples_leaf=1, max_features=8, max_samples=1.0)
-    pipeline = fit_pipeline(
-        *rows_to_fit(parts, 10**6), parts.encoder, params, example_rows(data, parts.encoder), seed=1
-    )
-    forest = Forest.from_sklearn(pipeline.named_steps["forest"])
-    return data, parts, ScoringModel("model", "1", SCHEMA, parts.encoder, forest)
+    recipe = Recipe(
+        n_estimators=16, min_samples_leaf=1, max_features=0.7, max_samples=1.0, linear=False, half_life=None
+    )  # fmt: skip
+    labels = parts.labels("train")
+    prepared, trees = fit_recipe(rows_at(parts, np.ones(len(labels), bool), 10**6, "train"), recipe, seed=1)
+    predictor = prepared.predictor(Forest.from_sklearn(trees))
+    return data, parts, ScoringModel("model", "1", SCHEMA, prepared.encoder, predictor)
 
 
 @pytest.fixture
@@ -50,7 +58,7 @@ def test_judged_alone_are_judged_each_with_its_own_prediction(trained, judged):
         bucket_of(campaign_id) == TEST for campaign_id in pq.read_table(data.path).column(ID).to_pylist()
     )
     assert (judged[LABEL].to_numpy() == parts.labels("test")).all()
-    assert (judged["probability"].to_numpy() == model.predict(parts.matrix("test"))).all()
+    assert (judged["probability"].to_numpy() == model.predict(matrix_of_test_rows(parts, model))).all()
     assert classification_metrics(judged[LABEL].to_numpy(), judged["probability"].to_numpy())["roc_auc"] > 0.9
 
 

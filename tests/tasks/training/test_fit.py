@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,14 +12,17 @@ from campaign.forest import Forest
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
 from tasks.training.encode import Parts, write_parts
-from tasks.training.fit import column_transformer, example_rows, fit_pipeline, rows_to_fit
+from tasks.training.examples import rows_at
+from tasks.training.fit import example_rows, fit_recipe
 from tasks.training.ingest import Sources
-from tasks.training.search_space import ForestParams
+from tasks.training.pipeline import as_pipeline
+from tasks.training.prepare_rows import Prepared
 from tasks.training.split import buckets_of
 from tasks.training.validate import Dataset, gather
 from tests.published import CATEGORIES, SCHEMAS
+from tests.tasks.training.made_up_rows import BOTH, FOREST
 
-PARAMS = ForestParams(n_estimators=8, max_depth=12, min_samples_leaf=1, max_features=4, max_samples=1.0)
+RECIPES = {"published": FOREST, "launch": BOTH}
 
 
 def put(table: pa.Table, path: Path) -> str:
@@ -44,53 +48,32 @@ def unseen(tmp_path) -> tuple[str, pd.DataFrame]:
     return put(pa.Table.from_pandas(frame, preserve_index=False), tmp_path / "unseen.parquet"), frame
 
 
-def test_the_pipeline_says_of_raw_campaigns_what_the_flat_forest_says(gathered, unseen):
+def fitted_on(parts: Parts, feature_set: str, most: int = 10**6) -> tuple[Prepared, Any]:
+    rows = len(parts.labels("train")) + len(parts.labels("validation"))
+    return fit_recipe(rows_at(parts, np.ones(rows, bool), most, "train", "validation"), RECIPES[feature_set], seed=1)
+
+
+def test_the_pipeline_says_of_raw_campaigns_what_the_flat_model_says(gathered, unseen):
     data, parts = gathered
     path, frame = unseen
-    pipeline = fit_pipeline(
-        *rows_to_fit(parts, 10**6), parts.encoder, PARAMS, example_rows(data, parts.encoder), seed=1
-    )
-    model = ScoringModel("model", "1", data.schema, parts.encoder, Forest.from_sklearn(pipeline.named_steps["forest"]))
+    prepared, trees = fitted_on(parts, data.schema.model.feature_set.replace("all", "published"))
+    encoder = prepared.encoder
+    pipeline = as_pipeline(encoder, prepared.linear, trees, 0.0, example_rows(data, encoder))
+    predictor = prepared.predictor(Forest.from_sklearn(trees))
+    model = ScoringModel("model", "1", data.schema, encoder, predictor)
     [batch] = read_campaigns(path, parts.schema)
     probability = model.probabilities_of(batch)
-    assert set(parts.encoder.count_unknown(parts.encoder.encode(batch)).values()) == {11}
-    assert probability == pytest.approx(pipeline.predict_proba(frame)[:, 1], abs=1e-12)
+    assert set(encoder.count_unknown(encoder.encode(batch)).values()) == {11}
+    assert probability == pytest.approx(pipeline.predict_proba(frame)[:, 1], abs=1e-9)
     assert len(np.unique(probability)) > 20
 
 
-def test_the_column_transformer_makes_the_matrix_of_the_encoder(gathered, unseen):
-    data, parts = gathered
-    path, frame = unseen
-    frame = frame[frame.columns[::-1]]  # found by name
-    frame.loc[400, list(CATEGORIES)] = None
-    transformer = column_transformer(parts.encoder, example_rows(data, parts.encoder))
-    put(pa.Table.from_pandas(frame, preserve_index=False), Path(path))
-    [matrix] = [parts.encoder.encode(batch) for batch in read_campaigns(path, parts.schema)]
-    assert [*transformer.get_feature_names_out()] == [column.name for column in parts.encoder.features]
-    assert np.array_equal(transformer.transform(frame).astype(np.float32), matrix)
-
-
 def test_the_forest_is_fitted_on_train_and_validation_rows(gathered):
-    data, parts = gathered
-    pipeline = fit_pipeline(
-        *rows_to_fit(parts, 10**6), parts.encoder, PARAMS, example_rows(data, parts.encoder), seed=1
-    )
-    rows = len(parts.rows("train")) + len(parts.rows("validation"))
-    roots = [tree.tree_.weighted_n_node_samples[0] for tree in pipeline.named_steps["forest"].estimators_]
-    assert set(roots) == {rows}
-
-
-def test_of_more_rows_than_may_be_fitted_an_even_sample_is(gathered):
     _, parts = gathered
-    X, y = rows_to_fit(parts, 10**6)
-    at = [tuple(row) for row in np.column_stack([X, y])]
-    sample, labels = rows_to_fit(parts, len(y) // 2)
-    taken = [tuple(row) for row in np.column_stack([sample, labels])]
-    assert len(taken) == len(set(taken)) == len(y) // 2
-    assert set(taken) < set(at)
-    train = set(at[: len(parts.labels("train"))])
-    assert len(train & set(taken)) / len(taken) == pytest.approx(len(train) / len(at), abs=0.1)
-    assert np.array_equal(rows_to_fit(parts, len(y) // 2)[0], sample)
+    _, trees = fitted_on(parts, "published")
+    rows = len(parts.rows("train")) + len(parts.rows("validation"))
+    roots = [tree.tree_.weighted_n_node_samples[0] for tree in trees.estimators_]
+    assert set(roots) == {rows}
 
 
 def test_an_example_holds_features_alone(gathered):

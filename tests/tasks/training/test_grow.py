@@ -1,18 +1,21 @@
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from tasks.training.grow import Examples, Grown, grow
-from tasks.training.search_space import ForestParams
+from tasks.training.examples import Examples
+from tasks.training.grow import Grown, fit_trees, grow
+from tasks.training.search_space import Recipe, forest_params
+from tests.tasks.training.made_up_rows import BOTH, FOREST, examples_from, rows_of
 
 
 def examples_with(rows: int, seed: int = 1) -> Examples:
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(2 * rows, 6)).astype(np.float32)
     label = (X[:, 0] + X[:, 1] + rng.normal(size=2 * rows) > 0).astype(np.int8)
-    return Examples(X[:rows], label[:rows], X[rows:], label[rows:])
+    return examples_from(X, label, rows)
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +29,11 @@ def plain(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearnex.ensemble", None)
 
 
-def params(trees: int, depth: int = 4) -> ForestParams:
-    return {
-        "n_estimators": trees, "max_depth": depth, "min_samples_leaf": 20, "max_features": 3, "max_samples": 1.0
-    }  # fmt: skip
+def recipe(trees: int, base: Recipe = FOREST) -> Recipe:
+    return Recipe(**{**base, "n_estimators": trees})
 
 
-def never(stage: int, roc_auc: float) -> bool:
+def never(stage: int, log_loss: float) -> bool:
     return False
 
 
@@ -40,12 +41,12 @@ def grown_with(examples: Examples, trees: int, stop_at: int | None = None) -> tu
     """What came of it, and the stages at which `stop` was asked."""
     asked = []
 
-    def stop(stage: int, roc_auc: float) -> bool:
-        assert 0.5 < roc_auc < 1
+    def stop(stage: int, log_loss: float) -> bool:
+        assert 0 < log_loss < 0.8
         asked.append(stage)
         return stage == stop_at
 
-    return grow(params(trees), examples, 1, stop), asked
+    return grow(recipe(trees), examples, 1, stop), asked
 
 
 @pytest.mark.parametrize("trees", [1, 2, 7, 20])
@@ -71,7 +72,7 @@ def test_a_poor_forest_is_stopped_and_what_that_saved_is_told(examples, stage, t
     import tasks.training.grow
 
     fit_trees, fitted = tasks.training.grow.fit_trees, []
-    monkeypatch.setattr(tasks.training.grow, "fit_trees", lambda *given: fitted.append(given[3]) or fit_trees(*given))
+    monkeypatch.setattr(tasks.training.grow, "fit_trees", lambda *given: fitted.append(given[2]) or fit_trees(*given))
     grown, _ = grown_with(examples, 20, stop_at=stage)
     assert fitted == [8, 5][: stage + 1]
     assert [size.trees for size in grown.sizes] == trees
@@ -88,18 +89,17 @@ def test_the_later_trees_are_others_than_the_first(examples):
 def test_leaves_hold_the_shares_of_their_rows_whoever_grew_them(examples, monkeypatch):
     """As votes of 0 and 1, the leaves of a forest this shallow would be off by far more."""
     pytest.importorskip("sklearnex", exc_type=ImportError)
-    fast = grow(params(32), examples, 1, never).sizes[-1]
+    fast = grow(recipe(32), examples, 1, never).sizes[-1]
     monkeypatch.setitem(sys.modules, "sklearnex.ensemble", None)
-    slow = grow(params(32), examples, 1, never).sizes[-1]
+    slow = grow(recipe(32), examples, 1, never).sizes[-1]
     assert fast.log_loss == pytest.approx(slow.log_loss, abs=0.02)
     assert fast.roc_auc == pytest.approx(slow.roc_auc, abs=0.02)
 
 
 @pytest.mark.usefixtures("plain")
 def test_scikit_learn_alone_is_enough(examples):
-    import tasks.training.grow
-
-    [tree] = tasks.training.grow.fit_trees(params(1), examples.train, examples.train_label, 1, 1)
+    prepared, _ = examples.prepared(recipe(1))
+    [tree] = fit_trees(forest_params(recipe(1)), prepared, 1, 1)
     assert type(tree).__module__.startswith("sklearn.")
     assert grown_with(examples, 4)[0].sizes[-1].roc_auc > 0.7
 
@@ -108,7 +108,33 @@ def test_scikit_learn_alone_is_enough(examples):
 def test_a_rare_outcome_that_the_first_sample_misses_stops_nothing(positives):
     """The first stage looks at every fourth row; the outcome may stand in none of them."""
     few = examples_with(100)
-    label = np.zeros(100, np.int8)
+    label = few.judged.y.copy()
+    label = np.concatenate([np.zeros(100, np.int8), label])
     label[positives] = 1
-    rare = Examples(few.train, label, few.validation, few.validation_label)
-    assert grow(params(8), rare, 1, never).sizes[-1].trees == 8
+    rare = examples_from(np.concatenate([few.fitted.X, few.judged.X]), label, 100)
+    assert grow(recipe(8), rare, 1, never).sizes[-1].trees == 8
+
+
+def test_a_forest_beside_a_linear_part_is_judged_with_it(examples):
+    """These rows are a line and noise: a few shallow trees alone are far behind."""
+    alone, both = (grow(recipe(4, base), examples, 1, never).sizes[-1] for base in (FOREST, BOTH))
+    assert both.roc_auc > alone.roc_auc + 0.01
+    assert both.log_loss < alone.log_loss
+    assert both.cost > alone.cost
+
+
+@pytest.mark.parametrize("without_intelex", [True, False])
+def test_rows_count_by_their_weight_whoever_grew_the_trees(monkeypatch, without_intelex):
+    """Old rows say the contrary of new ones: a tree that weighs them alike knows nothing."""
+    if without_intelex:
+        monkeypatch.setitem(sys.modules, "sklearnex.ensemble", None)
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(4_000, 2)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(np.int8)
+    y[:1_500] = 1 - y[:1_500]
+    times = np.column_stack([np.arange(4_000.0)] * 2)
+    rows = replace(examples_from(X, y, 3_000), fitted=rows_of(X[:3_000], y[:3_000], times[:3_000]))
+    alike, recent = (
+        grow(Recipe(**{**FOREST, "half_life": half_life}), rows, 1, never).sizes[-1] for half_life in (None, 0.1)
+    )
+    assert recent.log_loss < 0.2 < alike.log_loss

@@ -27,7 +27,7 @@ def test_a_second_version_joins_the_registered_model(own_home):
 @pytest.mark.parametrize("made_up", [True, False])
 def test_a_model_says_what_it_learnt_from_how_good_it_is_and_by_what_it_was_split(card_facts, made_up):
     fitted, scores, data, explored = card_facts(made_up=made_up)
-    about = describe_model(fitted, scores, data, explored, ["asked"])
+    about = describe_model(fitted, scores, None, data, explored, ["asked"])
     assert about["made_up"] is made_up
     assert (about["origin"], about["rows_fitted"], about["rows_test"]) == ("base.csv", 80, 20)
     assert (about["base_rate"], about["metrics"]["roc_auc"]) == (0.25, 0.9)

@@ -9,10 +9,10 @@ from tasks.training.study import COUNTED
 
 
 def finished(study: optuna.Study, value: float, stopped: bool = False) -> None:
-    trial = study.ask({"max_depth": optuna.distributions.IntDistribution(1, 9)})
+    trial = study.ask({"min_samples_leaf": optuna.distributions.IntDistribution(1, 9)})
     sizes = [
-        {"trees": 1, "roc_auc": value / 2, "log_loss": 0.5, "cost": 3.0},
-        {"trees": 4, "roc_auc": value, "log_loss": 0.4, "cost": 9.0},
+        {"trees": 1, "roc_auc": 0.5, "log_loss": 2 * value, "cost": 3.0},
+        {"trees": 4, "roc_auc": 1 - value, "log_loss": value, "cost": 9.0},
     ]
     trial.set_user_attr(
         "grown", {"sizes": [] if stopped else sizes, "cpu_seconds": 1.5, "cpu_seconds_saved": 0.5, "stopped": stopped}
@@ -22,8 +22,8 @@ def finished(study: optuna.Study, value: float, stopped: bool = False) -> None:
 
 @pytest.fixture
 def study() -> optuna.Study:
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1))
-    for value in (0.7, 0.9, 0.8):
+    study = optuna.create_study(direction="minimize", sampler=optuna.samplers.RandomSampler(seed=1))
+    for value in (0.3, 0.1, 0.2):
         finished(study, value)
     finished(study, 0.5, stopped=True)
     return study
@@ -40,7 +40,8 @@ def test_every_counted_trial_is_a_nested_run_once_also_those_of_a_search_that_wa
     assert sorted(trial.data.tags["trial"] for trial in nested) == ["0", "1", "2", "3"]
     by_number = {trial.data.tags["trial"]: trial.data for trial in nested}
     assert by_number["1"].metrics["validation_roc_auc"] == 0.9
-    assert by_number["1"].params["max_depth"] == str(study.trials[1].params["max_depth"])
+    assert by_number["1"].metrics["validation_log_loss"] == 0.1
+    assert by_number["1"].params["min_samples_leaf"] == str(study.trials[1].params["min_samples_leaf"])
     assert by_number["3"].tags["state"] == "PRUNED"
     assert [m.step for m in client.get_metric_history(nested[0].info.run_id, "prefix_roc_auc")] in ([1, 4], [])
 
@@ -57,7 +58,7 @@ def test_a_study_leaves_its_pages_in_the_run(own_home, study):
 
 
 def test_the_best_trials_come_first_and_pruned_ones_not_at_all(study):
-    assert [trial["validation_roc_auc"] for trial in _best_trials(study.trials)] == [0.9, 0.8, 0.7]
+    assert [trial["log_loss"] for trial in _best_trials(study.trials)] == [0.1, 0.2, 0.3]
 
 
 def test_a_search_of_several_workers_does_not_share_a_file(own_home):

@@ -1,21 +1,46 @@
 import optuna
 import pytest
 
-from tasks.training.search_space import MAX_TREES, first_guesses, study_name, suggest
+from tasks.training.search_space import (
+    HALF_LIVES,
+    MAX_TREES,
+    ForestParams,
+    first_guesses,
+    forest_params,
+    is_default,
+    recipe_of,
+    study_name,
+    suggest,
+)
 
 
 def test_a_study_of_all_columns_keeps_the_name_that_an_interrupted_search_has():
-    assert study_name("campaign-success", "d1", "all", 1) == "campaign-success-d1-published-1-2"
-    assert study_name("kickstarter", "d1", "launch", 2) == "kickstarter-d1-launch-2-2"
+    assert study_name("campaign-success", "d1", "all", 1) == "campaign-success-d1-published-1-3"
+    assert study_name("kickstarter", "d1", "launch", 2) == "kickstarter-d1-launch-2-3"
 
 
-@pytest.mark.parametrize("features", [2, 12, 70])
-def test_every_point_and_every_first_guess_is_a_forest_for_that_many_features(features):
+@pytest.mark.parametrize("knows_time", [True, False])
+def test_every_point_is_a_recipe_and_weighs_rows_by_recency_only_where_time_is_known(knows_time):
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
-    for _ in range(30):
-        params = suggest(study.ask(), features)
-        assert 2 <= params["max_features"] <= features
-        assert 1 <= params["n_estimators"] <= MAX_TREES
-    usual, deep = first_guesses(features)
-    assert deep["max_features"] == features
-    assert usual["n_estimators"] == 110
+    recipes = [suggest(study.ask(), knows_time) for _ in range(40)]
+    assert all(0.2 <= recipe["max_features"] <= 1 and recipe["n_estimators"] <= MAX_TREES for recipe in recipes)
+    assert {recipe["half_life"] for recipe in recipes} == (set(HALF_LIVES) if knows_time else {None})
+    assert {recipe["linear"] for recipe in recipes} == {True, False}
+
+
+@pytest.mark.parametrize("knows_time", [True, False])
+def test_the_first_guesses_are_points_of_the_space_the_default_first(knows_time):
+    study = optuna.create_study()
+    guesses = first_guesses(knows_time)
+    for guess in guesses:
+        study.enqueue_trial(guess)
+        assert recipe_of(guess, guess["n_estimators"]) == suggest(study.ask(), knows_time)
+    assert [is_default(guess, knows_time) for guess in guesses] == [True, False]
+    assert guesses[0]["linear"]
+    assert guesses[1]["max_features"] == 1.0
+
+
+def test_a_forest_is_given_its_own_parameters_alone():
+    recipe = recipe_of(first_guesses(True)[0], 7)
+    assert forest_params(recipe).keys() == ForestParams.__annotations__.keys()
+    assert (recipe["n_estimators"], recipe["half_life"]) == (7, 0.5)

@@ -10,11 +10,13 @@ import sqlalchemy as sa
 from optuna.trial import TrialState
 
 from campaign.settings import Settings
-from tasks.training.grow import Examples, Grown, Size
+from tasks.training.examples import Examples
+from tasks.training.grow import Grown, Size
 from tasks.training.search_space import first_guesses, study_name
 from tasks.training.study import COUNTED, MAX_RETRIES, Share, grown_of, open_study, run_trials, shares_of
+from tests.tasks.training.made_up_rows import examples_from
 
-FEATURES, SEED = 4, 1
+FEATURES, KNOWS_TIME, SEED = 4, False, 1
 HOST = socket.gethostname()
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 pytestmark = pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed")  # for trials that no `optimize` ends
@@ -31,15 +33,15 @@ def examples() -> Examples:
     rng = np.random.default_rng(1)
     X = rng.normal(size=(600, FEATURES)).astype(np.float32)
     label = (X[:, 0] + rng.normal(size=600) > 0).astype(np.int8)
-    return Examples(X[:400], label[:400], X[400:], label[400:])
+    return examples_from(X, label, 400)
 
 
 @pytest.fixture
 def at_once(monkeypatch) -> None:
-    """Forests that need no growing: the deeper the better."""
+    """Forests that need no growing: the smaller the leaves the better."""
     monkeypatch.setattr(
         "tasks.training.study.grow",
-        lambda params, examples, seed, stop: Grown([Size(1, params["max_depth"] / 32, 0.5, 4.0)], cpu_seconds=1.0),
+        lambda recipe, examples, seed, stop: Grown([Size(1, 0.5, recipe["min_samples_leaf"] / 64, 4.0)], 1.0),
     )
 
 
@@ -56,7 +58,7 @@ def counted(study: optuna.Study) -> list[dict]:
 
 
 def opened(url: str, seed: int = SEED) -> optuna.Study:
-    return open_study("study", url, seed, FEATURES)
+    return open_study("study", url, seed, KNOWS_TIME)
 
 
 def died(url: str, worker: str) -> optuna.trial.FrozenTrial:
@@ -80,7 +82,8 @@ def test_real_forests_are_grown_and_what_they_cost_is_kept(url, examples):
     assert bring_to(study, examples, 3) == [0, 1, 2]
     for trial in study.get_trials(states=(TrialState.COMPLETE,)):
         grown = grown_of(trial)
-        assert grown.sizes[-1].roc_auc == trial.value > 0.6
+        assert grown.sizes[-1].log_loss == trial.value
+        assert grown.sizes[-1].roc_auc > 0.6
         assert grown.sizes[-1].trees == trial.params["n_estimators"]
         assert grown.cpu_seconds > 0
 
@@ -89,9 +92,9 @@ def test_pruned_trials_stop_fitting_and_count(url, examples, monkeypatch):
     import tasks.training.grow
 
     fit_trees, fitted = tasks.training.grow.fit_trees, []
-    monkeypatch.setattr(tasks.training.grow, "fit_trees", lambda *given: fitted.append(given[3]) or fit_trees(*given))
+    monkeypatch.setattr(tasks.training.grow, "fit_trees", lambda *given: fitted.append(given[2]) or fit_trees(*given))
     study = opened(url)
-    study.pruner = optuna.pruners.ThresholdPruner(lower=2.0)  # nobody's ROC-AUC
+    study.pruner = optuna.pruners.ThresholdPruner(upper=0.0)  # nobody's log loss
     bring_to(study, examples, 2)
     assert [trial.state for trial in study.get_trials(states=COUNTED)] == [TrialState.PRUNED] * 2
     assert fitted == [8, 8]
@@ -106,13 +109,13 @@ def test_a_study_that_is_taken_up_goes_on_and_repeats_nothing(url, examples):
     study = opened(url)
     assert bring_to(study, examples, 5) == []
     assert bring_to(study, examples, 12) == [5, 6, 7, 8, 9, 10, 11]
-    assert counted(study)[:2] == first_guesses(FEATURES)
+    assert counted(study)[:2] == first_guesses(KNOWS_TIME)
     assert len({tuple(params.values()) for params in counted(study)}) == 12
 
 
 @pytest.mark.usefixtures("at_once")
 def test_the_same_seed_searches_the_same_points(url, examples, tmp_path):
-    studies = [open_study(name, url, seed, FEATURES) for name, seed in (("a", 1), ("b", 1), ("c", 2))]
+    studies = [open_study(name, url, seed, KNOWS_TIME) for name, seed in (("a", 1), ("b", 1), ("c", 2))]
     for study in studies:
         bring_to(study, examples, 6)
     first, same, other = map(counted, studies)
@@ -126,9 +129,9 @@ from types import SimpleNamespace
 import tasks.training.study
 
 tasks.training.study.grow = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
-examples = SimpleNamespace(train=SimpleNamespace(shape=(1, 4)))
+examples = SimpleNamespace(knows_time=False)
 share = tasks.training.study.Share("killed", 0, 5)
-study = tasks.training.study.open_study("study", sys.argv[1], 1, 4)
+study = tasks.training.study.open_study("study", sys.argv[1], 1, False)
 tasks.training.study.run_trials(study, examples, share, 5, 1, print)
 """
 
@@ -150,7 +153,7 @@ def test_a_first_guess_is_not_lost_with_a_process_that_died_before_it_began(url,
     died(url, f"{HOST}:{dead}")
     study = opened(url)
     bring_to(study, examples, 2)
-    assert sorted(map(str, counted(study))) == sorted(map(str, first_guesses(FEATURES)))
+    assert sorted(map(str, counted(study))) == sorted(map(str, first_guesses(KNOWS_TIME)))
 
 
 def test_a_trial_that_kills_every_process_is_given_up(url, dead):
@@ -193,7 +196,7 @@ def test_a_trial_on_another_host_is_taken_up_once_its_heart_has_stopped(url, exa
     study = opened(url)
     bring_to(study, examples, 3)
     assert study.trials[left.number].state == TrialState.FAIL
-    assert first_guesses(FEATURES)[left.number] in counted(study)
+    assert first_guesses(KNOWS_TIME)[left.number] in counted(study)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -224,4 +227,4 @@ def test_each_other_question_has_a_study_of_its_own():
     usual = {"model": "m", "digest": "d", "feature_set": "published", "seed": 1}
     others = [usual | other for other in ({}, {"digest": "e"}, {"feature_set": "launch"}, {"seed": 2}, {"model": "n"})]
     assert len({study_name(**arguments) for arguments in others}) == len(others)
-    assert study_name(**usual) == "m-d-published-1-2"
+    assert study_name(**usual) == "m-d-published-1-3"

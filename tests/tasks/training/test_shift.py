@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from tasks.training.examples import Examples
+from tasks.training.shift import learn_shift, shift_of, shift_within, shifted, smaller_of
+from tests.tasks.training.made_up_rows import BOTH, FOREST, launched_daily, numbers, rows_of
+
+RECIPE = BOTH | {"half_life": None}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shift"), [(0.5, 0.2, 0.2), (-0.1, -0.4, -0.1), (0.3, -0.2, 0.0), (0.0, 0.4, 0.0)]
+)
+def test_the_smaller_of_two_that_agree_is_taken(first, second, shift):
+    assert smaller_of(first, second) == shift
+
+
+def test_shifted_probabilities_are_right_on_average():
+    rng = np.random.default_rng(1)
+    probability = rng.uniform(0.01, 0.6, 500)
+    label = (rng.random(500) < 0.7 * probability).astype(np.int8)
+    after = shifted(probability, shift_of(label, probability))
+    assert after.mean() == pytest.approx(label.mean(), abs=1e-6)
+    assert (np.argsort(after) == np.argsort(probability)).all()
+    assert shift_of(np.zeros(3, np.int8), probability[:3]) == 0
+
+
+def moving(rate_at: list[float], rows: int = 3_000) -> tuple[np.ndarray, np.ndarray]:
+    """Rows whose rate of successes goes through these rates, whatever else they say."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=rows)
+    base = np.interp(np.linspace(0, 1, rows), np.linspace(0, 1, len(rate_at)), rate_at)
+    odds = base / (1 - base) * np.exp(x)
+    return x[:, None].astype(np.float32), (rng.random(rows) < odds / (1 + odds)).astype(np.int8)
+
+
+@pytest.mark.parametrize(("rates", "low", "high"), [([0.1, 0.1, 0.2, 0.4, 0.6], 0.2, 1.5), ([0.3, 0.3], -0.15, 0.15)])
+def test_a_movement_that_goes_on_is_followed_and_chance_hardly(rates, low, high):
+    X, y = moving(rates)
+    assert low < shift_within(rows_of(X, y, launched_daily(len(y))), RECIPE, seed=1) < high
+
+
+def test_one_that_turned_round_is_not():
+    X, y = moving([0.1, 0.1, 0.6, 0.6, 0.6, 0.1])
+    assert shift_within(rows_of(X, y, launched_daily(len(y))), RECIPE, seed=1) == 0
+
+
+def test_without_time_or_linear_part_there_is_none():
+    X, y = moving([0.1, 0.6])
+    assert shift_within(rows_of(X, y), RECIPE, seed=1) == 0
+    assert shift_within(rows_of(X, y, launched_daily(len(y))), FOREST, seed=1) == 0
+
+
+def test_a_shift_that_the_judged_rows_do_not_confirm_is_left_out():
+    X, y = moving([0.1, 0.1, 0.2, 0.4, 0.6])
+    rows = rows_of(X, y, launched_daily(len(y)))
+    fitted, judged = rows.take(np.arange(2_400)), rows.take(np.arange(2_400, 3_000))
+    examples = Examples(numbers(1), fitted, judged, by_time=True)
+    too_low, too_high = np.full(600, 0.3), np.full(600, 0.7)
+    assert learn_shift(examples, RECIPE, too_low, seed=1) > 0.2
+    assert learn_shift(examples, RECIPE, too_high, seed=1) == 0

@@ -75,27 +75,15 @@ class Linear:
 
     def log_odds(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """[rows], of X [rows, features]. A code that is none of a category counts as unknown."""
-        rows = np.asarray(X, np.float32)
-        if rows.ndim != 2 or rows.shape[1] != self.n_features:
-            raise ValueError(f"the linear part has {self.n_features} features, X has the shape {rows.shape}")
-        out = np.full(len(rows), self.intercept[0])
-        for at in range(self.n_features):
-            # Column by column: one contiguous run of memory each, as the encoder lays them out.
-            column = np.ascontiguousarray(rows[:, at])
-            column.setflags(write=False)
-            self._add(at, column, out)
-        return out
+        out = np.full((len(X), 1), self.intercept[0])
+        self._add(X, out)
+        return out[:, 0]
 
     def terms(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """[rows, features]: what each feature adds to the log-odds."""
-        terms = np.zeros(X.shape)
-        for at in range(self.n_features):
-            column = np.ascontiguousarray(X[:, at], np.float32)
-            column.setflags(write=False)
-            out = np.zeros(len(X))
-            self._add(at, column, out)
-            terms[:, at] = out
-        return terms
+        out = np.zeros((len(X), self.n_features))
+        self._add(X, out)
+        return out
 
     def predict(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probability of success of each row of X [rows, features]."""
@@ -109,36 +97,42 @@ class Linear:
         """What `arrays` gave."""
         return cls(**{name: arrays[name] for name in DTYPES})
 
-    def _add(self, at: int, column: NDArray[np.float32], out: NDArray[np.float64]) -> None:
-        offsets = self.offsets[self.starts[at] : self.starts[at + 1]]
-        if self.is_category[at]:
-            compiled(add_codes)(column, offsets, out)
-        else:
-            edges = self.edges[self.edge_starts[at] : self.edge_starts[at + 1]]
-            bounds = self.low[at], self.high[at]
-            compiled(add_numbers)(column, edges, offsets, self.slope[at], *bounds, self.missing[at], out)
+    def _add(self, X: NDArray[np.float32], out: NDArray[np.float64]) -> None:
+        """Add each feature's term to its column of `out`, or to the only one."""
+        X = np.asarray(X, np.float32)
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            raise ValueError(f"the linear part has {self.n_features} features, X has the shape {X.shape}")
+        by_column = X.flags.f_contiguous  # as the encoder lays it out
+        rows = np.ascontiguousarray(X.T if by_column else X).reshape(-1)
+        steps = (1, len(X)) if by_column else (X.shape[1], 1)
+        rows.setflags(write=False)
+        compiled(add_terms)(rows, *steps, *self.arrays().values(), out)
 
 
-def add_codes(column: Any, offsets: Any, out: Any) -> None:
-    """Add the offset of each row's code: -2 missing, -1 unknown, then the categories."""
-    for row in range(column.size):
-        code = int(column[row]) + 2
-        out[row] += offsets[code] if 0 <= code < offsets.size else offsets[1]
+def add_terms(
+    rows: Any, row_step: int, column_step: int, starts: Any, offsets: Any, edge_starts: Any, edges: Any, slope: Any,
+    low: Any, high: Any, missing: Any, intercept: Any, out: Any,
+) -> None:  # fmt: skip
+    """Column by column: the offset of a code (-2 missing, -1 unknown, then categories), or slope and bin of a number.
 
-
-def add_numbers(
-    column: Any, edges: Any, offsets: Any, slope: float, low: float, high: float, missing: float, out: Any
-) -> None:
-    """Add the slope and the bin of each row's number."""
-    for row in range(column.size):
-        value = column[row]
-        if value == np.float32(MISSING_NUMBER):
-            out[row] += missing
-            continue
-        bin_of_value = 0
-        for edge in range(edges.size):
-            bin_of_value += 1 if value >= edges[edge] else 0
-        out[row] += offsets[bin_of_value] + slope * min(max(np.float64(value), low), high)
+    `rows` is flat: the steps say how far two rows, and two columns, lie apart.
+    """
+    missing_number = np.float32(MISSING_NUMBER)
+    for at in range(slope.size):
+        first, last = starts[at], starts[at + 1]
+        target = at if out.shape[1] > 1 else 0
+        for row in range(out.shape[0]):
+            value = rows[row * row_step + at * column_step]
+            if np.isnan(slope[at]):
+                code = np.int64(value) + 2
+                out[row, target] += offsets[first + code] if 0 <= code < last - first else offsets[first + 1]
+            elif value == missing_number:
+                out[row, target] += missing[at]
+            else:
+                reached = first
+                for edge in range(edge_starts[at], edge_starts[at + 1]):
+                    reached += 1 if value >= edges[edge] else 0
+                out[row, target] += offsets[reached] + slope[at] * min(max(np.float64(value), low[at]), high[at])
 
 
 def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:

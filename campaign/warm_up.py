@@ -3,12 +3,14 @@
 import numpy as np
 
 from campaign.encoding import Encoder
+from campaign.ensemble import Ensemble
 from campaign.forest import Forest
+from campaign.linear import Linear
 from campaign.model import ScoringModel
 from campaign.schema_file import published
 
 
-def smallest_forest() -> Forest:
+def smallest_forest(n_features: int = len(published().features)) -> Forest:
     """One tree with one comparison."""
     return Forest(
         feature=np.array([0, -1, -1], np.int16),
@@ -18,8 +20,26 @@ def smallest_forest() -> Forest:
         roots=np.zeros(1, np.int32),
         heights=np.ones(1, np.int32),
         depths=np.ones(1, np.float32),
-        n_features=len(published().features),
+        n_features=n_features,
     )
+
+
+def smallest_ensemble() -> Ensemble:
+    """That forest, beside a linear part that adds the same for each row."""
+    n = len(published().features)
+    zeros = np.zeros(n)
+    linear = Linear(
+        starts=np.arange(n + 1, dtype=np.int32),
+        offsets=zeros,
+        edge_starts=np.zeros(n + 1, np.int32),
+        edges=np.empty(0, np.float32),
+        slope=zeros,
+        low=zeros,
+        high=zeros,
+        missing=zeros,
+        intercept=np.zeros(1),
+    )
+    return Ensemble(linear, smallest_forest(n + 1))
 
 
 def smallest_model() -> ScoringModel:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
@@ -12,9 +13,12 @@ from predict import score
 from campaign.model import ScoringModel
 from campaign.schema import ID
 from campaign.synthetic import campaigns
-from campaign.warm_up import smallest_model
+from campaign.warm_up import smallest_ensemble, smallest_model
 
 rows = pa.Table.from_batches(campaigns(5000))  # enough ids for their table to grow
+
+ensemble = smallest_ensemble()
+ensemble.predict(np.zeros((64, ensemble.n_features), np.float32, order="F"))
 
 with TemporaryDirectory() as folder:
     os.chdir(folder)

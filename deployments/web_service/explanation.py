@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from campaign.ensemble import Ensemble
 from campaign.model import ScoringModel
 from campaign.schema import MAX_NUMBER, Column
 from campaign.shapley import MAX_FEATURES
@@ -65,8 +66,9 @@ def explain(live: LiveModel, campaign: Mapping[str, Any]) -> dict[str, Any]:
 
 def _contributions(live: LiveModel, row: NDArray[np.float32], campaign: Mapping[str, Any]) -> dict[str, Any]:
     features = live.model.encoder.features
-    if len(features) > MAX_FEATURES:
-        limit = f"What each fact contributes is worked out for up to {MAX_FEATURES} facts"
+    most = MAX_FEATURES - isinstance(live.model.predictor, Ensemble)  # its forest sees a score as well
+    if len(features) > most:
+        limit = f"What each fact contributes is worked out for up to {most} facts"
         method = f"{limit}; this model has {len(features)}."
         return {"baseline": None, "contributions": [], "method": method}
     shares = live.model.contributions(row, live.background)

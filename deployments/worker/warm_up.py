@@ -5,12 +5,12 @@ import pyarrow as pa
 
 from campaign.identity import SeenIds
 from campaign.records import split_records
-from campaign.warm_up import smallest_forest
+from campaign.warm_up import smallest_ensemble, smallest_forest
 
-forest = smallest_forest()
-X = np.zeros((64, forest.n_features), np.float32)
-forest.predict(X)
-forest.leaves(X)
-forest.predict_prefixes(X, [1])
+for predictor in (smallest_forest(), smallest_ensemble()):
+    X = np.zeros((64, predictor.n_features), np.float32)
+    predictor.predict(X)
+    predictor.leaves(X)
+    predictor.predict_prefixes(X, [1])
 SeenIds().repeats(pa.array(["a", "b"]))
 list(split_records([b"a,b\n1,2\n"], ",", 2))

@@ -125,7 +125,8 @@ def months(periods: "Sequence[Period]", noun: str) -> "Figure":
         axes.axvline(judged[0] - 0.5, color=BLUE, ls=":", lw=1)
     step = max(1, -(-len(periods) // 12))
     axes.set_xticks(at[::step], [period.name for period in periods[::step]], rotation=45, ha="right")
-    axes.set_ylim(0, max(1.0, min(100.0, 1.25 * max([*rates, *said]))))
+    sizable = rates[sizes >= sizes.max() / 20]  # a month of three rows must not flatten all others
+    axes.set_ylim(0, max(1.0, min(100.0, 1.25 * max([*sizable, *said]))))
     axes.yaxis.set_major_formatter("{x:.0f} %")
     axes.legend(frameon=False, loc="best", fontsize="small")
     return figure

@@ -71,7 +71,7 @@ Searched on {choice.rows:,} train rows, fitted on {fitted} train and validation 
 {importance}
 
 {_acting(model, scores)}
-## The forest
+## The recipe
 | | trial | trees | rows a leaf | features a split | linear part | weight halves in | ROC-AUC | log loss \
 | comparisons a row |
 |---|---|---|---|---|---|---|---|---|---|

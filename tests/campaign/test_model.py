@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from campaign.model import DESCRIPTION, ScoringModel
 from campaign.reading import read_campaigns
 from campaign.schema import Schema
 from campaign.schema_file import parse_schema
+from campaign.warm_up import smallest_ensemble
 from tests.published import FEATURES, KNOWN_CATEGORIES, LAUNCH, PUBLISHED_TOML, SCHEMA
 
 KNOWN = KNOWN_CATEGORIES
@@ -69,6 +71,22 @@ def test_a_success_is_what_lies_above_the_models_own_threshold(batch: Batch) -> 
     probability = predictions["probability"].to_numpy()
     assert predictions["success"].to_pylist() == (probability > 0.4).astype(int).tolist()
     assert 0 < sum(probability > 0.4) < 400
+
+
+@pytest.mark.parametrize(("linear", "rare", "number"), [(False, False, 2), (True, False, 3), (False, True, 3)])
+def test_a_forest_alone_keeps_the_format_that_older_code_reads(
+    tmp_path: Path, batch: Batch, linear: bool, rare: bool, number: int
+) -> None:
+    model, _ = fitted(batch)
+    if linear:
+        model = replace(model, predictor=smallest_ensemble())
+    if rare:
+        model = replace(model, encoder=replace(model.encoder, rare={"Category": (1, 3)}))
+    model.save(tmp_path / "model")
+    assert json.loads((tmp_path / "model" / DESCRIPTION).read_text())["format"] == number
+    loaded = ScoringModel.load(tmp_path / "model", "7")
+    np.testing.assert_array_equal(loaded.probabilities_of(batch), model.probabilities_of(batch))
+    assert loaded.encoder == model.encoder
 
 
 FORMAT_1 = Path(__file__).with_name("format-1")

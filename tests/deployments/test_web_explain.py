@@ -16,12 +16,14 @@ from sklearn.ensemble import RandomForestClassifier
 from campaign import synthetic
 from campaign.batch import Batch
 from campaign.encoding import Encoder
+from campaign.ensemble import Ensemble, with_score
 from campaign.forest import Forest
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
 from campaign.schema_file import parse_schema
 from deployments.web_service.explanation import explain
 from deployments.web_service.live_model import LiveModel
+from tasks.training.linear_part import fit_linear
 from tests.published import CATEGORIES, FEATURES, KNOWN_CATEGORIES, NUMBERS, SCHEMAS
 
 CAMPAIGN: dict[str, Any] = {
@@ -77,8 +79,25 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> ScoringModel:
     return fitted("launch", tmp_path_factory.mktemp("launch"))
 
 
-@pytest.fixture(params=["published", "launch"])
+@pytest.fixture(scope="module")
+def ensemble(tmp_path_factory: pytest.TempPathFactory, launch: ScoringModel) -> ScoringModel:
+    """The same columns, by a linear part and a forest that sees its score."""
+    folder, schema = tmp_path_factory.mktemp("ensemble"), SCHEMAS["launch"]
+    pq.write_table(pa.Table.from_batches(synthetic.campaigns(3_000, seed=3)), folder / "a.parquet")
+    batch = next(read_campaigns(str(folder / "a.parquet"), schema, label=True))
+    X, y = launch.encoder.encode(batch), np.asarray(batch.label, np.int8)
+    linear = fit_linear(launch.encoder, X, y, None)
+    forest = RandomForestClassifier(20, random_state=1).fit(with_score(linear.predict(X), X), y)
+    return replace(launch, predictor=Ensemble(linear, Forest.from_sklearn(forest), 0.3))
+
+
+@pytest.fixture(params=["published", "launch", "ensemble"])
 def model(request: pytest.FixtureRequest) -> ScoringModel:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(params=["published", "launch"])
+def forest_model(request: pytest.FixtureRequest) -> ScoringModel:
     return request.getfixturevalue(request.param)
 
 
@@ -187,29 +206,36 @@ def test_without_a_reference_the_background_is_drawn_from_what_training_saw(laun
     assert 5 <= background[:, 0].min() <= background[:, 0].max() <= 6
 
 
-def test_more_facts_than_contributions_can_be_computed_for_are_answered_with_a_sentence_and_curves() -> None:
+@pytest.mark.parametrize("most", [64, 63])
+def test_more_facts_than_contributions_can_be_computed_for_are_answered_with_a_sentence_and_curves(most: int) -> None:
     columns = "".join(
         f'[[column]]\nname = "x{n}"\ntype = "number"\nknown = "at launch"\nnullable = {"true" if n else "false"}\n'
-        for n in range(70)
+        for n in range(most + 1)
     )
     schema = parse_schema(
         f'[model]\nname = "wide"\n[outcome]\ncolumn = "y"\nsuccess = ["yes"]\nfailure = ["no"]\n{columns}'
     )
-    X = np.random.default_rng(1).random((400, 70)).astype(np.float32)
-    forest = Forest.from_sklearn(
-        RandomForestClassifier(5, max_features=None, random_state=1).fit(X, (X[:, 3] > 0.5).astype(int))
-    )
-    seen = {f"x{n}": {"quantiles": [at / 10 for at in range(11)], "missing": 0} for n in range(70)}
-    live = LiveModel(ScoringModel("wide", "1", schema, Encoder(schema.features, {}), forest, columns=seen), 0)
+    X = np.random.default_rng(1).random((400, most + 1)).astype(np.float32)
+    y = (X[:, 3] > 0.5).astype(np.int8)
+    linear = fit_linear(Encoder(schema.features, {}), X, y, None) if most == 63 else None
+    seen_by_trees = X if linear is None else with_score(linear.predict(X), X)
+    forest = Forest.from_sklearn(RandomForestClassifier(5, max_features=None, random_state=1).fit(seen_by_trees, y))
+    seen = {f"x{n}": {"quantiles": [at / 10 for at in range(11)], "missing": 0} for n in range(most + 1)}
+    predictor = forest if linear is None else Ensemble(linear, forest)
+    live = LiveModel(ScoringModel("wide", "1", schema, Encoder(schema.features, {}), predictor, columns=seen), 0)
     explanation = explain(live, {"x0": 0.5, "x3": 0.2})
     assert explanation["contributions"] == []
-    assert explanation["method"] == "What each fact contributes is worked out for up to 64 facts; this model has 70."
+    assert (
+        explanation["method"]
+        == f"What each fact contributes is worked out for up to {most} facts; this model has {most + 1}."
+    )
     assert len(explanation["curves"]) == 2
     assert explanation["curves"][0]["field"] == "x3"  # what moves this prediction most
 
 
-def test_contributions_are_the_shapley_values(model: ScoringModel, tmp_path: Path) -> None:
+def test_contributions_are_the_shapley_values(forest_model: ScoringModel, tmp_path: Path) -> None:
     """Against their definition: every set of facts put in place, weighed by the orders that pass through it."""
+    model = forest_model
     n = len(model.encoder.features)
     rows = model.encoder.encode(
         read(tmp_path / "a.parquet", next(synthetic.campaigns(6, seed=9)).to_pandas(), feature_set_of(model))

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
@@ -9,6 +10,7 @@ from campaign import synthetic
 from campaign.errors import BadInput
 from campaign.model import ScoringModel
 from campaign.schema import ID, LABEL
+from campaign.schema_file import parse_schema
 from campaign.store import Store
 from tasks.labelled_days import find_labelled_days, unseen_labels
 from tasks.monitoring.retraining_call import count_outcomes
@@ -179,3 +181,50 @@ def test_the_digest_is_of_values_whatever_their_layout(tmp_path, folder):
         pq.write_table(table, path, row_group_size=rows)
         digests.add(gather(Sources(str(path), str(path), ()), folder, SCHEMA)[0].digest)
     assert len(digests) == 1
+
+
+SHOP = """
+[model]
+name = "shop"
+[row]
+id = "id"
+{row}
+[outcome]
+column = "sold"
+success = ["yes"]
+failure = ["no"]
+[[column]]
+name = "price"
+type = "number"
+known = "at launch"
+"""
+ROWS = """id,price,begun,over,sold
+a,1,2026-01-01,2026-01-03,yes
+b,2,2026-01-02 12:00,2026-01-02 13:00,waits
+c,3,2026-01-05,,no
+"""
+SECONDS = 86_400.0
+
+
+def times_in(tmp_path: Path, row: str, days: Store | None = None) -> Dataset:
+    (tmp_path / "shop.csv").write_text(ROWS)
+    path = str(tmp_path / "shop.csv")
+    days_to_learn = find_labelled_days(days) if days else ()
+    return gather(Sources(path, path, days_to_learn), tmp_path, parse_schema(SHOP.format(row=row)))[0]
+
+
+def test_when_rows_were_launched_and_decided_is_kept_where_the_schema_tells(tmp_path):
+    assert not times_in(tmp_path, "").times.exists()
+    data = times_in(tmp_path, 'launch = "begun"\nend = "over"')
+    days = (np.load(data.times) - 1_767_225_600) / SECONDS  # since 2026-01-01
+    np.testing.assert_array_equal(days, [[0, 2], [4, np.nan]])
+    assert data.digest not in (times_in(tmp_path, "").digest, times_in(tmp_path, 'order = "time"').digest)
+
+
+def test_rows_in_order_are_numbered_and_those_of_labelled_days_come_after_them(tmp_path, store):
+    table = pa.table({"id": ["d", "e"], "price": [4.0, 5.0]})
+    outcomes = pa.table({"id": ["d", "e"], "sold": ["no", "yes"]})
+    arrive(store, table.append_column(LABEL, [[0, 1]]), outcomes)
+    assert np.load(times_in(tmp_path, 'order = "time"', store).times).tolist() == [[0, 0], [1, 1], [2, 2], [3, 3]]
+    launched = np.load(times_in(tmp_path, 'launch = "begun"', store).times)[:, 0]
+    assert ((launched - 1_767_225_600) / SECONDS).tolist() == [0, 4, 325, 325]

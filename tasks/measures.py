@@ -124,18 +124,23 @@ def confidence_intervals(
     return spread
 
 
-def paired_differences(
+def paired_gains(
     label: NDArray[np.generic], candidate: Floats, rival: Floats, replicates: int = 200, seed: int = 1
-) -> Floats:
-    """ROC-AUC of `candidate` minus that of `rival` over bootstrap replicates of the rows, the same rows for both."""
+) -> dict[str, Floats]:
+    """By how much `candidate` is better than `rival` over bootstrap replicates of the rows, the same rows for both.
+
+    ROC-AUC of the candidate minus that of the rival, and log loss of the rival minus that of the candidate: above zero
+    is better in both. A replicate of one class has no ROC-AUC and is left out there.
+    """
     cell, first = _cells(label, candidate, rival)
     labels = label[first].astype(np.float64)
     ranked_candidate, ranked_rival = Ranked.of(candidate[first]), Ranked.of(rival[first])
+    saved = (_losses(labels, rival[first]) - _losses(labels, candidate[first])) / len(label)
     drawn = np.array([
-        ranked_candidate.roc_auc(labels, weight) - ranked_rival.roc_auc(labels, weight)
+        (ranked_candidate.roc_auc(labels, weight) - ranked_rival.roc_auc(labels, weight), (weight * saved).sum())
         for weight in _replicates(cell, len(first), replicates, seed)
     ])  # fmt: skip
-    return drawn[~np.isnan(drawn)]
+    return {"roc_auc": drawn[~np.isnan(drawn[:, 0]), 0], "log_loss": drawn[:, 1]}
 
 
 def _cells(label: NDArray[np.generic], *probabilities: Floats) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

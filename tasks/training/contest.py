@@ -23,15 +23,17 @@ SAME_WORLD_IDS, SAME_WORLD_VALUES = 0.01, 0.9
 
 @dataclass(frozen=True)
 class TestRows:
-    """Labels and labelled days of test rows, and each model's probabilities, NaN where it cannot read a row.
+    """Labels, labelled days and times of test rows, and each model's probabilities, NaN where it cannot read a row.
 
-    `splits_alike` marks rows whose part does not depend on whether ids or their normal forms are split.
+    `times` are those of `Parts.times`, None where time is not known. `splits_alike` marks rows whose part does not
+    depend on whether ids or their normal forms are split.
     """
 
     __test__ = False  # no test, whatever pytest takes it for
 
     label: NDArray[np.int8]
     day: NDArray[np.str_]
+    times: NDArray[np.float64] | None
     splits_alike: NDArray[np.bool_]
     probability: list[NDArray[np.float64]]
 
@@ -54,7 +56,7 @@ def score_with_each(models: Sequence[ScoringModel], data: Dataset, parts: Parts)
     days = (
         pq.read_table(data.path, columns=[LABELLED_DAY]).column(0).take(pa.array(rows)).to_numpy(zero_copy_only=False)
     )
-    return TestRows(parts.labels("test"), days, splits_alike, probability)
+    return TestRows(parts.labels("test"), days, parts.times("test"), splits_alike, probability)
 
 
 def is_same_world(champion: ScoringModel, reference: Path, data: Dataset, parts: Parts) -> bool:

@@ -84,14 +84,21 @@ Chosen: {choice.reason}.
 
 
 def verdict_section(
-    promoted: bool, reason: str, before: str, aucs: dict[str, dict[str, float]], notes: Iterable[str] = ()
+    promoted: bool,
+    reason: str,
+    before: str,
+    aucs: dict[str, dict[str, float]],
+    losses: dict[str, dict[str, float]],
+    notes: Iterable[str] = (),
 ) -> str:
     """The end of the card: what the gate said, and of whom it could say nothing."""
     rows = "\n".join(
-        f"| {name} | {side['rows']:,} | {side['candidate']:.5f} | {side['champion']:.5f} |"
-        for name, side in aucs.items()
+        f"| {name} | {auc['rows']:,} | {auc['candidate']:.5f} | {auc['champion']:.5f} "
+        f"| {losses[name]['candidate']:.5f} | {losses[name]['champion']:.5f} |"
+        for name, auc in aucs.items()
     )
-    table = f"\n| test rows | rows | this version | champion {before} |\n|---|---|---|---|\n{rows}\n" if aucs else ""
+    head = f"| test rows | rows | ROC-AUC | of champion {before} | log loss | of champion {before} |"
+    table = f"\n{head}\n|---|---|---|---|---|---|\n{rows}\n" if aucs else ""
     noted = "".join(f"\n{note}\n" for note in notes)
     return f"\n## Verdict\n{'Champion' if promoted else 'Challenger'}: {reason}.\n{table}{noted}"
 

@@ -1,5 +1,6 @@
 """Compare a new version with the champion, and make it champion if it earns that."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from campaign.model import REFERENCE, ScoringModel
 from campaign.schema_file import served_model
 from campaign.settings import Settings
 from tasks.labelled_days import unseen_labels
-from tasks.measures import roc_auc
+from tasks.measures import log_loss, roc_auc
 from tasks.mlflow_run import Run, reporting_to
 from tasks.model_versions import (
     CHALLENGER,
@@ -30,17 +31,19 @@ from tasks.model_versions import (
 from tasks.retries import RETRIES
 from tasks.training.contest import is_same_world, score_with_each
 from tasks.training.encode import Parts
-from tasks.training.gate import Contest, gate_verdict
+from tasks.training.gate import Contest, gate_verdict, judged_rows
 from tasks.training.model_card import verdict_section
 from tasks.training.register import Registered
+from tasks.training.row_times import latest_rows
 from tasks.training.validate import Dataset
 
+Measure = Callable[[NDArray[np.generic], NDArray[np.float64]], float]
 ROLE = {True: CHAMPION, False: CHALLENGER}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a version, the ROC-AUC of both sides on the base rows and on the newest labelled days.
+    """What became of a version, with the ROC-AUC and the log loss of both sides on parts of the test rows.
 
     `notes` name the versions that took no part; `expectation` says how well the version may be expected to do.
     """
@@ -50,6 +53,7 @@ class Verdict:
     reason: str
     champion: str
     roc_auc: dict[str, dict[str, float]] = field(default_factory=dict)
+    log_loss: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     expectation: str = ""
 
@@ -59,8 +63,8 @@ def hold_contest(
 ) -> tuple[Contest | None, NDArray[np.str_], list[str]]:
     """Both models and the best of those ever promoted, on the test rows that both can read.
 
-    Gives the labelled day of each of those rows, and the versions that could not read them. None instead of a contest
-    where there are no such rows, or rows of one outcome alone.
+    Gives the labelled day of each of those rows, and the versions that could not read all rows that are judged. None
+    instead of a contest where there are no such rows, or rows of one outcome alone.
     """
     models = [candidate, champion, *promoted.values()]
     rows = score_with_each(models, data, parts)
@@ -72,25 +76,34 @@ def hold_contest(
     if len(np.unique(label)) < 2:
         return None, days, []
     of_candidate, of_champion, *others = (probability[readable] for probability in rows.probability)
-    best, left_out = roc_auc(label, of_champion), []
+    new = np.isin(days, [*unseen_labels(champion, data.days)])
+    latest = latest_rows(None if rows.times is None else rows.times[readable], label)
+    judged = judged_rows(new, latest)
+    best, left_out = roc_auc(label[judged], of_champion[judged]), []
     for number, probability in zip(promoted, others, strict=True):
-        if np.isnan(probability).any():
+        if np.isnan(probability[judged]).any():
             left_out.append(number)
         else:
-            best = max(best, roc_auc(label, probability))
-    new = np.isin(days, [*unseen_labels(champion, data.days)])
-    contest = Contest(label, new, of_candidate, of_champion, candidate.cost(), champion.cost(), best)
+            best = max(best, roc_auc(label[judged], probability[judged]))
+    contest = Contest(label, new, latest, of_candidate, of_champion, candidate.cost(), champion.cost(), best)
     return contest, days, left_out
 
 
-def compare_parts(contest: Contest, days: NDArray[np.str_]) -> dict[str, dict[str, float]]:
-    """ROC-AUC of both sides on the base rows, on labelled days that the champion lacks, and on all."""
-    masks = {"base": days == "", "new days": contest.new, "all": np.ones(len(days), bool)}
+def compare_parts(contest: Contest, days: NDArray[np.str_], measure: Measure) -> dict[str, dict[str, float]]:
+    """A measure of both sides on what is judged, and on the parts of it and beside it.
+
+    Where time is not known these are the base rows and the labelled days that the champion lacks.
+    """
+    if contest.latest is None:
+        masks = {"base": days == "", "new days": contest.new, "all": contest.judged}
+    else:
+        masks = {"older": ~contest.judged, "latest fifth": contest.latest, "new days": contest.new}
+        masks |= {"judged": contest.judged}
     return {
         name: {
             "rows": int(mask.sum()),
-            "candidate": roc_auc(contest.label[mask], contest.candidate[mask]),
-            "champion": roc_auc(contest.label[mask], contest.champion[mask]),
+            "candidate": measure(contest.label[mask], contest.candidate[mask]),
+            "champion": measure(contest.label[mask], contest.champion[mask]),
         }
         for name, mask in masks.items()
         if mask.any()
@@ -125,7 +138,8 @@ def compare_with_champion(registered: Registered, parts: Parts, data: Dataset) -
     notes += [
         f"Not compared with version {number}, once champion, which is lost: {why}" for number, why in lost.items()
     ]
-    return Verdict(registered.number, earned, reason, champion.number, compare_parts(contest, days), notes)
+    aucs, losses = (compare_parts(contest, days, measure) for measure in (roc_auc, log_loss))
+    return Verdict(registered.number, earned, reason, champion.number, aucs, losses, notes)
 
 
 def load_promoted(model: str, champion: Version) -> tuple[dict[str, ScoringModel], dict[str, str]]:
@@ -162,7 +176,7 @@ def promote(registered: Registered, parts: Parts, data: Dataset, run: Run) -> Ve
         else:
             client.set_registered_model_alias(model, CHALLENGER, number)
         card = registered.card + verdict_section(
-            verdict.promoted, verdict.reason, verdict.champion, verdict.roc_auc, verdict.notes
+            verdict.promoted, verdict.reason, verdict.champion, verdict.roc_auc, verdict.log_loss, verdict.notes
         )
         client.update_model_version(model, number, card)
         client.set_model_version_tag(model, number, "verdict", f"{role}: {verdict.reason}")

@@ -51,15 +51,31 @@ def cut_at(times: Floats | None, label: NDArray[np.generic], share: float = 1 - 
     """
     if times is None or not len(times):
         return None
-    launched = np.nan_to_num(times[:, 0], nan=-np.inf)
+    launched, moment = _launches(times, share)
     decided = np.fmax(launched, times[:, 1])
-    moment = np.quantile(launched, share, method="lower")
     earlier = (launched < moment) & (decided <= moment)
     later = launched >= moment
-    for side in (earlier, later):
-        if np.bincount(label[side].astype(np.int64), minlength=2).min() < MIN_RARER:
-            return None
-    return Cut(earlier, later)
+    return Cut(earlier, later) if says_something(label[earlier]) and says_something(label[later]) else None
+
+
+def latest_rows(times: Floats | None, label: NDArray[np.generic]) -> Mask | None:
+    """The rows of the latest fifth of launches; None where time is not known, or they are too few to say something."""
+    if times is None or not len(times):
+        return None
+    launched, moment = _launches(times, 1 - LATEST)
+    latest = launched >= moment
+    return latest if says_something(label[latest]) else None
+
+
+def says_something(label: NDArray[np.generic]) -> bool:
+    """Whether rows have enough of either outcome."""
+    return int(np.bincount(label.astype(np.int64), minlength=2).min()) >= MIN_RARER
+
+
+def _launches(times: Floats, share: float) -> tuple[Floats, float]:
+    """When each row was launched, and the moment before which that share of them was."""
+    launched = np.nan_to_num(times[:, 0], nan=-np.inf)
+    return launched, float(np.quantile(launched, share, method="lower"))
 
 
 def ages_of(times: Floats | None, rows: int) -> NDArray[np.float32]:

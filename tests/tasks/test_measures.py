@@ -4,7 +4,7 @@ import sklearn.metrics as sk
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tasks.measures import Ranked, classification_metrics, confidence_intervals, paired_differences, roc_auc
+from tasks.measures import Ranked, classification_metrics, confidence_intervals, log_loss, losses, paired_gains, roc_auc
 
 # Few distinct values, so that most samples hold ties; the ends, where a log loss is clipped; and the threshold itself.
 PROBABILITIES = st.sampled_from([0.0, 1e-9, 0.2, 0.5, 0.5000001, 0.7, 1.0]) | st.floats(0, 1)
@@ -58,7 +58,8 @@ def test_what_one_class_does_not_tell_is_nan(only, unknown):
     spread = confidence_intervals(np.full(3, only), probability, replicates=5)
     assert np.isnan(spread["roc_auc"]).all()
     assert not np.isnan(spread["brier"]).any()
-    assert len(paired_differences(np.full(3, only), probability, probability)) == 0
+    gains = paired_gains(np.full(3, only), probability, probability / 2, replicates=5)
+    assert (len(gains["roc_auc"]), len(gains["log_loss"])) == (0, 5)
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
@@ -72,13 +73,33 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     assert 0.85 <= np.mean(covered) <= 1
 
 
-def test_paired_differences_are_one_minus_the_other_on_the_same_rows():
+@pytest.mark.parametrize(
+    ("measure", "gain"),
+    [
+        ("roc_auc", lambda label, better, worse: roc_auc(label, better) - roc_auc(label, worse)),
+        ("log_loss", lambda label, better, worse: log_loss(label, worse) - log_loss(label, better)),
+    ],
+)
+def test_a_paired_gain_is_by_how_much_one_is_better_than_the_other_on_the_same_rows(measure, gain):
     rng = np.random.default_rng(5)
     label = rng.integers(2, size=500)
-    better, worse = rng.normal(2.0 * label), rng.normal(0.2 * label)
-    drawn = paired_differences(label, better, worse, replicates=100)
-    assert (drawn > 0).all()
-    assert drawn == pytest.approx(-paired_differences(label, worse, better, replicates=100))
-    assert drawn.mean() == pytest.approx(roc_auc(label, better) - roc_auc(label, worse), abs=0.02)
+    better, worse = (1 / (1 + np.exp(-rng.normal(signal * (2 * label - 1)))) for signal in (1.0, 0.1))
+
+    def drawn(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return paired_gains(label, one, other, replicates=100)[measure]
+
+    assert (drawn(better, worse) > 0).all()
+    assert drawn(better, worse) == pytest.approx(-drawn(worse, better))
+    assert drawn(better, worse).mean() == pytest.approx(gain(label, better, worse), abs=0.02)
     # A pair that differs nowhere has no error at all; two samples drawn apart would.
-    assert (paired_differences(label, better, better, replicates=10) == 0).all()
+    assert (drawn(better, better) == 0).all()
+
+
+def test_a_gain_in_log_loss_spreads_as_the_mean_of_row_losses_does():
+    """Its bootstrap works on cells of equal rows."""
+    rng = np.random.default_rng(5)
+    label = rng.integers(2, size=2_000)
+    candidate, rival = rng.choice([0.2, 0.4, 0.7], size=(2, 2_000))
+    saved = losses(label, rival) - losses(label, candidate)
+    drawn = paired_gains(label, candidate, rival, replicates=400)["log_loss"]
+    assert drawn.std() == pytest.approx(saved.std() / np.sqrt(2_000), rel=0.1)

@@ -12,13 +12,14 @@ from campaign.forest import Forest
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
 from campaign.schema import ID, Schema
+from campaign.schema_file import parse_schema
 from tasks.measures import roc_auc
 from tasks.training.contest import is_same_world, score_with_each
 from tasks.training.encode import Parts, write_parts
 from tasks.training.ingest import Sources
 from tasks.training.split import buckets_of
 from tasks.training.validate import Dataset, gather
-from tests.published import KNOWN_CATEGORIES, LAUNCH, SCHEMA, WIDER
+from tests.published import KNOWN_CATEGORIES, LAUNCH, PUBLISHED_TOML, SCHEMA, WIDER
 
 ROWS = 1_500
 FORMAT_1 = Path(__file__).parents[2] / "campaign" / "format-1"
@@ -59,7 +60,16 @@ def test_each_model_reads_the_test_rows_by_its_own_schema(tmp_path, base, candid
         np.testing.assert_array_equal(probability, model.probabilities_of(batch)[parts.rows("test")])
     assert (rows.label == parts.labels("test")).all()
     assert set(rows.day) == {""}
+    assert rows.times is None
     assert rows.splits_alike.all()
+
+
+def test_rows_that_stand_in_the_order_of_time_say_so(tmp_path, base):
+    in_order = parse_schema(PUBLISHED_TOML.replace('identity = "all"', 'identity = "all"\norder = "time"'))
+    data, parts = gathered(tmp_path / "data", table(), in_order)
+    times = score_with_each([fitted(SCHEMA, base)], data, parts).times
+    assert times is not None
+    np.testing.assert_array_equal(times[:, 0], parts.rows("test"))
 
 
 def test_a_model_that_needs_what_the_rows_lack_reads_none_of_them(tmp_path, base):

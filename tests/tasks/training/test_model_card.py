@@ -41,12 +41,16 @@ def test_rows_that_wait_for_their_outcome_and_a_fit_on_a_sample_are_said(card_fa
 
 
 def test_the_verdict_compares_both_sides_and_names_who_took_no_part():
-    sides = {"all": {"rows": 100, "candidate": 0.9, "champion": 0.8}}
-    text = verdict_section(True, "better", "3", sides, ["Not compared with version 2."])
+    aucs = {"all": {"rows": 100, "candidate": 0.9, "champion": 0.8}}
+    losses = {"all": {"rows": 100, "candidate": 0.3, "champion": 0.4}}
+    text = verdict_section(True, "better", "3", aucs, losses, ["Not compared with version 2."])
     assert "Champion: better.\n" in text
-    assert "| all | 100 | 0.90000 | 0.80000 |" in text
+    assert (
+        "| test rows | rows | ROC-AUC | of champion 3 | log loss | of champion 3 |\n|---|---|---|---|---|---|\n" in text
+    )
+    assert "| all | 100 | 0.90000 | 0.80000 | 0.30000 | 0.40000 |" in text
     assert text.endswith("\nNot compared with version 2.\n")
-    assert "Challenger: no.\n" in verdict_section(False, "no", "", {})
+    assert "Challenger: no.\n" in verdict_section(False, "no", "", {}, {})
 
 
 def test_a_card_without_leaks_says_so(card_facts):

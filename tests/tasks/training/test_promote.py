@@ -5,6 +5,7 @@ from campaign.encoding import Encoder
 from campaign.errors import ModelMismatch
 from campaign.model import NORMAL_FORM, ScoringModel
 from campaign.warm_up import smallest_forest
+from tasks.measures import log_loss, roc_auc
 from tasks.model_versions import Version
 from tasks.training import promote
 from tasks.training.contest import TestRows
@@ -36,9 +37,10 @@ def data():
 def rows(monkeypatch):
     """The contest's rows, as if they had been read: one list of probabilities for each model."""
 
-    def given(*probability: np.ndarray, alike: np.ndarray | None = None) -> None:
+    def given(*probability: np.ndarray, alike: np.ndarray | None = None, launched: np.ndarray | None = None) -> None:
         splits_alike = np.ones(100, bool) if alike is None else alike
-        read = TestRows(LABEL, DAYS, splits_alike, list(probability))
+        times = None if launched is None else np.column_stack([launched, launched + 1.0])
+        read = TestRows(LABEL, DAYS, times, splits_alike, list(probability))
         monkeypatch.setattr(promote, "score_with_each", lambda models, data, parts: read)
 
     return given
@@ -58,7 +60,7 @@ def test_both_sides_are_compared_on_the_rows_that_both_can_read(rows, data):
     assert len(contest.label) == len(days) == 70
     assert left_out == []
     assert contest.new.sum() == 40  # of the labelled day that the champion lacks
-    assert contest.best_roc_auc == pytest.approx(compare_parts(contest, days)["all"]["champion"])
+    assert contest.best_roc_auc == pytest.approx(compare_parts(contest, days, roc_auc)["all"]["champion"])
 
 
 def test_the_bar_is_the_best_version_ever_promoted_that_can_read_the_rows(rows, data):
@@ -69,6 +71,78 @@ def test_the_bar_is_the_best_version_ever_promoted_that_can_read_the_rows(rows, 
     assert contest is not None
     assert left_out == ["1"]
     assert contest.best_roc_auc == pytest.approx(0.995)
+
+
+IN_ORDER = np.arange(100.0)
+# Four launches of 25 rows each; the labelled day begins within the third.
+IN_BATCHES = IN_ORDER // 25
+FAILURES_LAST = 1.0 - LABEL
+
+
+def parts_of(contest, days, measure=roc_auc) -> dict[str, int]:
+    return {name: side["rows"] for name, side in compare_parts(contest, days, measure).items()}
+
+
+def test_where_time_is_known_the_latest_fifth_and_new_days_are_judged(rows, data):
+    rows(scores(100), scores(80), launched=IN_BATCHES)
+    contest, days, _ = hold_contest(model("2"), model("1"), {}, data, None)
+    assert contest is not None
+    np.testing.assert_array_equal(np.flatnonzero(contest.latest), np.arange(75, 100))
+    np.testing.assert_array_equal(np.flatnonzero(contest.judged), np.arange(60, 100))
+    assert parts_of(contest, days) == {"older": 60, "latest fifth": 25, "new days": 40, "judged": 40}
+    # A champion that learnt from the labelled day is judged on the latest rows alone.
+    contest, days, _ = hold_contest(model("2"), model("1", days={"2026-11-20": 40}), {}, data, None)
+    assert contest is not None
+    assert parts_of(contest, days) == {"older": 75, "latest fifth": 25, "judged": 25}
+
+
+def test_the_latest_rows_are_those_that_both_can_read(rows, data):
+    unreadable = scores(80)
+    unreadable[:30] = np.nan
+    rows(scores(100), unreadable, launched=IN_BATCHES)
+    contest, days, _ = hold_contest(model("2"), model("1", days={"2026-11-20": 40}), {}, data, None)
+    assert contest is not None
+    assert parts_of(contest, days) == {"older": 45, "latest fifth": 25, "judged": 25}
+    np.testing.assert_array_equal(contest.latest, np.arange(30, 100) >= 75)
+
+
+@pytest.mark.parametrize("launched", [None, FAILURES_LAST])
+def test_where_time_is_not_known_or_the_latest_rows_say_nothing_all_are_judged(rows, data, launched):
+    rows(scores(100), scores(80), launched=launched)
+    contest, days, _ = hold_contest(model("2"), model("1"), {}, data, None)
+    assert contest is not None
+    assert contest.judged.all()
+    assert parts_of(contest, days) == {"base": 60, "new days": 40, "all": 100}
+
+
+def test_the_bar_is_held_on_the_rows_that_are_judged(rows, data):
+    """One version was right on the older rows alone, one on the latest alone and cannot read the others."""
+    right_once, right_lately = scores(75), scores(100)
+    right_lately[:75] = np.nan
+    learnt = {"2026-11-20": 40}
+    rows(scores(90), scores(80), right_once, launched=IN_BATCHES)
+    contest, days, left_out = hold_contest(model("3"), model("2", days=learnt), {"1": model("1")}, data, None)
+    assert contest is not None
+    judged = compare_parts(contest, days, roc_auc)["judged"]
+    assert contest.best_roc_auc == pytest.approx(judged["champion"])
+    rows(scores(90), scores(80), right_lately, launched=IN_BATCHES)
+    contest, _, left_out = hold_contest(model("3"), model("2", days=learnt), {"1": model("1")}, data, None)
+    assert contest is not None
+    assert (contest.best_roc_auc, left_out) == (1.0, [])
+
+
+def test_a_verdict_reports_both_measures_of_both_sides(registry, monkeypatch, rows, data):
+    of_candidate, of_champion = scores(100), scores(80)
+    registry["lost"] = set()
+    rows(of_candidate, of_champion, of_champion)
+    monkeypatch.setattr(promote, "is_same_world", lambda *_: True)
+    monkeypatch.setattr(ScoringModel, "load", lambda folder, number: model(number))
+    verdict = compare_with_champion(REGISTERED, None, data)
+    assert verdict.promoted
+    for measure, reported in ((roc_auc, verdict.roc_auc), (log_loss, verdict.log_loss)):
+        assert reported["all"] == {
+            "rows": 100, "candidate": measure(LABEL, of_candidate), "champion": measure(LABEL, of_champion)
+        }  # fmt: skip
 
 
 def test_rows_that_a_model_from_before_may_have_been_fitted_on_take_no_part(rows, data):

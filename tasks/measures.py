@@ -74,6 +74,18 @@ def log_loss(label: NDArray[np.generic], probability: Floats) -> float:
     return float(_losses(label.astype(np.float64), probability).mean())
 
 
+def calibration_error(label: NDArray[np.generic], probability: Floats, bins: int = 10) -> float:
+    """Expected calibration error: how far mean probability and share of successes lie apart, in the mean of bins.
+
+    Bins hold equally many rows, in the order of probability; where rows of one probability fall into two, each has its
+    part of their successes.
+    """
+    values, group, counts = np.unique(probability, return_inverse=True, return_counts=True)
+    excess = values - np.bincount(group, label.astype(np.float64)) / counts
+    gaps = [abs(part.sum()) for part in np.array_split(np.repeat(excess, counts), bins)]
+    return float(sum(gaps) / len(label))
+
+
 def classification_metrics(
     label: NDArray[np.generic], probability: Floats, rows: Floats | None = None, threshold: float = THRESHOLD
 ) -> dict[str, float]:

@@ -98,8 +98,8 @@ def run(rows: Rows, schema: str, args: Namespace, folder: Path) -> dict[str, Any
     served = by_id.serve(seeds[-1])
     figures = {contest.evaluation.name: contest.figures(seeds, draw) for draw, contest in enumerate(contests, 1)}
     targets = real_targets.quality_targets(figures, args.ahead, args.behind)
-    targets += real_targets.speed_targets(by_id.scored, served)
-    if args.data == MADE_UP:
+    if args.data == MADE_UP:  # speed is asked for at its size
+        targets += real_targets.speed_targets(by_id.scored, served)
         targets.append(real_targets.training_target(len(rows), measure.merge(by_id.trained[OURS])))
     return {
         "data": rows.schema.name, "rows": len(rows), "features": len(rows.schema.features),

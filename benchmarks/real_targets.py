@@ -41,7 +41,7 @@ def quality_targets(
     targets = [_beside_best(figures, [latest], figure, ahead if figure == ROC_AUC else 0) for figure in SIGNS]
     gain = difference([figures[latest][OURS]], [figures[latest][CATBOOST]], ROC_AUC)
     target = f"within {behind:g} of CatBoost" if behind else "better than CatBoost"
-    targets.append(Judged(f"{ROC_AUC}, {latest}", target, str(gain), verdict(gain, -behind)))
+    targets.append(Judged(f"{ROC_AUC}, {latest}", target, f"better by {gain}", verdict(gain, -behind)))
     if set(PERIODS) <= set(figures):
         targets += [_beside_best(figures, list(PERIODS), figure, -MEAN_TOLERANCE) for figure in SIGNS]
     return targets
@@ -61,8 +61,7 @@ def _beside_best(
     work = f"{figure}, {evaluations[0] if len(evaluations) == 1 else 'mean of both periods'}"
     asked = f"better than the best of scikit-learn's three{f' by {bound:g}' if bound else ''}"
     target = f"no worse than the best of scikit-learn's three by {-bound:g}" if bound < 0 else asked
-    better = "better" if SIGNS[figure] > 0 else "lower"
-    return Judged(work, target, f"{better} by {gains[best]} than {best}", verdict(gains[best], bound))
+    return Judged(work, target, f"better by {gains[best]}, beside {best}", verdict(gains[best], bound))
 
 
 def speed_targets(rows: int, scoring: Mapping[str, Timed]) -> list[Judged]:
@@ -77,7 +76,7 @@ def speed_targets(rows: int, scoring: Mapping[str, Timed]) -> list[Judged]:
 
 
 def training_target(rows: int, trained: Timed) -> Judged:
-    """Of the training of the made-up file."""
+    """Of the training of the whole file."""
     memory = trained.result["memory of all processes"]
     measured = f"{trained.seconds:.0f} s, {memory / 1000:.1f} GB"
     is_met = trained.seconds <= MAX_TRAINING_SECONDS

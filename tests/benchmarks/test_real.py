@@ -8,10 +8,11 @@ import pytest
 
 from benchmarks import real_page, report
 from benchmarks.real_figures import LOG_LOSS, ROC_AUC, Difference, difference, figures_of, row_losses
-from benchmarks.real_rivals import OF_SKLEARN, fit_rival
+from benchmarks.real_product import OURS, forest_within
+from benchmarks.real_rivals import CATBOOST, OF_SKLEARN, fit_rival
 from benchmarks.real_rows import read_rows, write_sources
 from benchmarks.real_splits import BEFORE, BY_ID, LATEST, evaluations_of, split_by_time
-from benchmarks.real_targets import MET, MISSED, NOT_TOLD_APART, verdict
+from benchmarks.real_targets import MET, MISSED, NOT_TOLD_APART, quality_targets, verdict
 from campaign.identity import bucket_of
 from campaign.schema_file import parse_schema
 from tasks.measures import log_loss
@@ -135,6 +136,34 @@ def test_figures_are_means_over_seeds_and_differences_are_of_the_same_rows():
 def test_a_target_is_missed_only_if_the_whole_interval_lies_beyond_it():
     gain = Difference(0.01, 0.002, 0.02)
     assert [verdict(gain, bound) for bound in (0, 0.015, 0.03)] == [MET, NOT_TOLD_APART, MISSED]
+
+
+def test_it_is_held_against_whichever_of_the_three_is_best_in_a_figure():
+    rng = np.random.default_rng(1)
+    label = rng.integers(2, size=2_000).astype(np.int8)
+
+    def figures(strength):
+        return figures_of(label, [1 / (1 + np.exp(-rng.normal(strength * (label - 0.5), 1)))], 50)
+
+    strengths = dict(zip((OURS, *OF_SKLEARN, CATBOOST), (2, 1, 1.5, 0.5, 4), strict=True))
+    contenders = {name: figures(strength) for name, strength in strengths.items()}
+    targets = quality_targets({LATEST: contenders, BEFORE: contenders})
+    assert [target.verdict for target in targets] == [MET, MET, MISSED, MET, MET]
+    assert targets[0].measured.endswith(f"beside {OF_SKLEARN[1]}")
+    # Where time is not known, the split by id is all there is.
+    assert next(target.work for target in quality_targets({BY_ID: contenders})) == f"{ROC_AUC}, {BY_ID}"
+
+
+def test_the_forest_of_a_pipeline_is_found_however_deep_it_stands():
+    from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    X, y = np.arange(20.0).reshape(-1, 1), np.repeat([0, 1], 10)
+    forest = make_pipeline("passthrough", RandomForestClassifier(3))
+    voting = VotingClassifier([("linear", LogisticRegression()), ("forest", forest)], voting="soft").fit(X, y)
+    assert len(forest_within(make_pipeline("passthrough", voting)).estimators_) == 3
+    assert forest_within(LogisticRegression().fit(X, y)) is None
 
 
 def test_a_data_set_that_is_measured_again_replaces_its_part_of_the_page(tmp_path):

@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 ENV_FILE ?= .env
 export COMPOSE_ENV_FILES := $(ENV_FILE)
 
-.PHONY: help demo test check ui web bench bench-serving champion up down clean-stack redeploy stack-demo backup restore images e2e lock docs clean
+.PHONY: help demo test check ui web bench bench-real bench-serving champion up down clean-stack redeploy stack-demo backup restore images e2e lock docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ bench: .venv/installed-dev ## measure everything beside its rivals, and write do
 
 bench-%: .venv/installed-dev
 	@$(BIN)/python -m benchmarks.$(subst -,_,$*) $(ARGS)
+
+bench-real: .venv/installed-bench ## measure it beside other models on the campaigns of DATA=file SCHEMA=toml, or on made-up ones
+	@$(BIN)/python -m benchmarks.real $(if $(DATA),--data "$(DATA)") $(if $(SCHEMA),--schema "$(SCHEMA)") $(ARGS)
 
 bench-serving: .venv/installed ## time the web service beside what it replaces
 	@$(BIN)/python -m benchmarks.serving $(ARGS)
@@ -78,6 +81,7 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes and without address
 	@$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
 	@$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -c requirements.lock -o requirements-dev.lock
 	@for image in batch web_service; do $(UV) pip compile deployments/$$image/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements.lock -o deployments/$$image/requirements.lock; done
+	@$(UV) pip compile benchmarks/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements-dev.lock -o benchmarks/requirements.lock
 
 docs: .venv/installed-dev ## write the tables of README anew
 	@$(BIN)/python -m flows.readme README.md
@@ -103,4 +107,9 @@ clean: ## remove what the demo made (.campaign)
 
 .venv/installed-dev: requirements-dev.lock .venv/installed
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# What `make bench-real` needs beside that; versions of all that is there already stay.
+.venv/installed-bench: benchmarks/requirements.lock .venv/installed-dev
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r benchmarks/requirements.lock
 	@touch $@

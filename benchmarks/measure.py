@@ -51,6 +51,16 @@ class Timed:
         return (max(self.wall) - min(self.wall)) / self.seconds
 
 
+def merge(timings: list[Timed]) -> Timed:
+    """The rounds of one contender that ran with different arguments. What it reported is that of its largest."""
+    merged = Timed(timings[0].name, result=max(timings, key=lambda timed: timed.peak).result)
+    for timed in timings:
+        merged.wall += timed.wall
+        merged.cpu += timed.cpu
+        merged.memory += timed.memory
+    return merged
+
+
 def run_contenders(
     module: str, contenders: dict[str, list[str]], rounds: int, environment: dict[str, str]
 ) -> dict[str, Timed]:
@@ -72,14 +82,20 @@ def run_contenders(
     return timed
 
 
-def report_result(work: Callable[[], dict[str, Any] | None]) -> None:
-    """Time a contender's work, without its imports and warming up, and print the result for `run_contenders`."""
+def report_result(
+    work: Callable[[], dict[str, Any] | None], afterwards: Callable[[], dict[str, Any]] | None = None
+) -> None:
+    """Time a contender's work, without its imports and warming up, and print the result for `run_contenders`.
+
+    What is done `afterwards` is reported too, and takes no part in time and memory.
+    """
     wall_start, cpu_start = time.perf_counter(), _cpu_seconds()
     result = work() or {}
     times = {"wall": time.perf_counter() - wall_start, "cpu": _cpu_seconds() - cpu_start}
     # Not ru_maxrss, which begins with what the parent had.
     [peak] = [line.split()[1] for line in _read_lines("/proc/self/status") if line.startswith("VmHWM")]
     memory = int(peak) / 1024
+    result |= afterwards() if afterwards else {}
     print(json.dumps(times | {"memory": memory} | result))
 
 

@@ -2,13 +2,14 @@
 """docs/performance.md with its charts, and docs/scale.md, out of what the benchmarks left in results/: `python -m benchmarks.report`."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from benchmarks import rivals, scale
+from benchmarks import real_page, rivals, scale
 from benchmarks.measure import RESULTS, ROOT
 from benchmarks.scoring import OURS
 
@@ -71,7 +72,8 @@ def markdown_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def render_page(results: dict[str, dict[str, Any]]) -> str:
+def render_page(results: dict[str, dict[str, Any]], real: Sequence[Mapping[str, Any]] = ()) -> str:
+    """docs/performance.md. `real` are the results of each data set that `make bench-real` was run on."""
     machine = results["scoring"]["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     targets = [target for benchmark in results.values() for target in benchmark["targets"]]
@@ -93,6 +95,8 @@ rows. The champion has {results["scoring"]["trees"]} trees. Largest difference o
         + (f"\n\n{extra[name]}" if name in extra else "")
         for name, benchmark in results.items()
     ]
+    if real:
+        sections.append(real_page.render_section(real, markdown_table))
     return f"""# Performance
 
 Written by `make bench`, which runs all of this and takes 15 to 40 minutes. Contenders run in turn, each in a process of its
@@ -158,10 +162,15 @@ def _save(figure: Any, name: str) -> None:
     plt.close(figure)
 
 
+def write_performance_page() -> None:
+    page = render_page(load_results(), real_page.load_results())
+    (ROOT / "docs" / "performance.md").write_text(page)
+
+
 def write_pages() -> None:
     results = load_results()
     draw_charts(results)
-    (ROOT / "docs" / "performance.md").write_text(render_page(results))
+    write_performance_page()
     cluster_file = RESULTS / "cluster.json"
     cluster = json.loads(cluster_file.read_text()) if cluster_file.exists() else None
     (ROOT / "docs" / "scale.md").write_text(scale.render_page(results, cluster, markdown_table))

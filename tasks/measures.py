@@ -80,14 +80,15 @@ def losses(label: NDArray[np.generic], probability: Floats) -> Floats:
 
 
 def calibration_error(label: NDArray[np.generic], probability: Floats, bins: int = 10) -> float:
-    """Expected calibration error: how far mean probability and share of successes are apart, in the mean of bins.
+    """Expected calibration error: how far mean probability and share of successes lie apart, in the mean of bins.
 
-    The bins are of equal size, in the order of probability.
+    Bins hold equally many rows, in the order of probability; where rows of one probability fall into two, each has its
+    part of their successes.
     """
-    order = np.argsort(probability, kind="stable")
-    parts = [part for part in np.array_split(order, min(bins, len(order))) if len(part)]
-    apart = [len(part) * abs(float(label[part].mean()) - float(probability[part].mean())) for part in parts]
-    return float(sum(apart) / len(label))
+    values, group, counts = np.unique(probability, return_inverse=True, return_counts=True)
+    excess = values - np.bincount(group, label.astype(np.float64)) / counts
+    gaps = [abs(part.sum()) for part in np.array_split(np.repeat(excess, counts), bins)]
+    return float(sum(gaps) / len(label))
 
 
 def classification_metrics(

@@ -20,13 +20,22 @@ def test_the_tables_of_readme_are_those_of_the_code():
 
 
 def test_the_locks_pin_every_package_with_hashes_and_name_no_address():
-    for lock in ("requirements.lock", "requirements-dev.lock"):
+    for lock in ("requirements.lock", "requirements-dev.lock", "benchmarks/requirements.lock"):
         text = (ROOT / lock).read_text()
         assert "://" not in text
         packages = re.findall(r"^[a-z0-9].*$", text, flags=re.MULTILINE)
         assert packages
         assert all("==" in package for package in packages)
         assert text.count("--hash=") >= len(packages)
+
+
+def test_what_a_benchmark_installs_changes_no_version_of_what_is_there():
+    pinned, added = (
+        set(re.findall(r"^[a-z0-9].*==[^ ;]+", (ROOT / lock).read_text(), flags=re.MULTILINE))
+        for lock in ("requirements-dev.lock", "benchmarks/requirements.lock")
+    )
+    names = {package.partition("==")[0] for package in pinned}
+    assert {package for package in added - pinned if package.partition("==")[0] in names} == set()
 
 
 def test_make_says_which_python_it_needs(tmp_path):

@@ -54,7 +54,7 @@ def gate_verdict(contest: Contest, margin: float) -> tuple[bool, str]:
 
     Better means by paired bootstrap, in ROC-AUC or in log loss, and in neither worse: what learnt that the base rate
     moved has the same ROC-AUC. Promoted when better on the judged rows; or better on labelled days that it learnt from
-    and the champion lacks; or cheaper to score, not worse than the champion in log loss, and within `margin` of the
+    and the champion lacks; or cheaper to score, within the margin of the champion's log loss, and within `margin` of the
     best version ever promoted, so that quality cannot sink a margin a week.
     """
     where = "all test rows" if contest.latest is None else "the latest test rows"
@@ -68,7 +68,9 @@ def gate_verdict(contest: Contest, margin: float) -> tuple[bool, str]:
     label, candidate = contest.label[contest.judged], contest.candidate[contest.judged]
     shortfall = contest.best_roc_auc - roc_auc(label, candidate)
     is_cheaper = contest.candidate_cost < contest.champion_cost
-    if is_cheaper and shortfall <= margin and "log_loss" not in judged.worse:
+    lost = judged.difference["log_loss"] if "log_loss" in judged.worse else 0.0
+    keeps_loss = lost <= LOSS_SHARE_PER_ROC_AUC * margin * log_loss(label, contest.champion[contest.judged])
+    if is_cheaper and shortfall <= margin and keeps_loss:
         return True, (
             f"{contest.champion_cost / contest.candidate_cost:.1f} times cheaper to score, and within {margin} of the "
             f"best version ever promoted (ROC-AUC {-shortfall:+.5f})"

@@ -4,7 +4,16 @@ import sklearn.metrics as sk
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tasks.measures import Ranked, classification_metrics, confidence_intervals, log_loss, losses, paired_gains, roc_auc
+from tasks.measures import (
+    Ranked,
+    calibration_error,
+    classification_metrics,
+    confidence_intervals,
+    log_loss,
+    losses,
+    paired_gains,
+    roc_auc,
+)
 
 # Few distinct values, so that most samples hold ties; the ends, where a log loss is clipped; and the threshold itself.
 PROBABILITIES = st.sampled_from([0.0, 1e-9, 0.2, 0.5, 0.5000001, 0.7, 1.0]) | st.floats(0, 1)
@@ -103,3 +112,28 @@ def test_a_gain_in_log_loss_spreads_as_the_mean_of_row_losses_does():
     saved = losses(label, rival) - losses(label, candidate)
     drawn = paired_gains(label, candidate, rival, replicates=400)["log_loss"]
     assert drawn.std() == pytest.approx(saved.std() / np.sqrt(2_000), rel=0.1)
+
+
+def test_a_calibration_error_is_what_a_probability_lies_off_in_the_mean():
+    rng = np.random.default_rng(5)
+    truth = rng.random(200_000)
+    label = (rng.random(len(truth)) < truth).astype(np.int8)
+    assert calibration_error(label, truth) < 0.01
+    assert calibration_error(label, truth * 0.8 + 0.2) == pytest.approx(0.1, abs=0.01)
+    # Too low by a tenth in one half, too high in the other: nothing makes up for it.
+    too_sure = np.where(truth < 0.5, truth * 0.6, 1 - (1 - truth) * 0.6)
+    assert calibration_error(label, too_sure) == pytest.approx(0.1, abs=0.01)
+
+
+def test_a_calibration_error_does_not_depend_on_the_order_of_rows():
+    label = np.repeat([0, 1], 500)
+    constant = np.full(1000, 0.5)
+    assert calibration_error(label, constant) == pytest.approx(0)
+    assert calibration_error(label, constant + 0.2) == pytest.approx(0.2)
+    coarse = np.repeat([0.1, 0.3, 0.7, 0.9], 250)
+    mixed = np.random.default_rng(5).permutation(1000)
+    assert calibration_error(label[mixed], coarse[mixed]) == pytest.approx(calibration_error(label, coarse))
+
+
+def test_a_calibration_error_of_fewer_rows_than_bins_is_that_of_each_row():
+    assert calibration_error(np.array([0, 1, 1]), np.array([0.25, 0.5, 1.0])) == pytest.approx(0.25)

@@ -1,0 +1,127 @@
+"""This project's side, as its user runs it: `campaign train` in a home of its own, and the champion's flat model.
+
+Beside it the same champion as others would serve it: the registered Pipeline, and its forest in ONNX Runtime.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks import measure, world
+from benchmarks.measure import Timed
+from benchmarks.rivals import ONNX
+from benchmarks.scoring import OURS
+
+Floats = NDArray[np.float64]
+Score = Callable[[], Floats]
+PIPELINE = "the registered Pipeline"
+THREADS = os.cpu_count() or 1
+# A home of its own is no home if the environment names another's store, registry or server.
+FOREIGN = ("CAMPAIGN_", "MLFLOW_", "PREFECT_")
+
+
+def forget_other_homes() -> None:
+    """Nothing that the environment says of another home reaches the trainings."""
+    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+        del os.environ[name]
+
+
+def environment_of(home: Path) -> dict[str, str]:
+    """The code is this folder's, wherever the `campaign` command was installed from."""
+    return {
+        "CAMPAIGN_HOME": str(home),
+        "PYTHONPATH": str(measure.ROOT),
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    }
+
+
+def train(data: Path, schema: str, home: Path, trials: int, seed: int) -> Timed:
+    """The training of a file as a user starts it, with all processes that it needs."""
+    words = ["train", str(data), "--schema", schema, "--trials", str(trials), "--seed", str(seed)]
+    timed, _ = measure.time_command([str(world.CAMPAIGN), *words], environment_of(home))
+    timed.name = OURS
+    return timed
+
+
+def scoring_of(name: str, sources: Path, features: Path) -> Score:
+    """From rows in a file to probabilities, with the champion of CAMPAIGN_HOME."""
+    return {OURS: _flat_model, PIPELINE: _pipeline, ONNX: _onnx}[name](sources, features)
+
+
+def _champion() -> Any:
+    from campaign.schema_file import served_model
+    from tasks.model_versions import load_version, require_champion
+
+    return load_version(require_champion(served_model()))
+
+
+def _flat_model(sources: Path, _: Path) -> Score:
+    from campaign.reading import read_campaigns
+
+    model = _champion()
+    return lambda: np.concatenate([
+        model.probabilities_of(batch, THREADS) for batch in read_campaigns(str(sources), model.schema)
+    ])  # fmt: skip
+
+
+def _registered() -> Any:
+    import mlflow
+
+    from campaign.schema_file import served_model
+    from tasks.mlflow_run import mlflow_client
+
+    mlflow_client()
+    pipeline = mlflow.sklearn.load_model(f"models:/{served_model()}@champion")
+    return pipeline.set_params(**{name: -1 for name in pipeline.get_params() if name.endswith("n_jobs")})
+
+
+def _pipeline(_: Path, features: Path) -> Score:
+    """Its rows are spared the derivation of columns, which the file that it reads holds."""
+    pipeline = _registered()
+    return lambda: np.asarray(pipeline.predict_proba(pd.read_parquet(features))[:, 1])
+
+
+def _onnx(sources: Path, _: Path) -> Score:
+    """The champion's forest alone; reading and encoding are this project's, for ONNX has none for a file.
+
+    A column that the forest sees beside the encoder's is zero here: what computes it would only take longer.
+    """
+    import onnxruntime  # type: ignore[import-untyped]
+    from skl2onnx import to_onnx  # type: ignore[import-untyped]
+
+    from campaign.reading import read_campaigns
+
+    model, forest = _champion(), forest_within(_registered())
+    example = np.zeros((1, forest.n_features_in_), np.float32)
+    stored = to_onnx(forest, example, options={id(forest): {"zipmap": False}})
+    session = onnxruntime.InferenceSession(stored.SerializeToString())
+
+    def score() -> Floats:
+        parts = []
+        for batch in read_campaigns(str(sources), model.schema):
+            matrix = model.encoder.encode(batch)
+            if more := forest.n_features_in_ - matrix.shape[1]:
+                matrix = np.hstack([matrix, np.zeros((len(matrix), more), np.float32)])
+            parts.append(session.run(None, {"X": matrix})[1][:, 1].astype(np.float64))
+        return np.concatenate(parts)
+
+    return score
+
+
+def forest_within(part: Any) -> Any:
+    """The fitted forest in a Pipeline, however deep it stands; None if there is none."""
+    from sklearn.base import BaseEstimator
+    from sklearn.ensemble import RandomForestClassifier
+
+    if isinstance(part, RandomForestClassifier) and hasattr(part, "estimators_"):
+        return part
+    held: Iterable[Any] = part if isinstance(part, list | tuple) else ()
+    if isinstance(part, dict | BaseEstimator):
+        held = (part if isinstance(part, dict) else vars(part)).values()
+    return next((forest for value in held if (forest := forest_within(value)) is not None), None)

@@ -54,7 +54,7 @@ def gate_verdict(contest: Contest, margin: float) -> tuple[bool, str]:
 
     Better means by paired bootstrap, in ROC-AUC or in log loss, and in neither worse: what learnt that the base rate
     moved has the same ROC-AUC. Promoted when better on the judged rows; or better on labelled days that it learnt from
-    and the champion lacks; or cheaper to score, within the margin of the champion's log loss, and within `margin` of the
+    and the champion lacks; or cheaper to score, within a margin of the champion's log loss, and within `margin` of the
     best version ever promoted, so that quality cannot sink a margin a week.
     """
     where = "all test rows" if contest.latest is None else "the latest test rows"

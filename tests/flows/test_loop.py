@@ -167,7 +167,7 @@ def test_every_trial_is_a_nested_run_with_its_metrics(world):
         f"tags.mlflow.parentRunId = '{version.run_id}' and tags.step = 'trial'",
     )
     assert len(trials) == 3
-    assert all("max_depth" in run.data.params and "cpu_seconds" in run.data.metrics for run in trials)
+    assert all("min_samples_leaf" in run.data.params and "cpu_seconds" in run.data.metrics for run in trials)
 
 
 def test_the_parent_run_holds_figures_card_and_search_plots(world):

@@ -18,7 +18,7 @@ def data(own_home, tmp_path) -> Dataset:
 def test_a_training_takes_up_the_run_that_its_study_began_and_another_begins_its_own(data):
     run, is_new = find_or_create_run(data, 1)
     assert is_new
-    assert (run.model, run.study) == ("campaign-success", "campaign-success-d1-published-1-2")
+    assert (run.model, run.study) == ("campaign-success", "campaign-success-d1-published-1-3")
     assert find_or_create_run(data, 1) == (run, False)
     others = [find_or_create_run(data, 2), find_or_create_run(replace(data, digest="d2"), 1)]
     others.append(find_or_create_run(replace(data, schema=LAUNCH), 1))

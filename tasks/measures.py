@@ -14,6 +14,7 @@ from campaign.decision import THRESHOLD, predicts_success
 
 Floats = NDArray[np.float64]
 EPSILON = float(np.finfo(np.float64).eps)
+CALIBRATION_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,16 @@ def losses(label: NDArray[np.generic], probability: Floats) -> Floats:
     return _losses(label.astype(np.float64), probability)
 
 
-def calibration_error(label: NDArray[np.generic], probability: Floats, bins: int = 10) -> float:
-    """Expected calibration error: how far mean probability and share of successes lie apart, in the mean of bins.
+def calibration_error(label: NDArray[np.generic], probability: Floats, rows: Floats | None = None) -> float:
+    """Expected calibration error over ten equal bins: the mean distance of the probability from the success rate.
 
-    Bins hold equally many rows, in the order of probability; where rows of one probability fall into two, each has its
-    part of their successes.
+    `rows` is how many rows each pair of label and probability stands for, 1 if left out.
     """
-    values, group, counts = np.unique(probability, return_inverse=True, return_counts=True)
-    excess = values - np.bincount(group, label.astype(np.float64)) / counts
-    gaps = [abs(part.sum()) for part in np.array_split(np.repeat(excess, counts), bins)]
-    return float(sum(gaps) / len(label))
+    weight = np.ones(len(label)) if rows is None else rows
+    bins = np.minimum((probability * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    predicted = np.bincount(bins, weight * probability, CALIBRATION_BINS)
+    happened = np.bincount(bins, weight * label, CALIBRATION_BINS)
+    return float(np.abs(predicted - happened).sum() / weight.sum())
 
 
 def classification_metrics(

@@ -6,11 +6,9 @@ import numpy as np
 
 from campaign.decision import THRESHOLD
 from campaign.settings import Settings
-from tasks.measures import classification_metrics
+from tasks.measures import calibration_error, classification_metrics
 from tasks.monitoring.labelled_predictions import LabelledPredictions
 from tasks.monitoring.metric_rows import NOT_COMPUTABLE, OK, TOO_FEW_ROWS, MetricRow
-
-CALIBRATION_BINS = 10
 
 
 def realised_quality(
@@ -21,7 +19,8 @@ def realised_quality(
 ) -> list[MetricRow]:
     """Metrics of probabilities against outcomes, as figures: `judge_decay` says whether they have become too bad.
 
-    `test_metrics` holds the model's ROC-AUC and accuracy on test rows; they go along, to be compared with.
+    `test_metrics` holds the model's ROC-AUC and accuracy on test rows; they go along, to be compared with. The bar is
+    what was to be expected on later rows, where that is known.
     """
     label, probability, rows = predictions.pairs()
     count = rows.sum()
@@ -31,7 +30,7 @@ def realised_quality(
         "calibration_error": calibration_error(label, probability, rows),
         "success_rate": float((label * rows).sum() / count),
     }
-    bar = test_metrics["roc_auc"] - settings.decay_margin
+    bar = test_metrics.get("later_roc_auc", test_metrics["roc_auc"]) - settings.decay_margin
     few = TOO_FEW_ROWS if count < settings.decay_min_outcomes else OK
     realised = []
     for name, value in metrics.items():
@@ -41,11 +40,3 @@ def realised_quality(
         realised.append(MetricRow(row.metric, row.value, status, threshold=bar) if is_ranking else row)
     on_test_rows = [MetricRow(f"test_{name}", float(test_metrics[name])) for name in ("roc_auc", "accuracy")]
     return [*realised, *on_test_rows]
-
-
-def calibration_error(label: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> float:
-    """Expected calibration error over ten equal bins: the mean distance of the probability from the success rate."""
-    bins = np.minimum((probability * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    predicted = np.bincount(bins, weight * probability, CALIBRATION_BINS)
-    happened = np.bincount(bins, weight * label, CALIBRATION_BINS)
-    return float(np.abs(predicted - happened).sum() / weight.sum())

@@ -89,9 +89,8 @@ def default_trial(study: optuna.Study, knows_time: bool) -> int | None:
 
 def as_good(candidate: Size, other: Size, tolerance: float) -> bool:
     """Whether a candidate is within the tolerance of another in ROC-AUC and in log loss."""
-    return not other.roc_auc - candidate.roc_auc > tolerance and candidate.log_loss <= other.log_loss * (
-        1 + LOG_LOSS_TOLERANCE
-    )
+    ranks_worse = other.roc_auc - candidate.roc_auc > tolerance
+    return not ranks_worse and candidate.log_loss <= other.log_loss * (1 + LOG_LOSS_TOLERANCE)
 
 
 def shortlist(candidates: Sequence[Candidate], default: int | None) -> list[int]:

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from campaign.settings import Settings
+from tasks.measures import calibration_error
 from tasks.monitoring.labelled_predictions import LabelledPredictions
 from tasks.monitoring.metric_rows import NOT_COMPUTABLE, OK, TOO_FEW_ROWS
-from tasks.monitoring.realised_quality import calibration_error, realised_quality
+from tasks.monitoring.realised_quality import realised_quality
 
 TEST = {"roc_auc": 0.9, "accuracy": 0.85}
 

@@ -88,7 +88,7 @@ def calibration_error(label: NDArray[np.generic], probability: Floats, rows: Flo
     weight = np.ones(len(label)) if rows is None else rows
     bins = np.minimum((probability * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     predicted = np.bincount(bins, weight * probability, CALIBRATION_BINS)
-    happened = np.bincount(bins, weight * label, CALIBRATION_BINS)
+    happened = np.bincount(bins, weight * label.astype(np.float64), CALIBRATION_BINS)
     return float(np.abs(predicted - happened).sum() / weight.sum())
 
 

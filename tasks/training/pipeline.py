@@ -63,15 +63,15 @@ def column_transformer(encoder: Encoder, example: pd.DataFrame) -> Any:
 def _category_codes(encoder: Encoder, name: str) -> Any:
     from sklearn.preprocessing import TargetEncoder
 
-    # Without NaN among them, a missing category would count as unknown.
-    known = np.array([*encoder.categories[name], np.nan], object)
+    # Without these among them, a missing category would count as unknown.
+    known = np.array([*encoder.categories[name], None, np.nan], object)
     return TargetEncoder(categories=[known], target_type="binary", cv=2)
 
 
 def _set_codes(fitted: Any, encoder: Encoder, name: str) -> None:
     """Codes in place of rates: several categories may share one."""
     codes = encoder.code_of_each(name).astype(np.float64)
-    fitted.encodings_ = [np.append(codes, float(MISSING_CATEGORY))]
+    fitted.encodings_ = [np.append(codes, [float(MISSING_CATEGORY)] * 2)]
     fitted.target_mean_ = float(UNKNOWN_CATEGORY)
 
 
@@ -116,6 +116,7 @@ def _logistic_regression(encoder: Encoder, linear: Linear) -> Any:
 
     steps: list[tuple[str, Any, list[int]]] = []
     coefficients: list[NDArray[np.float64]] = []
+    intercept = float(linear.intercept[0])
     for at, column in enumerate(encoder.features):
         offsets = linear.offsets[linear.starts[at] : linear.starts[at + 1]]
         if column.is_category:
@@ -128,23 +129,29 @@ def _logistic_regression(encoder: Encoder, linear: Linear) -> Any:
             float(array[at]) for array in (linear.low, linear.high, linear.slope, linear.missing)
         )
         edges = linear.edges[linear.edge_starts[at] : linear.edge_starts[at + 1]].astype(np.float64)
-        bins = KBinsDiscretizer(len(edges) + 1, encode="onehot")
-        _set_bins(bins, edges)
-        # Between two bounds: 0 at the lower one, 1 at the upper one. Where they are the same, always 0.
+        # Between two bounds: 0 at the lower one, 1 at the upper one.
         clipped = MinMaxScaler(clip=True).fit(np.array([[low], [high]]))
-        steps += [(f"{column.name}: bin", bins, [at]), (f"{column.name}: clipped", clipped, [at])]
-        coefficients += [offsets + slope * low, np.array([slope * (high - low)])]
+        steps.append((f"{column.name}: clipped", clipped, [at]))
+        coefficients.append(np.array([slope * (high - low)]))
+        at_low = offsets + slope * low
+        if len(edges):
+            bins = KBinsDiscretizer(len(edges) + 1, encode="onehot")
+            _set_bins(bins, edges)
+            steps.append((f"{column.name}: bin", bins, [at]))
+            coefficients.append(at_low)
+        else:  # all values are in one bin
+            intercept += float(at_low[0])
         if column.nullable:
             # As a number it lies below all others, so it is in the lowest bin, and clipped to the lower bound.
             indicator = MissingIndicator(missing_values=MISSING_NUMBER, features="all")
             steps.append((f"{column.name}: missing", indicator.fit(np.zeros((1, 1))), [at]))
-            coefficients.append(np.array([missing - (offsets[0] + slope * low)]))
+            coefficients.append(np.array([missing - at_low[0]]))
     transformer = ColumnTransformer(steps)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that a row of zeros is constant
         transformer.fit(np.zeros((1, linear.n_features)))
     transformer.transformers_ = steps  # as they were made, not as fitted to that row
-    regression = _assembled(LogisticRegression(), np.concatenate(coefficients)[None], float(linear.intercept[0]))
+    regression = _assembled(LogisticRegression(), np.concatenate(coefficients)[None], intercept)
     return Pipeline([("columns", transformer), ("regression", regression)])
 
 

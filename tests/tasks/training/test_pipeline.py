@@ -16,6 +16,10 @@ SCHEMA = schema_with(
     {"name": "Sort", "type": "category", "nullable": True},
     {"name": "Amount", "type": "number", "nullable": True},
     {"name": "Length", "type": "number"},
+    {"name": "Constant", "type": "number"},
+    {"name": "Empty", "type": "number", "nullable": True},
+    {"name": "Alone", "type": "category"},
+    {"name": "Never", "type": "category", "nullable": True},
 )
 ROWS = 3_000
 NAMES = np.array([f"sort {at:02d}" for at in range(60)], object)
@@ -30,12 +34,15 @@ def world() -> tuple[Rows, pd.DataFrame]:
     missing_sort, missing_amount = rng.random(ROWS) < 0.05, rng.random(ROWS) < 0.1
     amount, length = rng.lognormal(6, 2, ROWS), rng.integers(0, 90, ROWS) / 3
     y = (rng.random(ROWS) < 1 / (1 + np.exp(-np.sin(sort) - np.log(amount) / 4 + 1.5 - missing_sort))).astype(np.int8)
-    frame = pd.DataFrame({"Length": length, "Sort": NAMES[sort], "Amount": amount})
+    nothing = {"Constant": 30.0, "Empty": np.nan, "Alone": "all", "Never": None}
+    frame = pd.DataFrame({"Length": length, "Sort": NAMES[sort], "Amount": amount} | nothing)
     frame.loc[missing_sort, "Sort"] = None
     frame.loc[missing_amount, "Amount"] = np.nan
     codes = np.where(missing_sort, MISSING_CATEGORY, sort)
-    X = np.column_stack([codes, np.where(missing_amount, MISSING_NUMBER, amount), length]).astype(np.float32)
-    return Rows(Encoder.fit(SCHEMA.features, {"Sort": list(NAMES)}), X, y, None), frame
+    constant, empty, alone = np.full(ROWS, 30), np.full(ROWS, MISSING_NUMBER), np.zeros(ROWS)
+    numbers = [np.where(missing_amount, MISSING_NUMBER, amount), length, constant, empty]
+    X = np.column_stack([codes, *numbers, alone, np.full(ROWS, MISSING_CATEGORY)]).astype(np.float32)
+    return Rows(Encoder.fit(SCHEMA.features, {"Sort": list(NAMES), "Alone": ["all"], "Never": []}), X, y, None), frame
 
 
 @pytest.mark.parametrize(("recipe", "shift"), [(FOREST, 0.0), (BOTH, 0.0), (BOTH, -0.7)])
@@ -49,6 +56,8 @@ def test_the_pipeline_says_of_raw_rows_what_the_flat_model_says(world, recipe, s
     loaded = skops.io.load(tmp_path / "pipeline.skops", trusted=TRUSTED)
     X, frame = prepared.recode(rows.X), frame.copy()
     frame.loc[:9, "Sort"], X[:10, 0] = "unheard of", UNKNOWN_CATEGORY
+    frame.loc[5:19, "Constant"], X[5:20, 3] = 31.0, 31.0
+    frame.loc[5:19, "Empty"], X[5:20, 4] = 7.0, 7.0
     probability = predictor.predict(X)
     assert loaded.predict_proba(frame)[:, 1] == pytest.approx(probability, abs=1e-9)
     assert len(np.unique(probability)) > 500
@@ -58,5 +67,5 @@ def test_the_column_transformer_makes_the_matrix_of_the_encoder(world):
     rows, frame = world
     prepared, _ = fit_recipe(rows, FOREST, seed=1)
     transformer: Any = column_transformer(prepared.encoder, frame.head(1))
-    assert [*transformer.get_feature_names_out()] == ["Sort", "Amount", "Length"]
+    assert [*transformer.get_feature_names_out()] == [column.name for column in SCHEMA.features]
     assert np.array_equal(transformer.transform(frame).astype(np.float32), prepared.recode(rows.X))

@@ -83,7 +83,9 @@ class Settings(BaseSettings):
         1_000, ge=1, description="Rows below which drift is not computed; a smaller day is judged with those before it"
     )
     judged_days: int = Field(365, ge=1, description="How far back a small day is judged with those before it")
-    decay_margin: float = Field(0.02, ge=0, description="Realised ROC-AUC this far below the test's means decay")
+    decay_margin: float = Field(
+        0.02, ge=0, description="Realised ROC-AUC this far below what was to be expected means decay"
+    )
     decay_min_outcomes: int = Field(500, ge=2, description="New outcomes below which decay is not judged")
     decay_min_rarer: int = Field(100, ge=1, description="How many of those must be expected to be of the rarer kind")
     decay_confidence: float = Field(
@@ -105,7 +107,11 @@ class Settings(BaseSettings):
     tolerance: float = Field(
         0.0005, ge=0, description="Validation ROC-AUC that a forest cheaper to score may lose and be chosen"
     )
-    gate_margin: float = Field(0.001, ge=0, description="ROC-AUC that a cheaper challenger may lose and be promoted")
+    gate_margin: float = Field(
+        0.001,
+        ge=0,
+        description="ROC-AUC that a cheaper challenger may lose and be promoted; ten times that of log loss",
+    )
     fit_rows: int = Field(
         2_000_000,
         ge=100,

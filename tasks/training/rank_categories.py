@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from campaign.encoding import UNKNOWN_CATEGORY, Encoder
 
 SMOOTHING = 20  # rows of the mean rate that each category's own are mixed with
-RARE_ROWS = 5  # categories with fewer share one code; of 20, ROC-AUC was .002 to .006 lower on 5,000 projects
+RARE_ROWS = 5  # categories with fewer share one code
 
 Floats = NDArray[np.float64]
 

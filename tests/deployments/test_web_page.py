@@ -518,7 +518,7 @@ def mailings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     columns["City"] = {"categories": {name: 1 + (name == "Stadt 7") for name in CITIES}, "missing": 0}
     encoder = Encoder(schema.features, {"Job": ("admin", "student"), "City": CITIES})
     about = {
-        "metrics": {"roc_auc": 0.81},
+        "metrics": {"roc_auc": 0.81, "later_roc_auc": 0.78},
         "leaks": [],
         "base_rate": float(y.mean()),
         "trained_at": "2026-11-20T10:00:00+00:00",
@@ -535,6 +535,7 @@ def test_the_words_fields_and_curves_are_those_of_the_models_schema(browser: Bro
         opened(page, mailings)
         expect(page).to_have_title("Who will subscribe?")
         expect(page.get_by_role("heading", level=1)).to_have_text("Who will subscribe?")
+        expect(page.locator("footer")).to_contain_text("ROC-AUC on the latest mailings 0.7800")
         expect(page.get_by_label("Job")).to_have_value("student")  # the most frequent
         expect(page.get_by_label("Sent")).to_have_attribute("type", "date")  # its hour does not count
         expect(page.get_by_label("Subject", exact=True)).to_have_value("An example mailing")

@@ -230,8 +230,8 @@ function showPosition(probability) {
       `${none} the figure above says nothing about this one.`;
 }
 
-/** ROC-AUC on test rows. */
-const skill = () => model?.metrics?.test_roc_auc ?? model?.metrics?.roc_auc;
+/** ROC-AUC to expect: on the latest rows where time is known, else on test rows. */
+const skill = () => model?.metrics?.later_roc_auc ?? model?.metrics?.roc_auc;
 
 /** "yet" where the comparison decides and nothing is raised, "ever" for a model that is no better than a coin. */
 function unknowable() {
@@ -270,7 +270,8 @@ function showModel() {
   at("about").textContent = [
     `Model ${name}, version ${version}`, day && `trained on ${day}`,
     trained?.made_up && "on made-up data",
-    typeof chance === "number" && `ROC-AUC on test ${model.words.noun}s ${chance.toFixed(4)} (1 is perfect, 0.5 is a coin)`,
+    typeof chance === "number" && `ROC-AUC on ${model.metrics.later_roc_auc === undefined ? "test" : "the latest"} ` +
+      `${model.words.noun}s ${chance.toFixed(4)} (1 is perfect, 0.5 is a coin)`,
   ].filter(Boolean).join(" · ");
   at("leaks").textContent = (leaks ?? "").replaceAll("`", "");
   at("knows").querySelector("ul").replaceChildren(

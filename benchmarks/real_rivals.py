@@ -17,9 +17,14 @@ MOST_CATEGORIES = 254  # that HistGradientBoosting takes, beside OTHER
 
 
 def fit_rival(name: str, features: pd.DataFrame, label: Labels, seed: int) -> Predict:
-    """Fit one of them on features [rows, columns]; numbers have NaN where they are missing, texts None."""
+    """Fit one of them on features [rows, columns]; numbers have NaN where they are missing, texts None.
+
+    A column without any value is left out, as some of them refuse it.
+    """
     fit = {FOREST: _fit_forest, LOGISTIC: _fit_logistic, BOOSTING: _fit_boosting, CATBOOST: _fit_catboost}[name]
-    return fit(features, label, seed)
+    names = [name for name in features if features[name].notna().any()]
+    predict = fit(features[names], label, seed)
+    return lambda judged: predict(judged[names])
 
 
 def _texts(features: pd.DataFrame) -> list[str]:

@@ -115,8 +115,8 @@ def test_what_a_training_gets_is_read_as_the_file_was(rows, tmp_path):
 
 @pytest.mark.parametrize("rival", OF_SKLEARN)
 def test_a_rival_takes_missing_values_and_categories_that_it_never_saw(rival, rows):
-    predict = fit_rival(rival, rows.features, rows.label, 1)
-    judged = rows.features.head(3).assign(job=["astronaut", None, "clerk"], age=[np.nan, 30, 40])
+    predict = fit_rival(rival, rows.features.assign(empty=np.nan, blank=None), rows.label, 1)
+    judged = rows.features.head(3).assign(job=["astronaut", None, "clerk"], age=[np.nan, 30, 40], empty=1.0, blank="x")
     assert ((predict(judged) > 0) & (predict(judged) < 1)).all()
 
 

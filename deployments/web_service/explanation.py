@@ -1,7 +1,7 @@
 """Why one campaign gets its probability: what-if curves, and each fact's share of it.
 
-Contributions are exact Shapley values (campaign/shapley.py). Together with the baseline, the mean probability of the
-background, they add up to the probability.
+Contributions are Shapley values (campaign/shapley.py; handed on through a score: campaign/ensemble.py). Together with
+the baseline, the mean probability of the background, they add up to the probability.
 """
 
 from collections.abc import Mapping

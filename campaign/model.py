@@ -21,6 +21,7 @@ from campaign.schema_file import feature_set_of, published, schema_of
 
 FORMAT, FOREST_FORMAT = 3, 2  # a forest alone, without rare categories, is read by who knows nothing of format 3
 KEYS = {"format", "name", "schema", "encoder", "columns", "threshold", "about"}
+KEYS_OF = {FOREST_FORMAT: KEYS, FORMAT: KEYS | {"predictor"}}
 QUANTILES = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1)  # of what training saw of a number
 NORMAL_FORM = "the normal form of ids"  # about.split_by of a model whose rows were split by it
 DESCRIPTION, REFERENCE, LEARNT = "model.json", "reference.parquet", "learnt.npy"
@@ -114,6 +115,8 @@ class ScoringModel:
             "schema": self.schema.to_table(), "encoder": self.encoder.to_json(),
             "columns": dict(self.columns), "threshold": self.threshold, "about": dict(self.about),
         }  # fmt: skip
+        if self.format == FORMAT:  # whatever else lies in the folder from before
+            stored["predictor"] = self.predictor.FILE
         description.write_text(json.dumps(stored, indent=1))
         return [description, predictor]
 
@@ -124,17 +127,17 @@ class ScoringModel:
             stored = json.loads((folder / DESCRIPTION).read_text())
             name, found = stored["name"], stored["format"]
             if found == 1:
-                model = cls(
-                    name, version, *_of_format_1(stored, version), load_predictor(folder), dict(stored["about"])
-                )
-            elif found in (FORMAT, FOREST_FORMAT) and stored.keys() <= KEYS:
+                schema, encoder = _of_format_1(stored, version)
+                model = cls(name, version, schema, encoder, load_predictor(folder), dict(stored["about"]))
+            elif found in KEYS_OF and stored.keys() <= KEYS_OF[found]:
                 schema = schema_of(stored["schema"], DESCRIPTION)
                 encoder = Encoder.from_json(schema.features, stored["encoder"])
                 more = float(stored["threshold"]), dict(stored["columns"])
-                model = cls(name, version, schema, encoder, load_predictor(folder), dict(stored["about"]), *more)
+                predictor = load_predictor(folder, stored.get("predictor", Forest.FILE))
+                model = cls(name, version, schema, encoder, predictor, dict(stored["about"]), *more)
             else:
-                known = found in (FORMAT, FOREST_FORMAT)
-                unknown = f"the format {found}" if not known else f"the key {min(stored.keys() - KEYS)}"
+                known = KEYS_OF.get(found)
+                unknown = f"the format {found}" if known is None else f"the key {min(stored.keys() - known)}"
                 raise ModelMismatch(
                     f"Version {version} of {name} has {unknown}, which this version of the project does not know.",
                     "Score with the version of the project that trained it, or train again.",

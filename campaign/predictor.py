@@ -55,8 +55,11 @@ class Predictor(Protocol):
 PREDICTORS: tuple[type[Predictor], ...] = (Forest, Ensemble)
 
 
-def load_predictor(folder: Path) -> Predictor:
-    """The predictor in a model's folder, whose file says of which kind it is. Raises as its `load` does."""
-    kind = next((kind for kind in PREDICTORS if (folder / kind.FILE).is_file()), PREDICTORS[0])
-    predictor: Predictor = kind.load(folder / kind.FILE)
+def load_predictor(folder: Path, name: str = Forest.FILE) -> Predictor:
+    """The predictor in a model's folder, of whose kind the name of its file is.
+
+    Raises as its `load` does, and LookupError for a name of no kind.
+    """
+    kinds = {kind.FILE: kind for kind in PREDICTORS}
+    predictor: Predictor = kinds[name].load(folder / name)
     return predictor

@@ -88,7 +88,7 @@ def registered_model(model: str, number: str) -> ScoringModel:
 
 
 def registered_files(model: str, number: str, folder: str) -> Path:
-    """A version's own files (model.json, forest.npz, reference.parquet), downloaded below a folder.
+    """A version's own files (model.json, forest.npz or ensemble.npz, reference.parquet), downloaded below a folder.
 
     Raises `ModelMismatch` for a version that was not registered by this project.
     """

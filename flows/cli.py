@@ -258,7 +258,7 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
     home: Home = None,
 ) -> None:
-    """Write the champion as files that score without MLflow: model.json, forest.npz, reference.parquet."""
+    """Write the champion as files that score without MLflow: model.json, the forest, reference.parquet."""
     from flows.champions import export_champion
 
     typer.echo(f"Version {export_champion(context.obj, folder)} of {context.obj} is in {folder}.")

@@ -89,7 +89,7 @@ def make_champion(model: str, number: str, reason: str) -> None:
 
 
 def files_of(version: Version) -> Path:
-    """The model's own files (model.json, forest.npz, reference.parquet), downloaded once.
+    """The model's own files (model.json, forest.npz or ensemble.npz, reference.parquet), downloaded once.
 
     Raises `ModelMismatch` for a version that was not registered by this project.
     """

@@ -99,7 +99,7 @@ def test_it_is_loaded_as_it_was_saved_and_leaves_the_same_bytes(fitted, tmp_path
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         ensemble.save(tmp_path / name / Ensemble.FILE)
-    loaded = load_predictor(tmp_path / "a")
+    loaded = load_predictor(tmp_path / "a", Ensemble.FILE)
     assert isinstance(loaded, Ensemble)
     assert (loaded.predict(X) == ensemble.predict(X)).all()
     assert (tmp_path / "a" / Ensemble.FILE).read_bytes() == (tmp_path / "b" / Ensemble.FILE).read_bytes()

@@ -89,6 +89,20 @@ def test_a_forest_alone_keeps_the_format_that_older_code_reads(
     assert loaded.encoder == model.encoder
 
 
+def test_a_folder_that_is_written_again_is_read_as_what_it_holds_now(tmp_path: Path, batch: Batch) -> None:
+    """Its files from before are of another kind, and stay."""
+    forest, _ = fitted(batch)
+    ensemble = replace(forest, predictor=smallest_ensemble())
+    for model in (forest, ensemble, forest):
+        model.save(tmp_path)
+        loaded = ScoringModel.load(tmp_path, "7")
+        np.testing.assert_array_equal(loaded.probabilities_of(batch), model.probabilities_of(batch))
+    ensemble.save(tmp_path / "below")
+    change(predictor="../forest.npz")(tmp_path / "below")
+    with pytest.raises(ModelMismatch, match="damaged"):
+        ScoringModel.load(tmp_path / "below", "7")
+
+
 FORMAT_1 = Path(__file__).with_name("format-1")
 
 

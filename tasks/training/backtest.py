@@ -64,7 +64,7 @@ def judge_later(rows: Rows, recipe: Recipe, seed: int, dated: bool) -> Later | N
     prepared = prepare_rows(earlier, recipe)
     trees = fit_trees(forest_params(recipe), prepared, recipe["n_estimators"], seed)
     forest = Forest.from_trees(trees).with_leaf_shares(prepared.X, prepared.y, prepared.weight)
-    predictor = prepared.predictor(forest, shift_within(earlier, recipe, seed))
+    predictor = prepared.predictor(forest, shift_within(earlier, recipe))
     probability = predictor.predict(prepared.recode(later.X))
     measured, spread = classification_metrics(later.y, probability), confidence_intervals(later.y, probability)
     metrics = {

@@ -170,11 +170,11 @@ def verify(candidate: Candidate, examples: Examples, seed: int) -> list[Verified
 
 
 def decide_on(
-    choice: Choice, probability: NDArray[np.float64], examples: Examples, decide: float | Gain | Share, seed: int
+    choice: Choice, probability: NDArray[np.float64], examples: Examples, decide: float | Gain | Share
 ) -> Choice:
     """The choice with its shift and its threshold, learnt from rows that the fit judged had not seen."""
     recipe = choice.chosen.params
-    shift = learn_shift(examples, recipe, probability, seed) if examples.by_time and recipe["linear"] else 0.0
+    shift = learn_shift(examples, recipe, probability) if examples.by_time and recipe["linear"] else 0.0
     threshold = threshold_of(decide, shifted(probability, shift))
     return Choice(**{**vars(choice), "shift": shift, "threshold": threshold})
 
@@ -189,7 +189,7 @@ def choose(searched: Searched, parts: Parts, run: Run) -> Choice:
     default = default_trial(study, examples.knows_time)
     tolerance = Settings().tolerance
     choice, probability = choose_recipe(candidates_of(study), default, examples, searched.seed, tolerance)
-    choice = decide_on(choice, probability, examples, parts.schema.outcome.decide, searched.seed)
+    choice = decide_on(choice, probability, examples, parts.schema.outcome.decide)
     chosen, best = choice.chosen.size, choice.best.size
     get_run_logger().info(
         "Chosen: trial %d with %d trees, log loss %.5f, ROC-AUC %.5f (best: trial %d, %d trees, %.5f): %s",

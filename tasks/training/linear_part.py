@@ -15,7 +15,7 @@ from tasks.sampling import sample_rows
 
 REGULARIZATION = 0.1  # scikit-learn's C: the inverse of the L2 penalty's strength
 FOLDS = 5
-MAX_ROWS = 100_000  # that it is fitted on: some hundred coefficients need no more
+MAX_ROWS, MAX_FOLD_ROWS = 300_000, 100_000  # of a fit: some hundred coefficients need no more
 CLIPPED = (0.01, 0.99)  # beyond these quantiles a column that leaves its range would carry the answer away
 DECILES = np.linspace(0.1, 0.9, 9)
 
@@ -59,29 +59,46 @@ class NumberTerms:
 
 def fit_linear(encoder: Encoder, X: Matrix, y: NDArray[np.int8], weight: Floats | None) -> Linear:
     """Of X [rows, features] as the encoder makes them, y [rows] of 0 and 1, and the weight of each row."""
-    from sklearn.linear_model import LogisticRegression
-
     rows = sample_rows(len(y), MAX_ROWS)
     if len(np.unique(y[rows])) < 2:
         rows = np.arange(len(y))
-    X, y, weight = X[rows], y[rows], None if weight is None else weight[rows]
-    terms = {at: NumberTerms.of(X[:, at]) for at, column in enumerate(encoder.features) if not column.is_category}
-    model = LogisticRegression(C=REGULARIZATION, max_iter=1_000)
-    model.fit(_design(encoder, X, terms), y, sample_weight=weight)
-    return _as_lookups(encoder, terms, model.coef_[0], float(model.intercept_[0]))
+    return _fit(encoder, X[rows], y[rows], None if weight is None else weight[rows])[0]
 
 
-def out_of_fold(encoder: Encoder, X: Matrix, y: NDArray[np.int8], weight: Floats | None) -> Floats:
-    """[rows]: each row's probability by a fit on the other folds, which is how a row that comes later will be seen."""
-    fold = np.random.default_rng(0).permutation(len(y)) % FOLDS
-    probability = np.empty(len(y))
+def fit_with_scores(encoder: Encoder, X: Matrix, y: NDArray[np.int8], weight: Floats | None) -> tuple[Linear, Floats]:
+    """The same, and each row's probability by a fit that did not see it, which is how a row that comes is seen.
+
+    By that on the other folds; of more than MAX_ROWS rows, those that are in no sample by the fit itself.
+    """
+    rows = sample_rows(len(y), MAX_ROWS)
+    if len(np.unique(y[rows])) < 2:
+        rows = np.arange(len(y))
+    inside, label, weights = X[rows], y[rows], None if weight is None else weight[rows]
+    linear, design = _fit(encoder, inside, label, weights)
+    probability = linear.predict(X)
+    fold = np.random.default_rng(0).permutation(len(rows)) % FOLDS
     for number in range(FOLDS):
-        inside = fold != number
-        if len(np.unique(y[inside])) < 2:
-            inside[:] = True
-        linear = fit_linear(encoder, X[inside], y[inside], None if weight is None else weight[inside])
-        probability[fold == number] = linear.predict(X[fold == number])
-    return probability
+        others = np.flatnonzero(fold != number)
+        others = others[sample_rows(len(others), MAX_FOLD_ROWS)]
+        if len(np.unique(label[others])) < 2:
+            continue
+        model = _regression().fit(design[others], label[others], None if weights is None else weights[others])
+        own = fold == number
+        probability[rows[own]] = model.predict_proba(design[own])[:, 1]
+    return linear, probability
+
+
+def _fit(encoder: Encoder, X: Matrix, y: NDArray[np.int8], weight: Floats | None) -> tuple[Linear, Any]:
+    terms = {at: NumberTerms.of(X[:, at]) for at, column in enumerate(encoder.features) if not column.is_category}
+    design = _design(encoder, X, terms)
+    model = _regression().fit(design, y, weight)
+    return _as_lookups(encoder, terms, model.coef_[0], float(model.intercept_[0])), design
+
+
+def _regression() -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=REGULARIZATION, max_iter=1_000)
 
 
 def _design(encoder: Encoder, X: Matrix, terms: dict[int, NumberTerms]) -> Any:

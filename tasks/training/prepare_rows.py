@@ -1,6 +1,6 @@
 """Rows as the trees of a recipe see them: ranked categories, weights, the score of the linear part before the rest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from campaign.ensemble import Ensemble, with_score
 from campaign.forest import Forest
 from campaign.linear import Linear
 from campaign.predictor import Predictor
-from tasks.training.linear_part import fit_linear, out_of_fold
+from tasks.training.linear_part import fit_with_scores
 from tasks.training.rank_categories import rank_categories, recode
 from tasks.training.row_times import ages_of, recency_weights
 from tasks.training.search_space import Recipe
@@ -51,11 +51,15 @@ class Prepared:
 
 def prepare_rows(rows: Rows, recipe: Recipe) -> Prepared:
     """Rank categories, weigh rows by recency and fit the linear part, all on these rows alone."""
-    y = rows.y
-    weight = recency_weights(ages_of(rows.times, len(y)), recipe["half_life"])
-    encoder = rank_categories(rows.encoder, rows.X, y, weight)
-    X = recode(rows.X, rows.encoder, encoder)
+    prepared = rank_and_weigh(rows, recipe["half_life"])
     if not recipe["linear"]:
-        return Prepared(rows.encoder, encoder, X, y, weight, None)
-    linear = fit_linear(encoder, X, y, weight)
-    return Prepared(rows.encoder, encoder, with_score(out_of_fold(encoder, X, y, weight), X), y, weight, linear)
+        return prepared
+    linear, scores = fit_with_scores(prepared.encoder, prepared.X, prepared.y, prepared.weight)
+    return replace(prepared, X=with_score(scores, prepared.X), linear=linear)
+
+
+def rank_and_weigh(rows: Rows, half_life: float | None) -> Prepared:
+    """The same without a linear part."""
+    weight = recency_weights(ages_of(rows.times, len(rows.y)), half_life)
+    encoder = rank_categories(rows.encoder, rows.X, rows.y, weight)
+    return Prepared(rows.encoder, encoder, recode(rows.X, rows.encoder, encoder), rows.y, weight, None)

@@ -12,7 +12,7 @@ from campaign.errors import ModelMismatch
 from campaign.forest import Forest
 from campaign.linear import Linear
 from campaign.predictor import load_predictor
-from tasks.training.linear_part import fit_linear, out_of_fold
+from tasks.training.linear_part import fit_linear, fit_with_scores
 from tests.tasks.training.made_up_rows import numbers
 
 FEATURES = 4
@@ -24,7 +24,7 @@ def fitted() -> tuple[Ensemble, np.ndarray]:
     X = rng.normal(size=(1_500, FEATURES)).astype(np.float32)
     y = (X[:, 0] + X[:, 1] * X[:, 2] + rng.normal(size=1_500) > 0).astype(np.int8)
     encoder = Encoder(numbers(FEATURES).features, {})
-    seen = with_score(out_of_fold(encoder, X, y, None), X)
+    seen = with_score(fit_with_scores(encoder, X, y, None)[1], X)
     forest = RandomForestClassifier(12, min_samples_leaf=5, random_state=1).fit(seen, y)
     return Ensemble(fit_linear(encoder, X, y, None), Forest.from_sklearn(forest), 0.4), X
 

@@ -159,7 +159,7 @@ def test_a_share_to_act_on_becomes_the_threshold_of_rows_that_were_not_fitted(li
     probability = np.linspace(0, 1, 500)
     recipe = recipe_of(FOREST, 8)
     choice, _ = choose_recipe([Candidate(0, recipe, Size(8, 0.8, 0.5, 9.0))], 0, line, 1, TOLERANCE)
-    decided = decide_on(choice, probability, line, Share(share=0.1), seed=1)
+    decided = decide_on(choice, probability, line, Share(share=0.1))
     assert decided.threshold == pytest.approx(0.9, abs=0.01)
     assert decided.shift == 0
     assert decided.chosen == choice.chosen

@@ -5,7 +5,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from campaign.encoding import MISSING_CATEGORY, MISSING_NUMBER, UNKNOWN_CATEGORY, Encoder
 from tasks.training import linear_part
-from tasks.training.linear_part import fit_linear, out_of_fold
+from tasks.training.linear_part import fit_linear, fit_with_scores
 from tests.tasks.training.made_up_rows import schema_with
 
 SCHEMA = schema_with(
@@ -72,22 +72,25 @@ def test_a_rows_own_outcome_has_no_say_in_its_score(rows):
     X = np.arange(300, dtype=np.float32)[:, None].repeat(3, axis=0)
     y = (rng.random(900) < 0.5).astype(np.int8)
     assert roc_auc_score(y, fit_linear(encoder, X, y, None).predict(X)) > 0.7
-    assert roc_auc_score(y, out_of_fold(encoder, X, y, None)) < 0.56
+    assert roc_auc_score(y, fit_with_scores(encoder, X, y, None)[1]) < 0.56
 
 
 def test_scores_out_of_fold_are_about_as_good_as_those_of_later_rows(rows):
     X, y = rows
-    scores = out_of_fold(ENCODER, X[:3_000], y[:3_000], None)
+    scores = fit_with_scores(ENCODER, X[:3_000], y[:3_000], None)[1]
     later = fit_linear(ENCODER, X[:3_000], y[:3_000], None).predict(X[3_000:])
     assert log_loss(y[:3_000], scores) == pytest.approx(log_loss(y[3_000:], later), abs=0.05)
-    assert (out_of_fold(ENCODER, X[:3_000], y[:3_000], None) == scores).all()
+    assert (fit_with_scores(ENCODER, X[:3_000], y[:3_000], None)[1] == scores).all()
 
 
-def test_of_very_many_rows_it_is_fitted_on_an_even_sample(rows, monkeypatch):
+def test_of_very_many_rows_an_even_sample_is_fitted_and_all_are_scored(rows, monkeypatch):
     monkeypatch.setattr(linear_part, "MAX_ROWS", 1_000)
+    monkeypatch.setattr(linear_part, "MAX_FOLD_ROWS", 500)
     X, y = rows
-    X = np.concatenate([X[:3_000], X[3_000:]])
-    assert roc_auc_score(y, fit_linear(ENCODER, X, y, None).predict(X)) > 0.75
+    linear, scores = fit_with_scores(ENCODER, X, y, None)
+    assert (linear.predict(X) == fit_linear(ENCODER, X, y, None).predict(X)).all()
+    assert np.count_nonzero(scores == linear.predict(X)) == ROWS - 1_000
+    assert roc_auc_score(y, scores) > 0.75
 
 
 @pytest.mark.parametrize("column", [np.full(200, MISSING_NUMBER), np.full(200, 7.0)])

@@ -37,18 +37,18 @@ def moving(rate_at: list[float], rows: int = 3_000) -> tuple[np.ndarray, np.ndar
 @pytest.mark.parametrize(("rates", "low", "high"), [([0.1, 0.1, 0.2, 0.4, 0.6], 0.2, 1.5), ([0.3, 0.3], -0.15, 0.15)])
 def test_a_movement_that_goes_on_is_followed_and_chance_hardly(rates, low, high):
     X, y = moving(rates)
-    assert low < shift_within(rows_of(X, y, launched_daily(len(y))), RECIPE, seed=1) < high
+    assert low < shift_within(rows_of(X, y, launched_daily(len(y))), RECIPE) < high
 
 
 def test_one_that_turned_round_is_not():
     X, y = moving([0.1, 0.1, 0.6, 0.6, 0.6, 0.1])
-    assert shift_within(rows_of(X, y, launched_daily(len(y))), RECIPE, seed=1) == 0
+    assert shift_within(rows_of(X, y, launched_daily(len(y))), RECIPE) == 0
 
 
 def test_without_time_or_linear_part_there_is_none():
     X, y = moving([0.1, 0.6])
-    assert shift_within(rows_of(X, y), RECIPE, seed=1) == 0
-    assert shift_within(rows_of(X, y, launched_daily(len(y))), FOREST, seed=1) == 0
+    assert shift_within(rows_of(X, y), RECIPE) == 0
+    assert shift_within(rows_of(X, y, launched_daily(len(y))), FOREST) == 0
 
 
 def test_a_shift_that_the_judged_rows_do_not_confirm_is_left_out():
@@ -57,5 +57,5 @@ def test_a_shift_that_the_judged_rows_do_not_confirm_is_left_out():
     fitted, judged = rows.take(np.arange(2_400)), rows.take(np.arange(2_400, 3_000))
     examples = Examples(numbers(1), fitted, judged, by_time=True)
     too_low, too_high = np.full(600, 0.3), np.full(600, 0.7)
-    assert learn_shift(examples, RECIPE, too_low, seed=1) > 0.2
-    assert learn_shift(examples, RECIPE, too_high, seed=1) == 0
+    assert learn_shift(examples, RECIPE, too_low) > 0.2
+    assert learn_shift(examples, RECIPE, too_high) == 0

@@ -35,9 +35,13 @@ class Share:
 
 
 def shares_of(existing: int, total: int, workers: int, most: int) -> list[Share]:
-    """What is missing in shares of a few trials: one for each worker at least, and at most `most`."""
+    """What is missing in shares of a few trials: one for each worker at least, and at most `most`.
+
+    One worker alone has it all in one: each share prepares its rows anew.
+    """
     missing = max(0, total - existing)
-    size = max(1, min(SHARE_TRIALS, missing // workers), -(-missing // most))
+    few = SHARE_TRIALS if workers > 1 else missing
+    size = max(1, min(few, missing // workers), -(-missing // most))
     return [
         Share(f"{existing}+{start}", number, min(size, missing - start))
         for number, start in enumerate(range(0, missing, size))

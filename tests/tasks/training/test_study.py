@@ -209,7 +209,15 @@ def test_a_share_that_is_repeated_makes_no_trial_twice(url, examples):
 
 @pytest.mark.parametrize(
     ("existing", "total", "workers", "sizes"),
-    [(0, 12, 1, [12]), (0, 12, 2, [5, 5, 2]), (4, 6, 1, [2]), (0, 6, 3, [2, 2, 2]), (0, 2, 5, [1, 1]), (6, 6, 1, []), (9, 6, 2, [])],
+    [
+        (0, 12, 1, [12]),
+        (0, 12, 2, [5, 5, 2]),
+        (4, 6, 1, [2]),
+        (0, 6, 3, [2, 2, 2]),
+        (0, 2, 5, [1, 1]),
+        (6, 6, 1, []),
+        (9, 6, 2, []),
+    ],
 )
 def test_what_is_missing_is_shared_out(existing, total, workers, sizes):
     shares = shares_of(existing, total, workers, 400)

@@ -131,8 +131,8 @@ def choose_recipe(
         reason = "the default, which is the best found"
     chosen = fewest_trees(winner, tolerance)
     if chosen is not winner[-1]:
-        times, lost = winner[-1].size.cost / chosen.size.cost, winner[-1].size.roc_auc - chosen.size.roc_auc
-        reason += f"; with fewer trees, {times:.1f} times cheaper to score, for {lost:.5f} of ROC-AUC"
+        times, change = winner[-1].size.cost / chosen.size.cost, chosen.size.roc_auc - winner[-1].size.roc_auc
+        reason += f"; with fewer trees, {times:.1f} times cheaper to score (ROC-AUC {change:+.5f})"
     choice = Choice(
         chosen.candidate, best[-1].candidate, gain, error, reason, len(examples.fitted.y), len(examples.judged.y),
         examples.by_time,

@@ -124,6 +124,8 @@ def months(periods: "Sequence[Period]", noun: str) -> "Figure":
     if judged:
         axes.axvline(judged[0] - 0.5, color=BLUE, ls=":", lw=1)
     step = max(1, -(-len(periods) // 12))
+    if periods and "-" not in periods[0].name:
+        axes.set_xlabel("Twentieths of all rows, in their order")
     axes.set_xticks(at[::step], [period.name for period in periods[::step]], rotation=45, ha="right")
     sizable = rates[sizes >= sizes.max() / 20]  # a month of three rows must not flatten all others
     axes.set_ylim(0, max(1.0, min(100.0, 1.25 * max([*sizable, *said]))))

@@ -87,10 +87,10 @@ def default_trial(study: optuna.Study, knows_time: bool) -> int | None:
     return next((trial.number for trial in finished if is_default(trial.params, knows_time)), None)
 
 
-def as_good(candidate: Size, other: Size, tolerance: float) -> bool:
-    """Whether a candidate is within the tolerance of another in ROC-AUC and in log loss."""
-    ranks_worse = other.roc_auc - candidate.roc_auc > tolerance
-    return not ranks_worse and candidate.log_loss <= other.log_loss * (1 + LOG_LOSS_TOLERANCE)
+def loss_saved(label: NDArray[np.int8], before: NDArray[np.float64], after: NDArray[np.float64]) -> tuple[float, float]:
+    """The mean by which the log loss of rows is less, and the standard error of that paired difference."""
+    difference = losses(label, before) - losses(label, after)
+    return float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
 
 
 def shortlist(candidates: Sequence[Candidate], default: int | None) -> list[int]:
@@ -120,16 +120,14 @@ def choose_recipe(
         gain = largest(candidates, default).size.log_loss - best[-1].size.log_loss
         reason = f"better than the default (log loss {-gain:+.5f})"
     elif usual is not None and usual is not best:
-        label = examples.judged.y
-        difference = losses(label, usual[-1].probability) - losses(label, best[-1].probability)
-        gain, error = float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
+        gain, error = loss_saved(examples.judged.y, usual[-1].probability, best[-1].probability)
         if gain > STANDARD_ERRORS * error:
             reason = f"better than the default (log loss {-gain:+.5f})"
         else:
             winner, reason = usual, "the default, which none is surely better than"
     elif usual is not None:
         reason = "the default, which is the best found"
-    chosen = fewest_trees(winner, tolerance)
+    chosen = fewest_trees(winner, examples.judged.y, tolerance)
     if chosen is not winner[-1]:
         times, change = winner[-1].size.cost / chosen.size.cost, chosen.size.roc_auc - winner[-1].size.roc_auc
         reason += f"; with fewer trees, {times:.1f} times cheaper to score (ROC-AUC {change:+.5f})"
@@ -140,11 +138,17 @@ def choose_recipe(
     return choice, chosen.probability
 
 
-def fewest_trees(prefixes: Sequence[Verified], tolerance: float) -> Verified:
-    """The smallest prefix that is as good as the whole forest, as all larger ones are."""
-    smallest = prefixes[-1]
-    for prefix in reversed(prefixes):
-        if not as_good(prefix.size, prefixes[-1].size, tolerance):
+def fewest_trees(prefixes: Sequence[Verified], label: NDArray[np.int8], tolerance: float) -> Verified:
+    """The smallest prefix that is as good as the whole forest, as all larger ones are.
+
+    As good: within the tolerance in ROC-AUC and, by two standard errors, in log loss. Few rows cannot tell, so all
+    trees stay.
+    """
+    whole = smallest = prefixes[-1]
+    for prefix in reversed(prefixes[:-1]):
+        saved, error = loss_saved(label, whole.probability, prefix.probability)
+        most = LOG_LOSS_TOLERANCE * whole.size.log_loss
+        if whole.size.roc_auc - prefix.size.roc_auc > tolerance or STANDARD_ERRORS * error - saved > most:
             break
         smallest = prefix
     return smallest

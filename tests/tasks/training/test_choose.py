@@ -11,6 +11,7 @@ from tasks.training.choose import (
     choose_recipe,
     decide_on,
     default_trial,
+    fewest_trees,
     shortlist,
 )
 from tasks.training.grow import Size, grow
@@ -38,6 +39,8 @@ BETTER = probabilities(1.3)
 BETTER_BY_CHANCE = probabilities(1.01, 0.97 * NOISE + 0.243 * OTHER_NOISE)
 NEARLY_AS_GOOD = probabilities(0.998)
 WORSE = probabilities(0.97)
+# As good on the whole, row by row a little other.
+LUCKY = probabilities(1.003, 0.9995 * NOISE + 0.03 * OTHER_NOISE)
 # The same ranking, told with less confidence.
 TIMID = 0.5 + (DEFAULT - 0.5) / 4
 
@@ -103,6 +106,16 @@ def test_fewer_trees_are_kept_only_where_they_and_all_more_are_within_the_tolera
     assert (choice.chosen.trial, choice.chosen.size.trees) == (0, trees)
     assert choice.chosen.params["n_estimators"] == trees
     assert ("times cheaper to score" in choice.reason) == (trees < 16)
+
+
+@pytest.mark.parametrize(("rows", "trees"), [(ROWS, 4), (60, 16)])
+def test_few_rows_cannot_tell_that_fewer_trees_are_enough(rows, trees):
+    label = LABEL[:rows]
+    prefixes = [
+        Verified(candidate(0, probability, 10.0 * count, count), probability[:rows])
+        for probability, count in ((LUCKY, 4), (LUCKY, 8), (DEFAULT, 16))
+    ]
+    assert fewest_trees(prefixes, label, TOLERANCE).size.trees == trees
 
 
 def test_without_the_default_the_best_is_chosen(choose):

@@ -14,7 +14,8 @@ def expectation(scores: Scores, later: Later | None) -> str:
     """How well a version may be expected to do, in one sentence; of the latest rows first, where time is known."""
     auc = scores.metrics["roc_auc"]
     if later is None:
-        return f"Expect a ROC-AUC of about {auc:.3f}, which it has on test rows drawn from all of them."
+        digits = 3 if auc < 0.995 else 4  # what is nearly 1 is not 1
+        return f"Expect a ROC-AUC of about {auc:.{digits}f}, which it has on test rows drawn from all of them."
     low, high = later.intervals["later_roc_auc"]
     return (
         f"Expect a ROC-AUC of about {later.metrics['later_roc_auc']:.3f} ({low:.3f} to {high:.3f}), as the same recipe "

@@ -4,6 +4,7 @@ from campaign.encoding import Encoder
 from campaign.model import ScoringModel
 from campaign.schema_file import parse_schema
 from campaign.warm_up import smallest_forest
+from tasks.training.backtest import Later
 from tasks.training.model_card import model_card, verdict_section
 from tasks.training.register import describe_model
 from tests.published import KNOWN_CATEGORIES, PUBLISHED_TOML, SCHEMA
@@ -60,3 +61,23 @@ def test_a_card_without_leaks_says_so(card_facts):
     assert "No feature gives the label away." in model_card(
         model, scores, None, fitted.choice, data, replace(explored, findings=[])
     )
+
+
+def test_the_card_leads_with_what_to_expect_which_is_the_later_figure_where_time_is_known(card_facts):
+    fitted, scores, data, explored = card_facts()
+    assert card(card_facts).splitlines()[2].startswith("Expect a ROC-AUC of about 0.900, which it has on test rows")
+    metrics = {"later_roc_auc": 0.81, "later_log_loss": 0.4, "later_calibration_error": 0.06}
+    later = Later(
+        metrics | {"base_rate_earlier": 0.1, "base_rate_later": 0.3}, {"later_roc_auc": (0.78, 0.84)}, 800, 200, "2026-06-01"
+    )  # fmt: skip
+    about = describe_model(fitted, scores, later, data, explored, [])
+    assert about["metrics"] == scores.metrics | later.metrics
+    model = ScoringModel("m", "1", SCHEMA, Encoder(SCHEMA.features, KNOWN_CATEGORIES), smallest_forest(), about)
+    text = model_card(model, scores, later, fitted.choice, data, explored)
+    assert text.splitlines()[2].startswith("Expect a ROC-AUC of about 0.810 (0.780 to 0.840)")
+    assert "on test rows of all times it is 0.900." in text.splitlines()[2]
+    assert "judged on the latest 200 (from 2026-06-01 on)" in text
+    assert "| log loss | 0.40000 | – |" in text
+    assert "Of the earlier rows 10.0% succeeded, of the latest 30.0%: the world moves" in text
+    steady = replace(later, metrics=later.metrics | {"base_rate_later": 0.11})
+    assert "the world moves" not in model_card(model, scores, steady, fitted.choice, data, explored)

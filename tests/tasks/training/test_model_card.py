@@ -67,9 +67,8 @@ def test_the_card_leads_with_what_to_expect_which_is_the_later_figure_where_time
     fitted, scores, data, explored = card_facts()
     assert card(card_facts).splitlines()[2].startswith("Expect a ROC-AUC of about 0.900, which it has on test rows")
     metrics = {"later_roc_auc": 0.81, "later_log_loss": 0.4, "later_calibration_error": 0.06}
-    later = Later(
-        metrics | {"base_rate_earlier": 0.1, "base_rate_later": 0.3}, {"later_roc_auc": (0.78, 0.84)}, 800, 200, "2026-06-01"
-    )  # fmt: skip
+    metrics |= {"base_rate_earlier": 0.1, "base_rate_later": 0.3}
+    later = Later(metrics, {"later_roc_auc": (0.78, 0.84)}, 800, 200, "2026-06-01")
     about = describe_model(fitted, scores, later, data, explored, [])
     assert about["metrics"] == scores.metrics | later.metrics
     model = ScoringModel("m", "1", SCHEMA, Encoder(SCHEMA.features, KNOWN_CATEGORIES), smallest_forest(), about)

@@ -25,8 +25,8 @@ the same rows as a file, and keeps its own test rows of a period's.
 
 Figures are means over the seeds; differences are this project's less the other's, with the 95 % interval of a paired
 bootstrap of the judged rows. A target is missed if the whole interval lies beyond it. Training is `campaign train` as
-a whole, some 20 CPU seconds of starting included, beside one fit of each of the others. Scoring begins with a file:
-this project derives the columns that the others find derived."""
+a whole, with its start, search, backtest and registration, beside one fit of each of the others. Scoring begins with a
+file: this project derives the columns that the others find derived."""
 
 
 def quality_rows(figures: Mapping[str, Figures]) -> list[dict[str, str]]:

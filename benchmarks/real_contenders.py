@@ -48,7 +48,7 @@ def probabilities_of(folder: Path, name: str, seed: int) -> Floats:
 def contend(name: str, folder: Path, seed: int) -> None:
     """Time a rival's fit and scoring, or the scoring of the champion in one of the ways to serve it."""
     if name in SERVED:
-        score = scoring_of(name, folder / SCORED, folder / SCORED_FEATURES)
+        score = scoring_of(name, folder / SCORED)
         score()  # compiles, opens threads, fills the disk's cache
         measure.report_result(lambda: np.save(_answer(folder, name, seed), score()))
         return

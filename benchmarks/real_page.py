@@ -26,7 +26,8 @@ the same rows as a file, and keeps its own test rows of a period's.
 Figures are means over the seeds; differences are this project's less the other's, with the 95 % interval of a paired
 bootstrap of the judged rows. A target is missed if the whole interval lies beyond it. Training is `campaign train` as
 a whole, with its start, search, backtest and registration, beside one fit of each of the others. Scoring begins with a
-file: this project derives the columns that the others find derived."""
+file: this project derives the columns that the other models find derived. The champion's three ways begin with the same
+file, read and derived by this project."""
 
 
 def quality_rows(figures: Mapping[str, Figures]) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmarks import measure, world
@@ -49,9 +50,9 @@ def train(data: Path, schema: str, home: Path, trials: int, seed: int) -> Timed:
     return timed
 
 
-def scoring_of(name: str, sources: Path, features: Path) -> Score:
+def scoring_of(name: str, sources: Path) -> Score:
     """From rows in a file to probabilities, with the champion of CAMPAIGN_HOME."""
-    return {OURS: _flat_model, PIPELINE: _pipeline, ONNX: _onnx}[name](sources, features)
+    return {OURS: _flat_model, PIPELINE: _pipeline, ONNX: _onnx}[name](sources)
 
 
 def _champion() -> Any:
@@ -61,7 +62,7 @@ def _champion() -> Any:
     return load_version(require_champion(served_model()))
 
 
-def _flat_model(sources: Path, _: Path) -> Score:
+def _flat_model(sources: Path) -> Score:
     from campaign.reading import read_campaigns
 
     model = _champion()
@@ -81,20 +82,33 @@ def _registered() -> Any:
     return pipeline.set_params(**{name: -1 for name in pipeline.get_params() if name.endswith("n_jobs")})
 
 
-def _pipeline(_: Path, features: Path) -> Score:
-    """Its rows are spared the derivation of columns, which the file that it reads holds."""
-    pipeline = _registered()
-    return lambda: np.asarray(pipeline.predict_proba(pd.read_parquet(features))[:, 1])
+def _pipeline(sources: Path) -> Score:
+    """Reading and deriving columns are this project's; it knows columns as they are after that."""
+    from campaign.reading import read_campaigns
+
+    pipeline, schema = _registered(), _champion().schema
+
+    def score() -> Floats:
+        frames = [
+            pd.DataFrame(batch.numbers | {name: _texts(values) for name, values in batch.categories.items()})
+            for batch in read_campaigns(str(sources), schema)
+        ]
+        return np.asarray(pipeline.predict_proba(pd.concat(frames, ignore_index=True))[:, 1])
+
+    return score
 
 
-def _onnx(sources: Path, _: Path) -> Score:
-    """The champion's forest alone; reading and encoding are this project's, for ONNX has none for a file.
+def _texts(values: pa.DictionaryArray) -> pd.Series:
+    return values.cast(pa.string()).to_pandas()
 
-    A column that the forest sees beside the encoder's is zero here: what computes it would only take longer.
-    """
+
+def _onnx(sources: Path) -> Score:
+    """The champion's forest alone: reading, encoding and the linear part are this project's, for ONNX has none of
+    a file, and what it makes of a Pipeline takes longer."""
     import onnxruntime  # type: ignore[import-untyped]
     from skl2onnx import to_onnx  # type: ignore[import-untyped]
 
+    from campaign.ensemble import Ensemble, with_score
     from campaign.reading import read_campaigns
 
     model, forest = _champion(), forest_within(_registered())
@@ -106,9 +120,10 @@ def _onnx(sources: Path, _: Path) -> Score:
         parts = []
         for batch in read_campaigns(str(sources), model.schema):
             matrix = model.encoder.encode(batch)
-            if more := forest.n_features_in_ - matrix.shape[1]:
-                matrix = np.hstack([matrix, np.zeros((len(matrix), more), np.float32)])
-            parts.append(session.run(None, {"X": matrix})[1][:, 1].astype(np.float64))
+            linear = model.predictor.linear.predict(matrix) if isinstance(model.predictor, Ensemble) else None
+            seen = matrix if linear is None else with_score(linear, matrix)
+            of_forest = session.run(None, {"X": np.ascontiguousarray(seen)})[1][:, 1].astype(np.float64)
+            parts.append(of_forest if linear is None else (linear + of_forest) / 2)
         return np.concatenate(parts)
 
     return score

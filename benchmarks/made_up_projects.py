@@ -1,8 +1,7 @@
 """Made-up projects in the shape of Kaggle's *Kickstarter projects*: the same file for the same number of rows.
 
 Launched over eight years in which the share that succeeds falls and rises again, and categories come in and out of
-favour. Who succeeds follows category, goal, country, duration, time and name, and then luck: gradient boosting reaches
-a ROC-AUC of about .76 on the latest fifth.
+favour. Who succeeds follows category, goal, country, duration, time and name, and then luck.
 """
 
 from pathlib import Path

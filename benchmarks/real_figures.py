@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.measures import EPSILON, Ranked, calibration_error, classification_metrics
+from tasks.measures import Ranked, calibration_error, classification_metrics, losses
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]
@@ -50,20 +50,14 @@ def figures_of(label: Labels, probabilities: Sequence[Floats], replicates: int =
         for name, figure in FIGURES.items()
     }
     ranks, labels = [Ranked.of(probability) for probability in probabilities], label.astype(np.float64)
-    losses = np.mean([row_losses(label, probability) for probability in probabilities], axis=0)
+    mean_losses = np.mean([losses(label, probability) for probability in probabilities], axis=0)
     rng, rows = np.random.default_rng(seed), len(label)
     drawn = np.empty((replicates, 2))
     for replicate in drawn:
         weight = np.bincount(rng.integers(rows, size=rows), minlength=rows).astype(np.float64)
         replicate[0] = np.mean([ranked.roc_auc(labels, weight) for ranked in ranks])
-        replicate[1] = weight @ losses / rows
+        replicate[1] = weight @ mean_losses / rows
     return Figures(means, {ROC_AUC: drawn[:, 0], LOG_LOSS: drawn[:, 1]})
-
-
-def row_losses(label: Labels, probability: Floats) -> Floats:
-    """Natural-log loss of each row, clipped as that of all rows is."""
-    clipped = np.clip(probability, EPSILON, 1 - EPSILON)
-    return -np.log(np.where(label == 1, clipped, 1 - clipped))
 
 
 def difference(ours: Sequence[Figures], theirs: Sequence[Figures], figure: str, sign: int = 1) -> Difference:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from campaign.errors import ModelMismatch
 from campaign.forest import DTYPES, Forest
-from campaign.linear import Linear, logit, sigmoid
+from campaign.linear import Linear, shifted
 
 FORMAT = 1
 
@@ -59,10 +59,6 @@ class Ensemble:
         probability = self.linear.predict(X)
         return self._answer(probability, self.forest.predict_prefixes(with_score(probability, X), sizes, threads))
 
-    def leaves(self, X: NDArray[np.float32], threads: int = 1) -> NDArray[np.int32]:
-        """[rows, trees]: index of the node in which each row ends."""
-        return self.forest.leaves(with_score(self.linear.predict(X), X), threads)
-
     def contributions(self, row: NDArray[np.float32], background: NDArray[np.float32]) -> NDArray[np.float64]:
         """[features]: each feature's share of the row's probability, against a background [rows, features].
 
@@ -84,7 +80,7 @@ class Ensemble:
         values = (of_score * shares + of_forest[:, 1:]) / 2
         means = (scores + self.forest.predict(seen)) / 2
         if self.shift:
-            answers, before = self._shifted(means), means[0] - means[1:]
+            answers, before = shifted(means, self.shift), means[0] - means[1:]
             after = answers[0] - answers[1:]
             values *= np.divide(after, before, out=np.ones_like(after), where=before != 0)[:, None]
         return np.asarray(values.mean(axis=0), np.float64)
@@ -114,11 +110,7 @@ class Ensemble:
                 raise ModelMismatch(cause, "Train and register a model with this version of the project.") from error
 
     def _answer(self, linear: NDArray[np.float64], forest: NDArray[np.float64]) -> NDArray[np.float64]:
-        mean = (linear + forest) / 2
-        return self._shifted(mean) if self.shift else mean
-
-    def _shifted(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        return sigmoid(logit(mean) + self.shift)
+        return shifted((linear + forest) / 2, self.shift)
 
 
 def with_score(probability: NDArray[np.float64], X: NDArray[np.float32]) -> NDArray[np.float32]:

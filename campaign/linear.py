@@ -143,3 +143,8 @@ def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
 def logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(divide="ignore"):  # of 0 and 1
         return np.log(probability) - np.log1p(-probability)
+
+
+def shifted(probability: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
+    """Probabilities whose log-odds are so much higher; without a shift the same to the last bit."""
+    return sigmoid(logit(probability) + shift) if shift else probability

@@ -32,9 +32,6 @@ class Predictor(Protocol):
     def predict_prefixes(self, X: NDArray[np.float32], sizes: Sequence[int]) -> NDArray[np.float64]:
         """[sizes, rows]: what the first k parts alone predict, for each k of the ascending `sizes`."""
 
-    def leaves(self, X: NDArray[np.float32]) -> NDArray[np.int32]:
-        """[rows, parts]: where each row ends in each part."""
-
     def cost(self, k: int | None = None) -> float:
         """Comparisons to score a row with the first `k` parts, or with all."""
 

@@ -10,7 +10,6 @@ from campaign.warm_up import smallest_ensemble, smallest_forest
 for predictor in (smallest_forest(), smallest_ensemble()):
     X = np.zeros((64, predictor.n_features), np.float32)
     predictor.predict(X)
-    predictor.leaves(X)
     predictor.predict_prefixes(X, [1])
 SeenIds().repeats(pa.array(["a", "b"]))
 list(split_records([b"a,b\n1,2\n"], ",", 2))

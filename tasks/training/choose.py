@@ -1,7 +1,7 @@
 """Choose the recipe that is fitted: the default, unless another is surely better, and the cheapest that is as good."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import optuna
@@ -11,6 +11,7 @@ from prefect import get_run_logger, task
 
 from campaign.decision import THRESHOLD, threshold_of
 from campaign.forest import Forest
+from campaign.linear import shifted
 from campaign.schema_parts import Gain, Share
 from campaign.settings import Settings
 from tasks.measures import losses
@@ -22,7 +23,7 @@ from tasks.training.fit_forest import fit_forest
 from tasks.training.grow import Size, prefixes_of
 from tasks.training.search import Searched
 from tasks.training.search_space import Recipe, forest_params, is_default, recipe_of
-from tasks.training.shift import learn_shift, shifted
+from tasks.training.shift import learn_shift
 from tasks.training.study import grown_of
 
 LOG_LOSS_TOLERANCE = 0.005  # of the best's
@@ -180,7 +181,7 @@ def decide_on(
     recipe = choice.chosen.params
     shift = learn_shift(examples, recipe, probability) if examples.by_time and recipe["linear"] else 0.0
     threshold = threshold_of(decide, shifted(probability, shift))
-    return Choice(**{**vars(choice), "shift": shift, "threshold": threshold})
+    return replace(choice, shift=shift, threshold=threshold)
 
 
 @task(timeout_seconds=3 * 3600, **RETRIES)

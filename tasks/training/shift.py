@@ -7,7 +7,7 @@ and none where they miss in different directions.
 import numpy as np
 from numpy.typing import NDArray
 
-from campaign.linear import logit, sigmoid
+from campaign.linear import logit, shifted, sigmoid
 from tasks.measures import log_loss
 from tasks.training.examples import Examples
 from tasks.training.linear_part import fit_linear
@@ -18,10 +18,6 @@ from tasks.training.search_space import Recipe
 LONGEST = 20.0  # of a shift; beyond it there are no chances but 0 and 1
 
 Floats = NDArray[np.float64]
-
-
-def shifted(probability: Floats, shift: float) -> Floats:
-    return sigmoid(logit(probability) + shift) if shift else probability
 
 
 def shift_of(label: NDArray[np.int8], probability: Floats) -> float:

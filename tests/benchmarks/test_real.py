@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import real_page, report
-from benchmarks.real_figures import LOG_LOSS, ROC_AUC, Difference, difference, figures_of, row_losses
+from benchmarks.real_figures import LOG_LOSS, ROC_AUC, Difference, difference, figures_of
 from benchmarks.real_product import OURS, forest_within
 from benchmarks.real_rivals import CATBOOST, OF_SKLEARN, fit_rival
 from benchmarks.real_rows import read_rows, write_sources
@@ -15,7 +15,6 @@ from benchmarks.real_splits import BEFORE, BY_ID, LATEST, evaluations_of, split_
 from benchmarks.real_targets import MET, MISSED, NOT_TOLD_APART, quality_targets, verdict
 from campaign.identity import bucket_of
 from campaign.schema_file import parse_schema
-from tasks.measures import log_loss
 
 SCHEMA = """
 [model]
@@ -130,7 +129,6 @@ def test_figures_are_means_over_seeds_and_differences_are_of_the_same_rows():
     assert 0 < gain.low < gain.value < gain.high
     assert difference([better], [worse], LOG_LOSS, -1).low > 0
     assert difference([better], [better], LOG_LOSS) == Difference(0, 0, 0)
-    assert row_losses(label, good).mean() == pytest.approx(log_loss(label, good))
 
 
 def test_a_target_is_missed_only_if_the_whole_interval_lies_beyond_it():

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from campaign.linear import shifted
 from tasks.training.examples import Examples
-from tasks.training.shift import learn_shift, shift_of, shift_within, shifted, smaller_of
+from tasks.training.shift import learn_shift, shift_of, shift_within, smaller_of
 from tests.tasks.training.made_up_rows import BOTH, FOREST, launched_daily, numbers, rows_of
 
 RECIPE = BOTH | {"half_life": None}

@@ -178,8 +178,9 @@ def decide_on(
     choice: Choice, probability: NDArray[np.float64], examples: Examples, decide: float | Gain | Share
 ) -> Choice:
     """The choice with its shift and its threshold, learnt from rows that the fit judged had not seen."""
-    recipe = choice.chosen.params
-    shift = learn_shift(examples, recipe, probability) if examples.by_time and recipe["linear"] else 0.0
+    recipe, shift = choice.chosen.params, 0.0
+    if examples.by_time and recipe["linear"]:
+        shift = learn_shift(examples.fitted, recipe, examples.judged.y, probability)
     threshold = threshold_of(decide, shifted(probability, shift))
     return replace(choice, shift=shift, threshold=threshold)
 

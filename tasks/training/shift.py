@@ -1,7 +1,7 @@
 """Right on average: a shift of all log-odds where the rate of successes moves in one direction.
 
 What the latest rows miss bets that the movement goes on; so the smaller of what two successive periods miss is taken,
-and none where they miss in different directions.
+none where they miss in different directions, and none where the same rule would not have paid a period ago.
 """
 
 import numpy as np
@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from campaign.linear import logit, shifted, sigmoid
 from tasks.measures import log_loss
-from tasks.training.examples import Examples
 from tasks.training.linear_part import fit_linear
 from tasks.training.prepare_rows import Rows, rank_and_weigh
-from tasks.training.row_times import LATEST, cut_at
+from tasks.training.row_times import cut_at
 from tasks.training.search_space import Recipe
 
 LONGEST = 20.0  # of a shift; beyond it there are no chances but 0 and 1
@@ -35,17 +34,21 @@ def smaller_of(first: float, second: float) -> float:
     return 0.0 if first * second <= 0 else min(first, second, key=abs)
 
 
-def learn_shift(examples: Examples, recipe: Recipe, probability: Floats) -> float:
-    """By the period before the judged rows, within the fitted ones, and by the judged rows with their probabilities.
+def learn_shift(earlier: Rows, recipe: Recipe, label: NDArray[np.int8], probability: Floats) -> float:
+    """By the rows after the `earlier` ones, with the probabilities of a fit on those, and by two periods within them.
 
-    0 where it would not lower the log loss of the judged rows.
+    0 where time is not known, or too few rows of an outcome are in a period.
     """
-    label = examples.judged.y
-    before = missed_by(examples.fitted, recipe, 0.75)  # a quarter of four fifths is as long as the latest fifth
-    if before is None:
+    # Of four fifths of all rows the last quarter is as long as the latest fifth, and so is the third before it.
+    before_last = cut_at(earlier.times, earlier.y, 3 / 4)
+    last = missed_by(earlier, recipe, 3 / 4)
+    previous = None if before_last is None else missed_by(earlier.take(before_last.earlier), recipe, 2 / 3)
+    if last is None or previous is None:
         return 0.0
-    shift = smaller_of(before, shift_of(label, probability))
-    return shift if log_loss(label, shifted(probability, shift)) < log_loss(label, probability) else 0.0
+    would_have_been = shifted(probability, smaller_of(previous, last))
+    if log_loss(label, would_have_been) >= log_loss(label, probability):
+        return 0.0
+    return smaller_of(last, shift_of(label, probability))
 
 
 def shift_within(rows: Rows, recipe: Recipe) -> float:
@@ -53,17 +56,22 @@ def shift_within(rows: Rows, recipe: Recipe) -> float:
     cut = cut_at(rows.times, rows.y) if recipe["linear"] else None
     if cut is None:
         return 0.0
-    before, last = missed_by(rows.take(cut.earlier), recipe, 0.75), missed_by(rows, recipe)
-    return 0.0 if before is None or last is None else smaller_of(before, last)
+    earlier, later = rows.take(cut.earlier), rows.take(cut.later)
+    return learn_shift(earlier, recipe, later.y, by_linear_part(earlier, recipe, later))
 
 
-def missed_by(rows: Rows, recipe: Recipe, share: float = 1 - LATEST) -> float | None:
+def missed_by(rows: Rows, recipe: Recipe, share: float) -> float | None:
     """The shift that a fit on the earlier `share` of rows would have needed on the later ones; None if unknown."""
     cut = cut_at(rows.times, rows.y, share)
     if cut is None:
         return None
-    # By the linear part alone: both parts miss a rate that moved by about the same, and trees take longer.
-    prepared = rank_and_weigh(rows.take(cut.earlier), recipe["half_life"])
-    linear = fit_linear(prepared.encoder, prepared.X, prepared.y, prepared.weight)
     later = rows.take(cut.later)
-    return shift_of(later.y, linear.predict(prepared.recode(later.X)))
+    return shift_of(later.y, by_linear_part(rows.take(cut.earlier), recipe, later))
+
+
+def by_linear_part(fitted: Rows, recipe: Recipe, judged: Rows) -> Floats:
+    """Probabilities by the linear part alone: both parts miss a rate that moved by about the same, and trees take
+    longer."""
+    prepared = rank_and_weigh(fitted, recipe["half_life"])
+    linear = fit_linear(prepared.encoder, prepared.X, prepared.y, prepared.weight)
+    return linear.predict(prepared.recode(judged.X))

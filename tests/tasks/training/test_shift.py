@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from campaign.linear import shifted
-from tasks.training.examples import Examples
 from tasks.training.shift import learn_shift, shift_of, shift_within, smaller_of
-from tests.tasks.training.made_up_rows import BOTH, FOREST, launched_daily, numbers, rows_of
+from tests.tasks.training.made_up_rows import BOTH, FOREST, launched_daily, rows_of
 
 RECIPE = BOTH | {"half_life": None}
 
@@ -55,8 +54,15 @@ def test_without_time_or_linear_part_there_is_none():
 def test_a_shift_that_the_judged_rows_do_not_confirm_is_left_out():
     X, y = moving([0.1, 0.1, 0.2, 0.4, 0.6])
     rows = rows_of(X, y, launched_daily(len(y)))
-    fitted, judged = rows.take(np.arange(2_400)), rows.take(np.arange(2_400, 3_000))
-    examples = Examples(numbers(1), fitted, judged, by_time=True)
+    earlier, label = rows.take(np.arange(2_400)), y[2_400:]
     too_low, too_high = np.full(600, 0.3), np.full(600, 0.7)
-    assert learn_shift(examples, RECIPE, too_low) > 0.2
-    assert learn_shift(examples, RECIPE, too_high) == 0
+    assert learn_shift(earlier, RECIPE, label, too_low) > 0.2
+    assert learn_shift(earlier, RECIPE, label, too_high) == 0
+
+
+def test_a_movement_that_has_come_to_rest_is_not_followed():
+    X, y = moving([0.6, 0.6, 0.5, 0.3, 0.2, 0.2])
+    rows = rows_of(X, y, launched_daily(len(y)))
+    earlier, label = rows.take(np.arange(2_400)), y[2_400:]
+    a_little_too_high = np.full(600, label.mean() + 0.02)
+    assert learn_shift(earlier, RECIPE, label, a_little_too_high) == 0

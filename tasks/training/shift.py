@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from campaign.linear import logit, shifted, sigmoid
 from tasks.measures import log_loss
-from tasks.training.linear_part import fit_linear
+from tasks.sampling import sample_rows
+from tasks.training.linear_part import MAX_FOLD_ROWS, fit_linear
 from tasks.training.prepare_rows import Rows, rank_and_weigh
 from tasks.training.row_times import cut_at
 from tasks.training.search_space import Recipe
@@ -72,6 +73,7 @@ def missed_by(rows: Rows, recipe: Recipe, share: float) -> float | None:
 def by_linear_part(fitted: Rows, recipe: Recipe, judged: Rows) -> Floats:
     """Probabilities by the linear part alone: both parts miss a rate that moved by about the same, and trees take
     longer."""
-    prepared = rank_and_weigh(fitted, recipe["half_life"])
+    sample = fitted.take(sample_rows(len(fitted.y), MAX_FOLD_ROWS))
+    prepared = rank_and_weigh(sample, recipe["half_life"])
     linear = fit_linear(prepared.encoder, prepared.X, prepared.y, prepared.weight)
     return linear.predict(prepared.recode(judged.X))

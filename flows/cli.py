@@ -14,6 +14,8 @@ import typer
 
 from campaign.errors import CampaignError
 from flows.environment import configure_logging, prepare
+from flows.interruption import answer_interrupts, say_when_interrupted
+from flows.terminal import keep_logs_back, stages_shown
 
 
 def use_home(folder: Path | None) -> Path | None:
@@ -35,21 +37,36 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 champion_app = typer.Typer(help="List versions and champions; roll back; export.", invoke_without_command=True)
 app.add_typer(champion_app, name="champion")
 
+DAYS_ARE_KEPT = "Days that were finished are kept: run it again to go on."
 DAY = ["%Y-%m-%d"]
 Day = Annotated[datetime | None, typer.Option("--day", formats=DAY, help="One day, by name.")]
 From = Annotated[datetime | None, typer.Option("--from", formats=DAY, help="First day of a span.")]
 To = Annotated[datetime | None, typer.Option("--to", formats=DAY, help="Last day of a span.")]
 
 
+def be_verbose(verbose: bool) -> bool:
+    """Said before Prefect is imported, which has to know."""
+    if not verbose:
+        keep_logs_back()
+    return verbose
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors alone.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", callback=be_verbose, is_eager=True, help="Print all that is logged.")
+]
+
+
 def main() -> None:
-    """Run the command line. What a user can mend ends in two sentences and exit code 1."""
+    """Run the command line. What a user can mend ends in two sentences and exit code 1, Ctrl-C in exit code 130."""
+    answer_interrupts()
     try:
         app()
     except CampaignError as error:
         from rich.console import Console
 
         console = Console(stderr=True)
-        console.print(f"[bold red]{type(error).__name__}[/] ", end="")
+        console.print(f"[bold red]{type(error).__name__}:[/] ", end="")
         console.print(error.cause, markup=False, highlight=False, soft_wrap=True)
         console.print(error.remedy, markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
@@ -68,7 +85,8 @@ def demo(
     trials: Annotated[int, typer.Option(help="Trials of each search.")] = 12,
 ) -> None:
     """Play the whole loop on a made-up world: train, score, drift, decay, retrain, do better."""
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
+    say_when_interrupted(lambda: "What is done is kept: run it again to go on.")
+    keep_logs_back()
     from flows.demo import play
 
     configure_logging()
@@ -83,12 +101,16 @@ def traffic(
     drift: Annotated[float, typer.Option(help="Factor on goals and amounts.")] = 1.0,
     campaigns: Annotated[bool, typer.Option(help="Drop the day's campaigns.")] = True,
     outcomes: Annotated[bool, typer.Option(help="Drop the day's outcomes.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Drop a day of made-up campaigns, or their outcomes, into the store."""
-    from flows.traffic import traffic as flow
+    from flows import traffic as module
 
     configure_logging()
-    for uri in flow(_date(day), rows, drift, campaigns, outcomes):
+    with stages_shown(module.traffic, vars(module), quiet, verbose):
+        dropped = module.traffic(_date(day), rows, drift, campaigns, outcomes)
+    for uri in dropped:
         typer.echo(uri)
 
 
@@ -119,6 +141,8 @@ def train(
         Path | None, typer.Option(help="TOML that says what the rows are; it becomes the home's campaign.toml.")
     ] = None,
     home: Home = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Search, fit and register a forest; it becomes champion if it earns that."""
     from campaign.schema_file import NAME, feature_set_of, read_schema
@@ -129,10 +153,14 @@ def train(
     if schema:
         read_schema(str(schema))
         os.environ["CAMPAIGN_SCHEMA"] = str(schema.absolute())  # this process serves it from now on, as the home will
-    from flows.training import training as flow
+    from tasks.progress import last_reported
+
+    say_when_interrupted(lambda: f"{_trials(last_reported('trials'))} kept: run it again to go on.")
+    from flows import training as module
 
     configure_logging()
-    verdict = flow(data, trials, cast(Any, feature_set), seed)
+    with stages_shown(module.training, vars(module), quiet, verbose):
+        verdict = module.training(data, trials, cast(Any, feature_set), seed)
     own = Settings().home / NAME
     if schema and schema.absolute() != own.absolute():
         shutil.copyfile(schema, own)
@@ -144,12 +172,25 @@ def train(
 
 
 @app.command()
-def score(home: Home = None, day: Day = None, from_day: From = None, to_day: To = None) -> None:
+def score(
+    home: Home = None,
+    day: Day = None,
+    from_day: From = None,
+    to_day: To = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
     """Score the days whose campaigns are new or changed, or those that are named."""
-    from flows.batch_scoring import batch_scoring as flow
+    say_when_interrupted(lambda: DAYS_ARE_KEPT)
+    from flows import batch_scoring as module
+    from tasks.scoring.score import days_due
 
     configure_logging()
-    days = flow(_date(day), _date(from_day), _date(to_day))
+    span = _date(day), _date(from_day), _date(to_day)
+    days: list[Any] = []
+    if days_due(*span):  # a server for nothing would take seconds
+        with stages_shown(module.batch_scoring, vars(module), quiet, verbose):
+            days = module.batch_scoring(*span)
     for scored in days:
         rows, unchanged = scored.rows, " (unchanged)" if scored.reused else ""
         version = f"version {scored.model_version}{unchanged}"
@@ -161,12 +202,27 @@ def score(home: Home = None, day: Day = None, from_day: From = None, to_day: To 
 
 
 @app.command()
-def monitor(home: Home = None, day: Day = None, from_day: From = None, to_day: To = None) -> None:
+def monitor(
+    home: Home = None,
+    day: Day = None,
+    from_day: From = None,
+    to_day: To = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
     """Monitor the days whose predictions or outcomes are new or changed, or those that are named."""
-    from flows.monitoring import monitoring as flow
+    say_when_interrupted(lambda: DAYS_ARE_KEPT)
+    from flows import monitoring as module
+    from tasks.monitoring.retraining_call import NOT_NEEDED
 
     configure_logging()
-    monitored = flow(_date(day), _date(from_day), _date(to_day))
+    wanted = _date(day), _date(from_day), _date(to_day)
+    if not module.is_anything_due(*wanted):
+        typer.echo("No day is new or changed.")
+        typer.echo(f"Retraining: {NOT_NEEDED}")
+        return
+    with stages_shown(module.monitoring, vars(module), quiet, verbose):
+        monitored = module.monitoring(*wanted)
     for result in monitored.days:
         drift = "-" if result.prediction_drift is None else f"{result.prediction_drift:.3f}"
         auc = "-" if result.roc_auc is None else f"{result.roc_auc:.4f}"
@@ -262,6 +318,10 @@ def export(
     from flows.champions import export_champion
 
     typer.echo(f"Version {export_champion(context.obj, folder)} of {context.obj} is in {folder}.")
+
+
+def _trials(number: int) -> str:
+    return "1 trial is" if number == 1 else f"{number or 'No'} trials are"
 
 
 def _date(moment: datetime | None) -> date | None:

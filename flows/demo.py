@@ -21,7 +21,9 @@ from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
 from flows.batch_scoring import batch_scoring
+from flows.interruption import cancel_when_interrupted, do_when_interrupted
 from flows.monitoring import Monitoring, monitoring
+from flows.terminal import first_line
 from flows.traffic import traffic
 from flows.training import training
 from tasks.manifest import read_manifest
@@ -46,8 +48,8 @@ class LogFollower(logging.Handler):
         self.show = show
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "Finished in state" not in record.getMessage():
-            self.show(record.getMessage().splitlines()[0])
+        if not record.getMessage().startswith("Finished in state"):
+            self.show(first_line(record))
 
 
 @contextmanager
@@ -57,10 +59,13 @@ def step(title: str) -> Iterator[list[str]]:
     started = time.monotonic()
     with console.status(f"{title} …") as status:
         room = max(console.width - len(title) - 8, 0)
+        do_when_interrupted(status.stop)
         follow = LogFollower(lambda line: status.update(f"{title} … [dim]{escape(line[:room])}[/]"))
-        logging.getLogger("prefect").addHandler(follow)
+        for name in ("prefect", "campaign.progress"):
+            logging.getLogger(name).addHandler(follow)
         yield lines
-        logging.getLogger("prefect").removeHandler(follow)
+        for name in ("prefect", "campaign.progress"):
+            logging.getLogger(name).removeHandler(follow)
     console.print(f"[green]✓[/] {title} [dim]{time.monotonic() - started:.0f} s[/]")
     for line in lines:
         console.print(f"    {line}")
@@ -83,6 +88,8 @@ class World:
 
 def play(rows: int, day_rows: int, trials: int) -> None:
     """Train, score, monitor, retrain; say what an earlier run left to be reused."""
+    for flow in (training, batch_scoring, monitoring, traffic):
+        cancel_when_interrupted(flow)
     store = Store(Settings().store)
     began = time.monotonic()
     existing = store.days("incoming")

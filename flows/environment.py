@@ -42,9 +42,15 @@ class PlainErrors(logging.Filter):
         return True
 
 
+def is_not_of_hooks(record: logging.LogRecord) -> bool:
+    """Prefect says of each hook that it begins and ends; here they only follow a run."""
+    return not record.getMessage().startswith(("Running hook ", "Hook "))
+
+
 def configure_logging() -> None:
-    """Leave tracebacks of errors that a user can mend out of Prefect's logs. Prefect has to be imported."""
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs"):
+    """Leave tracebacks of errors that a user can mend, and hooks, out of Prefect's logs. Prefect has to be imported."""
+    for name in ("prefect", "prefect.engine", "prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(PlainErrors())
+        logging.getLogger(name).addFilter(is_not_of_hooks)
     # What a library will rename one day is not the user's business.
     warnings.filterwarnings("ignore", category=FutureWarning)

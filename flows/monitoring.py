@@ -5,12 +5,14 @@ from datetime import date
 
 from prefect import flow
 
-from tasks.days import results_of
-from tasks.monitoring.captured import find_captured_days, monitor_captured_day
-from tasks.monitoring.judge import judge_waiting_days
-from tasks.monitoring.monitor import MonitoredDay, find_scored_days, monitor_day
-from tasks.monitoring.retention import delete_expired
-from tasks.monitoring.retraining_call import Call, call_for_retraining
+from campaign.settings import Settings
+from campaign.store import Store
+from tasks.days import results_of, scheduled_day
+from tasks.monitoring.captured import captured_days_due, find_captured_days, monitor_captured_day
+from tasks.monitoring.judge import full_windows, judge_waiting_days
+from tasks.monitoring.monitor import MonitoredDay, find_scored_days, monitor_day, scored_days_due
+from tasks.monitoring.retention import delete_expired, find_expired
+from tasks.monitoring.retraining_call import Call, call_for_retraining, champions_reasons
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,18 @@ class Monitoring:
 
     days: list[MonitoredDay]
     call: Call
+
+
+def is_anything_due(day: date | None, from_day: date | None, to_day: date | None) -> bool:
+    """Whether a run would change anything; found out without Prefect's server, which takes seconds to start."""
+    settings = Settings()
+    return bool(
+        scored_days_due(day, from_day, to_day)
+        or captured_days_due(day, from_day, to_day)
+        or full_windows(settings)
+        or find_expired(Store(settings.store), settings, scheduled_day())
+        or champions_reasons()
+    )
 
 
 @flow(name="monitoring")

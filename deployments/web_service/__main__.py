@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+from contextlib import suppress
 from tempfile import TemporaryDirectory
 
 import uvicorn
@@ -17,11 +18,22 @@ APP = f"{create_app.__module__}:{create_app.__name__}"
 MAX_CONNECTIONS = 1000  # more are answered 503
 KEEP_ALIVE_SECONDS = 75
 STOP_SECONDS = 15  # for requests that are under way
+INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 
 
 def main() -> None:
-    """Serve until SIGTERM or Ctrl-C; what a user can mend ends in two sentences and exit code 1."""
+    """Serve until SIGTERM or Ctrl-C, which gives exit code 130."""
     options = parse_arguments()
+    with suppress(KeyboardInterrupt):  # before uvicorn listens for it
+        serve(options)
+    # SIGTERM does not come back from one worker; of several, uvicorn does not say which signal it was.
+    if options.workers == 1:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def serve(options: argparse.Namespace) -> None:
+    """What a user can mend ends in two sentences and exit code 1."""
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("campaign").setLevel(logging.INFO)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # the rotation logs once what urllib3 retries

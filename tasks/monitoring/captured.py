@@ -84,9 +84,8 @@ def measure_answers(store: Store, day: date, answers: pd.DataFrame, number: str)
     return [*rows, day_state_row(rows)]
 
 
-@task(timeout_seconds=120, **RETRIES)
-def find_captured_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
-    """Days of captured predictions to monitor: named ones, else those that are new or changed."""
+def captured_days_due(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
+    """Named days of captured predictions, else those that are new or changed."""
     store = Store(Settings().store)
     if day is not None:
         return [day] if day in store.days(CAPTURED) else []
@@ -94,6 +93,12 @@ def find_captured_days(day: date | None, from_day: date | None, to_day: date | N
     if by_name:
         return days
     return changed_days(store, CAPTURED, store.days(CAPTURED), days, partial(describe_answers, store))
+
+
+@task(timeout_seconds=120, **RETRIES)
+def find_captured_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
+    """Days of captured predictions to monitor."""
+    return captured_days_due(day, from_day, to_day)
 
 
 @task(name="monitor captured day", task_run_name="monitor captured {day}", timeout_seconds=3600, **RETRIES)

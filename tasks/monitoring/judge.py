@@ -36,16 +36,22 @@ def _is_verdict(row: MetricRow) -> bool:
     return row.metric == "day_state" or row.metric.startswith("judged_") or row.column_name == OF_DECAY
 
 
+def full_windows(settings: Settings) -> dict[str, list[list[OutcomeDay]]]:
+    """Days that now have enough outcomes together and were not judged, of each version that scored some."""
+    with database().connect() as connection:
+        days = read_outcome_days(connection)
+    windows = {
+        number: next_windows((day for day in days if day.model_version == number), scheduled_day(), settings)
+        for number in dict.fromkeys(day.model_version for day in days)
+    }
+    return {number: full for number, full in windows.items() if full}
+
+
 @task(timeout_seconds=3600, **RETRIES)
 def judge_waiting_days() -> dict[str, str]:
     """The state of the newest day of each window that has become full, of every version that scored days."""
     store, settings, logger, states = Store(Settings().store), Settings(), get_run_logger(), {}
-    with database().connect() as connection:
-        days = read_outcome_days(connection)
-    for number in dict.fromkeys(day.model_version for day in days):
-        windows = next_windows((day for day in days if day.model_version == number), scheduled_day(), settings)
-        if not windows:
-            continue
+    for number, windows in full_windows(settings).items():
         try:
             version = ScoringVersion.find(served_model(), number)
         except CampaignError as error:  # deleted since

@@ -106,9 +106,8 @@ def report_path(day: date) -> str:
     return f"reports/day={day}/drift.html"
 
 
-@task(timeout_seconds=120, **RETRIES)
-def find_scored_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
-    """Days to monitor: named ones, else new and changed ones of the lookback, and any whose outcomes have changed."""
+def scored_days_due(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
+    """Named days, else new and changed ones of the lookback, and any whose outcomes have changed."""
     store = Store(Settings().store)
     scored = [
         day
@@ -119,6 +118,13 @@ def find_scored_days(day: date | None, from_day: date | None, to_day: date | Non
     days = [day for day in days if day in scored]
     if not by_name:
         days = changed_days(store, BATCH, scored, days, lambda day: store.read(manifest_path(day)))
+    return days
+
+
+@task(timeout_seconds=120, **RETRIES)
+def find_scored_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
+    """Days to monitor."""
+    days = scored_days_due(day, from_day, to_day)
     get_run_logger().info("Days to monitor: %s", ", ".join(map(str, days)) or "none is new or changed")
     return days
 

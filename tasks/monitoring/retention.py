@@ -1,5 +1,6 @@
 """Delete what is older than the settings say: days of each folder, versions that never won."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from prefect import get_run_logger, task
@@ -55,11 +56,20 @@ def delete_version(version: Version) -> None:
     client.delete_logged_model(model_id)
 
 
-@task(timeout_seconds=900, **RETRIES)
-def delete_expired() -> dict[str, int]:
-    """Delete what is older than it is kept; gives how many days and versions that were."""
-    settings, today = Settings(), scheduled_day()
-    store, deleted = Store(settings.store), {}
+@dataclass(frozen=True)
+class Expired:
+    """What is older than it is kept: days of each folder, files of bad rows that belong to no day, versions."""
+
+    days: dict[str, list[date]]
+    bad_rows: list[str]
+    versions: list[Version]
+
+    def __bool__(self) -> bool:
+        return any(self.days.values()) or bool(self.bad_rows or self.versions)
+
+
+def find_expired(store: Store, settings: Settings, today: date) -> Expired:
+    """By the settings' ages; none is for ever."""
     ages = {
         "reports": settings.keep_reports_days,
         "captured": settings.keep_captured_days,
@@ -68,20 +78,25 @@ def delete_expired() -> dict[str, int]:
         "predictions": settings.keep_predictions_days,
         "quarantine": settings.keep_quarantine_days,
     }
-    for folder, keep_days in ages.items():
-        if keep_days is None:
-            continue
-        days = expired_days(store, folder, today, keep_days)
+    days = {folder: expired_days(store, folder, today, age) for folder, age in ages.items() if age is not None}
+    keep_bad_rows = settings.keep_quarantine_days
+    bad_rows = [] if keep_bad_rows is None else expired_bad_rows(store, today, keep_bad_rows)
+    return Expired(days, bad_rows, expired_versions(served_model(), datetime.now(UTC), settings.keep_losers_days))
+
+
+@task(timeout_seconds=900, **RETRIES)
+def delete_expired() -> dict[str, int]:
+    """Delete what is older than it is kept; gives how many days and versions that were."""
+    store = Store(Settings().store)
+    expired = find_expired(store, Settings(), scheduled_day())
+    for folder, days in expired.days.items():
         for day in days:
             delete_day(store, folder, day)
-        deleted[folder] = len(days)
-    if settings.keep_quarantine_days is not None:
-        for path in expired_bad_rows(store, today, settings.keep_quarantine_days):
-            store.delete(path)
-    versions = expired_versions(served_model(), datetime.now(UTC), settings.keep_losers_days)
-    for version in versions:
+    for path in expired.bad_rows:
+        store.delete(path)
+    for version in expired.versions:
         delete_version(version)
-    deleted["versions"] = len(versions)
+    deleted = {folder: len(days) for folder, days in expired.days.items()} | {"versions": len(expired.versions)}
     if any(deleted.values()):
         get_run_logger().info("Deleted: %s", ", ".join(f"{count} {what}" for what, count in deleted.items() if count))
     return deleted

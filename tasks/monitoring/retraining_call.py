@@ -71,6 +71,15 @@ def find_reasons(connection: sa.Connection, version: str) -> list[str]:
     return [*reasons, *(_decay_reason(row, int(spans.get(row.day, 1))) for row in decayed)]
 
 
+def champions_reasons() -> list[str]:
+    """Why today's champion should be retrained; empty when it should not, or there is none."""
+    champion = find_champion(served_model())
+    if champion is None:
+        return []
+    with database().connect() as connection:
+        return find_reasons(connection, champion.number)
+
+
 def _decay_reason(row: sa.Row[Any], days: int) -> str:
     span = str(row.day) if days == 1 else f"the {days} days up to {row.day}"
     if row.metric == JUDGED[0]:

@@ -100,13 +100,17 @@ def load_champion(version: str, model: str, run_id: str) -> ScoringModel:
     return load_version(Version(model, version, run_id, {}, datetime.now(UTC)))
 
 
-@task(timeout_seconds=60, **RETRIES)
-def find_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
-    """Days to score: named ones, else those whose inputs are new or differ from their manifest."""
+def days_due(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
+    """Named days, else those of the lookback whose inputs are new or differ from their manifest."""
     store = Store(Settings().store)
     days, by_name = select_days(store, "incoming", day, from_day, to_day)
-    if not by_name:
-        days = days_to_score(store, days)
+    return days if by_name else days_to_score(store, days)
+
+
+@task(timeout_seconds=60, **RETRIES)
+def find_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
+    """Days to score."""
+    days = days_due(day, from_day, to_day)
     get_run_logger().info("Days to score: %s", ", ".join(map(str, days)) or "none is new or changed")
     return days
 

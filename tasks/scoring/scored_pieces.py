@@ -16,6 +16,7 @@ from campaign.scoring import ScoredRows, score_batches
 from campaign.store import Entry, Store
 from tasks.days import unread_files
 from tasks.manifest import Manifest, Part, Rows
+from tasks.progress import report
 from tasks.scoring.pieces import Piece, Plan, Span, plan_day
 from tasks.task_runner import count_cores
 
@@ -32,8 +33,12 @@ class ScoredPiece:
 
 def score_all(store: Store, pieces: list[Piece], model: ScoringModel) -> list[ScoredPiece]:
     """Score pieces in threads, one a core: reading one overlaps with scoring another."""
+    scored = []
     with ThreadPoolExecutor(count_cores()) as pool:
-        return list(pool.map(lambda piece: score_piece(store, piece, model), pieces))
+        for piece in pool.map(lambda piece: score_piece(store, piece, model), pieces):
+            scored.append(piece)
+            report("pieces", len(scored), len(pieces))
+    return scored
 
 
 def score_piece(store: Store, piece: Piece, model: ScoringModel) -> ScoredPiece:

@@ -19,12 +19,11 @@ from tasks.mlflow_run import Run, reporting_to
 from tasks.retries import RETRIES
 from tasks.training.encode import Parts
 from tasks.training.examples import Examples, examples_of
-from tasks.training.fit_forest import fit_forest
-from tasks.training.grow import Size, prefixes_of
+from tasks.training.grow import Size, fit_trees, prefixes_of
 from tasks.training.search import Searched
 from tasks.training.search_space import Recipe, forest_params, is_default, recipe_of
 from tasks.training.shift import learn_shift
-from tasks.training.study import grown_of
+from tasks.training.study import grown_of, place_of
 
 LOG_LOSS_TOLERANCE = 0.005  # of the best's
 STANDARD_ERRORS = 2
@@ -33,7 +32,7 @@ SURELY_BETTER = 0.8  # of the default's log loss: what is below it needs no clos
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trial's recipe, cut to its first trees."""
+    """A trial's recipe, cut to its first trees. Trials are counted from 1."""
 
     trial: int
     params: Recipe
@@ -42,7 +41,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """The recipe to fit and the best one found, with figures of plain scikit-learn on rows not fitted, and the reason.
+    """The recipe to fit and the best one found, with figures on rows not fitted, and the reason.
 
     `gain` is what the best one's log loss is below the default's, `standard_error` that of the paired difference;
     `rows` is how many each was fitted on, `judged_rows` how many each was judged on, the latest ones if `by_time`.
@@ -63,7 +62,7 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Verified:
-    """A candidate as plain scikit-learn fits it, with its probabilities on the judged rows."""
+    """A candidate fitted once more, with its probabilities on the judged rows."""
 
     candidate: Candidate
     probability: NDArray[np.float64]
@@ -76,7 +75,7 @@ class Verified:
 def candidates_of(study: optuna.Study) -> list[Candidate]:
     """Every prefix of every finished trial."""
     return [
-        Candidate(trial.number, recipe_of(trial.params, size.trees), size)
+        Candidate(place_of(trial), recipe_of(trial.params, size.trees), size)
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         for size in grown_of(trial).sizes
     ]
@@ -85,7 +84,7 @@ def candidates_of(study: optuna.Study) -> list[Candidate]:
 def default_trial(study: optuna.Study, knows_time: bool) -> int | None:
     """The trial of the default; None if it was never finished."""
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return next((trial.number for trial in finished if is_default(trial.params, knows_time)), None)
+    return next((place_of(trial) for trial in finished if is_default(trial.params, knows_time)), None)
 
 
 def loss_saved(label: NDArray[np.int8], before: NDArray[np.float64], after: NDArray[np.float64]) -> tuple[float, float]:
@@ -106,7 +105,7 @@ def shortlist(candidates: Sequence[Candidate], default: int | None) -> list[int]
 def choose_recipe(
     candidates: Sequence[Candidate], default: int | None, examples: Examples, seed: int, tolerance: float
 ) -> tuple[Choice, NDArray[np.float64]]:
-    """Fit the shortlist with plain scikit-learn, the library of the final fit, and choose.
+    """Fit the shortlist once more, with the seed of the final fit, and choose.
 
     The default is left only for what has a log loss lower by two standard errors of the paired difference. Of the
     winner's trees are kept as many as are needed to be within the tolerance of all of them. Gives the probabilities of
@@ -163,11 +162,11 @@ def largest(candidates: Sequence[Candidate], trial: int) -> Candidate:
 
 
 def verify(candidate: Candidate, examples: Examples, seed: int) -> list[Verified]:
-    """Every prefix of a plain scikit-learn fit, with its figures and its probabilities on the judged rows."""
+    """Every prefix of another fit, with its figures and its probabilities on the judged rows."""
     recipe = candidate.params
     prepared, judged = examples.prepared(recipe)
-    fitted = fit_forest(forest_params(recipe), prepared.X, prepared.y, seed, prepared.weight)
-    predictor = prepared.predictor(Forest.from_sklearn(fitted))
+    trees = fit_trees(forest_params(recipe), prepared, recipe["n_estimators"], seed)
+    predictor = prepared.predictor(Forest.from_trees(trees).with_leaf_shares(prepared.X, prepared.y, prepared.weight))
     return [
         Verified(Candidate(candidate.trial, recipe_of(recipe, size.trees), size), probability)
         for size, probability in prefixes_of(predictor, judged, examples.judged.y)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from campaign.forest import Forest
 from campaign.predictor import Predictor
 from tasks.measures import log_loss, roc_auc
+from tasks.progress import report
 from tasks.task_runner import count_cores
 from tasks.training.examples import Examples
 from tasks.training.fit_forest import fit_forest
@@ -123,4 +124,5 @@ def fit_trees(params: ForestParams, prepared: Prepared, count: int, seed: int, r
             # Off the main thread intelex takes all cores, whatever it is told, and says so at each fit.
             warnings.filterwarnings("ignore", "'Threading' parallel backend", UserWarning)
             trees += [fitted.tree_ for fitted in model.fit(X[drawn], y[drawn]).estimators_]
+        report("trees", len(trees), count)
     return trees

@@ -16,13 +16,15 @@ from campaign.errors import BadInput
 from campaign.settings import Settings
 from campaign.store import Store
 from tasks.mlflow_run import Run, find_or_create_experiment, mlflow_client, reporting_to
+from tasks.progress import report
 from tasks.retries import RETRIES
 from tasks.task_runner import MAX_TASK_RUNS, count_workers
 from tasks.training.encode import Parts
 from tasks.training.examples import examples_of, load_examples, publish_examples
-from tasks.training.study import COUNTED, Share, grown_of, open_study, run_trials, shares_of
+from tasks.training.study import COUNTED, Share, grown_of, open_study, place_of, run_trials, shares_of
 
 PROGRESS_SECONDS = 2  # a trial may take less than a call to Prefect
+TRIAL_TAG = "optuna_number"  # from 0; people see trials counted from 1
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ def log_trial(client: Any, experiment: str, run: Run, trial: FrozenTrial) -> Non
     assert trial.datetime_complete is not None
     grown = grown_of(trial)
     started, ended = (int(moment.timestamp() * 1000) for moment in (trial.datetime_start, trial.datetime_complete))
-    tags = {MLFLOW_PARENT_RUN_ID: run.run_id, "study": run.study, "step": "trial", "trial": str(trial.number)}
-    logged = client.create_run(experiment, started, tags, run_name=f"trial-{trial.number:03d}")
+    tags = {MLFLOW_PARENT_RUN_ID: run.run_id, "study": run.study, "step": "trial", TRIAL_TAG: str(trial.number)}
+    logged = client.create_run(experiment, started, tags, run_name=f"trial-{place_of(trial):03d}")
     values = {"cpu_seconds": grown.cpu_seconds, "duration_seconds": (ended - started) / 1000}
     if grown.sizes:
         last = grown.sizes[-1]
@@ -67,7 +69,8 @@ def log_trial(client: Any, experiment: str, run: Run, trial: FrozenTrial) -> Non
 def log_missing(client: Any, experiment: str, run: Run, trials: list[FrozenTrial]) -> None:
     """Log the trials that a search finished and was killed before it could log."""
     nested = f"tags.mlflow.parentRunId = '{run.run_id}' and tags.step = 'trial'"
-    logged = {run.data.tags["trial"] for run in client.search_runs([experiment], nested, max_results=10_000)}
+    runs = client.search_runs([experiment], nested, max_results=10_000)
+    logged = {run.data.tags.get(TRIAL_TAG) or run.data.tags["trial"] for run in runs}  # "trial": its name before
     for trial in trials:
         if str(trial.number) not in logged:
             log_trial(client, experiment, run, trial)
@@ -97,6 +100,7 @@ def log_study(study: optuna.Study) -> None:
 @task(name="search", timeout_seconds=6 * 3600, **RETRIES)
 def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
     """Bring the study to `trials` finished or pruned trials; what an earlier run made counts."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # what it says of a study and a trial is said here
     logger, settings, store = get_run_logger(), Settings(), Store(Settings().store)
     Path(settings.home).mkdir(parents=True, exist_ok=True)
     examples = examples_of(parts)
@@ -104,6 +108,7 @@ def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
     existing = study.get_trials(deepcopy=False, states=COUNTED)
     reused, rows, train_rows = len(existing), len(examples.fitted.y), len(parts.labels("train"))
     logger.info("Study %s: %d of %d trials are there", run.study, reused, trials)
+    report("trials", reused, trials)
     if examples.by_time:
         logger.info("Trials are fitted on %d rows, and judged on %d later ones", rows, len(examples.judged.y))
     elif rows < train_rows:
@@ -115,7 +120,7 @@ def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
         _refuse_sqlite(settings.optuna_url, count_workers())
         examples_path = f"search/{run.study}.npz"
         publish_examples(examples, store, examples_path)
-        same_for_all = (store.uri, examples_path, run, trials, seed, progress)
+        same_for_all = (store.uri, examples_path, run, trials, seed, progress, time.time())
         search_share.map(shares, *map(unmapped, same_for_all)).result()
         store.delete(examples_path)
     counted = study.get_trials(deepcopy=False, states=COUNTED)
@@ -130,30 +135,35 @@ def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
 
 
 @task(name="search share", task_run_name="trials {share.name}", **RETRIES)
-def search_share(share: Share, store: str, examples_path: str, run: Run, trials: int, seed: int, progress: Any) -> None:
-    """Make the trials of one share, wherever this runs, and log each."""
+def search_share(
+    share: Share, store: str, examples_path: str, run: Run, trials: int, seed: int, progress: Any, since: float
+) -> None:
+    """Make the trials of one share, wherever this runs, and log each. `since`: Unix seconds of the search's start."""
     logger, settings = get_run_logger(), Settings()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     examples = load_examples(Store(store), examples_path)
     study = open_study(run.study, settings.optuna_url, seed + 1000 * share.number, examples.knows_time)
-    client, started = mlflow_client(), time.monotonic()
-    reported = started
+    client, updated = mlflow_client(), time.monotonic()
     experiment = find_or_create_experiment(client, run.model)
 
-    def report(trial: FrozenTrial) -> None:
-        nonlocal reported
+    def log_and_report(trial: FrozenTrial) -> None:
+        nonlocal updated
         if trial.state not in COUNTED:
             return
         log_trial(client, experiment, run, trial)
         counted = study.get_trials(False, COUNTED)
-        if time.monotonic() - reported > PROGRESS_SECONDS or len(counted) >= trials:
-            update_progress_artifact(progress, min(100.0, 100 * len(counted) / trials))
-            reported = time.monotonic()
+        done = min(len(counted), trials)  # another training may add trials to the same study
+        if time.monotonic() - updated > PROGRESS_SECONDS or done == trials:
+            update_progress_artifact(progress, 100 * done / trials)
+            updated = time.monotonic()
         best = min((t.value for t in counted if t.state == TrialState.COMPLETE and t.value is not None), default=np.nan)
-        seconds = time.monotonic() - started
-        logger.info("Trial %d of %d, %.0f s: least log loss %.5f", len(counted), trials, seconds, best)
+        logger.info(
+            "Trial %d has ended, %d of %d, after %.0f s: least log loss %.5f",
+            place_of(trial), done, trials, time.time() - since, best,
+        )  # fmt: skip
+        report("trials", done, trials, f"least log loss {best:.5f}")
 
-    run_trials(study, examples, share, trials, seed, report)
+    run_trials(study, examples, share, trials, seed, log_and_report)
 
 
 def _refuse_sqlite(url: str, workers: int) -> None:
@@ -167,4 +177,4 @@ def _refuse_sqlite(url: str, workers: int) -> None:
 def _best_trials(trials: list[FrozenTrial]) -> list[dict[str, Any]]:
     finished = [trial for trial in trials if trial.value is not None and trial.state == TrialState.COMPLETE]
     best = sorted(finished, key=lambda trial: trial.value or 0)[:10]
-    return [{"trial": trial.number, "log_loss": round(trial.value or 0, 5), **trial.params} for trial in best]
+    return [{"trial": place_of(trial), "log_loss": round(trial.value or 0, 5), **trial.params} for trial in best]

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from campaign.linear import logit, shifted, sigmoid
 from tasks.measures import log_loss
 from tasks.sampling import sample_rows
-from tasks.training.linear_part import MAX_FOLD_ROWS, fit_linear
+from tasks.training.linear_part import fit_linear
 from tasks.training.prepare_rows import Rows, rank_and_weigh
 from tasks.training.row_times import cut_at
 from tasks.training.search_space import Recipe
 
+MAX_ROWS = 100_000  # to fit on: by then a shift is known to a hundredth
 LONGEST = 20.0  # of a shift; beyond it there are no chances but 0 and 1
 
 Floats = NDArray[np.float64]
@@ -73,7 +74,7 @@ def missed_by(rows: Rows, recipe: Recipe, share: float) -> float | None:
 def by_linear_part(fitted: Rows, recipe: Recipe, judged: Rows) -> Floats:
     """Probabilities by the linear part alone: both parts miss a rate that moved by about the same, and trees take
     longer."""
-    sample = fitted.take(sample_rows(len(fitted.y), MAX_FOLD_ROWS))
+    sample = fitted.take(sample_rows(len(fitted.y), MAX_ROWS))
     prepared = rank_and_weigh(sample, recipe["half_life"])
     linear = fit_linear(prepared.encoder, prepared.X, prepared.y, prepared.weight)
     return linear.predict(prepared.recode(judged.X))

@@ -118,6 +118,11 @@ def run_trials(
     study.optimize(objective, n_trials=left, callbacks=[enough, lambda _, trial: report(trial)])
 
 
+def place_of(trial: FrozenTrial) -> int:
+    """A trial's number as people see it, in logs, MLflow and the choice: from 1."""
+    return trial.number + 1
+
+
 def grown_of(trial: FrozenTrial) -> Grown:
     """What a counted trial left behind."""
     stored = dict(trial.user_attrs["grown"])

@@ -216,7 +216,8 @@ def validate(sources: Sources, schema: Schema) -> Dataset:
         with store.writing(where) as sink:
             pq.write_table(pa.concat_tables(rejected, promote_options="permissive"), sink)
         data = replace(data, quarantine=store.at(where))
-        logger.warning("%d bad rows are in %s: %s", data.bad, data.quarantine, common_reasons(rejected))
+        rows = "1 bad row is" if data.bad == 1 else f"{data.bad} bad rows are"
+        logger.warning("%s in %s: %s", rows, data.quarantine, common_reasons(rejected))
     read = data.rows + data.bad + data.waiting
     refuse_if_most_are_bad(data.origin, rejected, read, settings.quarantine_limit, data.quarantine)
     if data.waiting:

@@ -1,5 +1,6 @@
 """A home with a champion, and worlds that begin anew in it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,3 +36,13 @@ def store(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sto
     monkeypatch.setenv("CAMPAIGN_METRICS_URL", f"sqlite:///{tmp_path}/metrics.db")
     make_champion(served_model(), "1", "the world begins anew")
     return Store(Settings().store)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Of a `campaign` that is a process of its own, with a home of its own."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "CAMPAIGN_", "AWS_"))
+    }
+    # A profile that the user has elsewhere must not matter.
+    return inherited | {"CAMPAIGN_HOME": str(tmp_path / "home"), "PREFECT_PROFILE": "somebody-elses"}

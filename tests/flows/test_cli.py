@@ -21,15 +21,6 @@ from tests.published import PUBLISHED_TOML
 CAMPAIGN = Path(sys.executable).parent / "campaign"
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "CAMPAIGN_", "AWS_"))
-    }
-    # A profile that the user has elsewhere must not matter.
-    return inherited | {"CAMPAIGN_HOME": str(tmp_path / "home"), "PREFECT_PROFILE": "somebody-elses"}
-
-
 def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([CAMPAIGN, *words], env=environment, capture_output=True, text=True, timeout=240)
 

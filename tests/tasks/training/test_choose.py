@@ -141,8 +141,8 @@ def test_the_default_is_found_by_its_parameters():
     for guess in (*first_guesses(False)[::-1], first_guesses(True)[0]):
         distributions = {name: optuna.distributions.CategoricalDistribution([value]) for name, value in guess.items()}
         study.add_trial(optuna.trial.create_trial(params=guess, distributions=distributions, value=0.5))
-    assert default_trial(study, knows_time=False) == 1
-    assert default_trial(study, knows_time=True) == 2
+    assert default_trial(study, knows_time=False) == 2
+    assert default_trial(study, knows_time=True) == 3
     assert default_trial(optuna.create_study(), knows_time=True) is None
 
 

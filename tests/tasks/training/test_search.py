@@ -37,12 +37,12 @@ def test_every_counted_trial_is_a_nested_run_once_also_those_of_a_search_that_wa
     for _ in range(2):
         log_missing(client, experiment, run, study.get_trials(states=COUNTED))
     nested = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{run.run_id}'")
-    assert sorted(trial.data.tags["trial"] for trial in nested) == ["0", "1", "2", "3"]
-    by_number = {trial.data.tags["trial"]: trial.data for trial in nested}
-    assert by_number["1"].metrics["validation_roc_auc"] == 0.9
-    assert by_number["1"].metrics["validation_log_loss"] == 0.1
-    assert by_number["1"].params["min_samples_leaf"] == str(study.trials[1].params["min_samples_leaf"])
-    assert by_number["3"].tags["state"] == "PRUNED"
+    assert sorted(trial.info.run_name for trial in nested) == ["trial-001", "trial-002", "trial-003", "trial-004"]
+    by_name = {trial.info.run_name: trial.data for trial in nested}
+    assert by_name["trial-002"].metrics["validation_roc_auc"] == 0.9
+    assert by_name["trial-002"].metrics["validation_log_loss"] == 0.1
+    assert by_name["trial-002"].params["min_samples_leaf"] == str(study.trials[1].params["min_samples_leaf"])
+    assert by_name["trial-004"].tags["state"] == "PRUNED"
     assert [m.step for m in client.get_metric_history(nested[0].info.run_id, "prefix_roc_auc")] in ([1, 4], [])
 
 

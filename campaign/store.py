@@ -81,6 +81,15 @@ def _s3() -> pafs.FileSystem:
     return pafs.S3FileSystem(connect_timeout=5, request_timeout=60, **options)
 
 
+def day_of(name: str) -> date | None:
+    """The day that a folder's name says; None for any other name."""
+    try:
+        day = date.fromisoformat(name.removeprefix("day="))
+    except ValueError:
+        return None
+    return day if name == f"day={day}" else None
+
+
 class Store:
     """Objects by relative path below one URI."""
 
@@ -121,11 +130,15 @@ class Store:
             named.setdefault(entry.path[len(folder) + 1 :].rpartition("/")[0].split("/")[0], []).append(entry)
         days = {}
         for name, entries in named.items():
-            with suppress(ValueError):
-                day = date.fromisoformat(name.removeprefix("day="))
-                if name == f"day={day}":
-                    days[day] = entries
+            if (day := day_of(name)) is not None:
+                days[day] = entries
         return dict(sorted(days.items()))
+
+    def folders(self, folder: str) -> list[str]:
+        """The names of what lies directly in a folder and is one itself, also if it is empty."""
+        selector = pafs.FileSelector(f"{self._root}/{folder}", allow_not_found=True)
+        with self._errors("list", folder):
+            return sorted(info.base_name for info in self._fs.get_file_info(selector) if not info.is_file)
 
     def days(self, folder: str) -> list[date]:
         """The days that a folder has objects for, oldest first."""

@@ -13,7 +13,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from campaign.errors import CampaignError
-from flows.environment import configure_logging, prepare
+from flows.environment import configure_logging, home_folder, make_home, prepare
 from flows.interruption import answer_interrupts, say_when_interrupted
 from flows.terminal import keep_logs_back, stages_shown
 
@@ -87,6 +87,7 @@ def demo(
     """Play the whole loop on a made-up world: train, score, drift, decay, retrain, do better."""
     say_when_interrupted(lambda: "What is done is kept: run it again to go on.")
     keep_logs_back()
+    make_home()
     from flows.demo import play
 
     configure_logging()
@@ -105,6 +106,7 @@ def traffic(
     verbose: Verbose = False,
 ) -> None:
     """Drop a day of made-up campaigns, or their outcomes, into the store."""
+    make_home()
     from flows import traffic as module
 
     configure_logging()
@@ -123,6 +125,7 @@ def init(
     home: Home = None,
 ) -> None:
     """Look at a file, and write what its columns seem to be as the home's campaign.toml."""
+    make_home()
     from flows.first_look import init as look
 
     configure_logging()
@@ -156,6 +159,7 @@ def train(
     from tasks.progress import last_reported
 
     say_when_interrupted(lambda: f"{_trials(last_reported('trials'))} kept: run it again to go on.")
+    make_home()
     from flows import training as module
 
     configure_logging()
@@ -182,6 +186,9 @@ def score(
 ) -> None:
     """Score the days whose campaigns are new or changed, or those that are named."""
     say_when_interrupted(lambda: DAYS_ARE_KEPT)
+    if is_no_home():
+        return
+    make_home()
     from flows import batch_scoring as module
     from tasks.scoring.score import days_due
 
@@ -196,7 +203,12 @@ def score(
         version = f"version {scored.model_version}{unchanged}"
         typer.echo(f"{scored.day}: {rows.read} rows, {rows.quarantined} quarantined, {version}")
     if not days:
+        from flows.status import why_nothing_is_scored
+
         typer.echo("No day is new or changed.")
+        for reason in why_nothing_is_scored():
+            typer.echo(reason)
+        return
     typer.echo(f"Total successful campaigns: {sum(scored.successful for scored in days)}")
     typer.echo(f"Total unsuccessful campaigns: {sum(scored.unsuccessful for scored in days)}")
 
@@ -212,6 +224,9 @@ def monitor(
 ) -> None:
     """Monitor the days whose predictions or outcomes are new or changed, or those that are named."""
     say_when_interrupted(lambda: DAYS_ARE_KEPT)
+    if is_no_home():
+        return
+    make_home()
     from flows import monitoring as module
     from tasks.monitoring.retraining_call import NOT_NEEDED
 
@@ -235,6 +250,28 @@ def monitor(
     typer.echo(f"Retraining: {monitored.call.status}")
     for reason in monitored.call.reasons:
         typer.echo(f"  {reason}")
+
+
+@app.command()
+def status(
+    home: Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say how things stand: champion, days, what is passed over and why, and what to do next."""
+    from flows.status import read_status, show
+
+    show(read_status(), as_json)
+
+
+@app.command()
+def doctor(home: Home = None) -> None:
+    """Look whether all that a run needs is there and answers; exit code 1 if something is not."""
+    from flows.doctor import examine, show
+
+    findings = examine()
+    show(findings)
+    if not all(finding.is_well for finding in findings):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -269,6 +306,7 @@ def ui(home: Home = None) -> None:
     """Serve MLflow's and Prefect's pages on what was logged, until Ctrl-C."""
     from flows.ui import serve
 
+    make_home()
     serve()
 
 
@@ -318,6 +356,14 @@ def export(
     from flows.champions import export_champion
 
     typer.echo(f"Version {export_champion(context.obj, folder)} of {context.obj} is in {folder}.")
+
+
+def is_no_home() -> bool:
+    """Says so where nothing can have come, for it is likely that another folder is meant."""
+    if home_folder().exists() or os.environ.get("CAMPAIGN_STORE"):
+        return False
+    typer.echo(f"There is no home in {home_folder()}: nothing was trained or dropped here (--home names another).")
+    return True
 
 
 def _trials(number: int) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -27,10 +28,20 @@ def prepare() -> None:
     # A cold disk makes the temporary server's first start longer than the 20 s that Prefect waits.
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     if not os.environ.get("PREFECT_API_URL"):
-        home = Path(os.environ.get("CAMPAIGN_HOME") or ".campaign").absolute() / "prefect"
-        home.mkdir(parents=True, exist_ok=True)  # Prefect's server does not, and then fails for two minutes
-        os.environ["PREFECT_HOME"] = str(home)
+        os.environ["PREFECT_HOME"] = str(home_folder() / "prefect")
         os.environ["PREFECT_PROFILE"] = "ephemeral"  # in this folder the active one may be the stack's
+
+
+def home_folder() -> Path:
+    return Path(os.environ.get("CAMPAIGN_HOME") or ".campaign").absolute()
+
+
+def make_home() -> None:
+    """Before something is written into it. A new one is said, for it may be that of a wrong folder."""
+    home = home_folder()
+    if not home.exists():
+        print(f"A new home is made: {home} (--home names another).", file=sys.stderr)
+    (home / "prefect").mkdir(parents=True, exist_ok=True)  # Prefect's server does not, and then fails for two minutes
 
 
 class PlainErrors(logging.Filter):

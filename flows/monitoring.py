@@ -11,8 +11,8 @@ from tasks.days import results_of, scheduled_day
 from tasks.monitoring.captured import captured_days_due, find_captured_days, monitor_captured_day
 from tasks.monitoring.judge import full_windows, judge_waiting_days
 from tasks.monitoring.monitor import MonitoredDay, find_scored_days, monitor_day, scored_days_due
-from tasks.monitoring.retention import delete_expired, find_expired
-from tasks.monitoring.retraining_call import Call, call_for_retraining, champions_reasons
+from tasks.monitoring.retention import delete_expired, has_expired_files
+from tasks.monitoring.retraining_call import Call, call_for_retraining, has_reasons
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,17 @@ class Monitoring:
 
 
 def is_anything_due(day: date | None, from_day: date | None, to_day: date | None) -> bool:
-    """Whether a run would change anything; found out without Prefect's server, which takes seconds to start."""
+    """Whether a run has something to do; found out without Prefect's server and MLflow, which take seconds to start.
+
+    A version that has expired waits for the next run.
+    """
     settings = Settings()
     return bool(
         scored_days_due(day, from_day, to_day)
         or captured_days_due(day, from_day, to_day)
         or full_windows(settings)
-        or find_expired(Store(settings.store), settings, scheduled_day())
-        or champions_reasons()
+        or has_expired_files(Store(settings.store), settings, scheduled_day())
+        or has_reasons()
     )
 
 

@@ -1,4 +1,4 @@
-"""Which days a run is about, what a day holds, and how the run ends when some of its days fail."""
+"""Which days a run is about, and how it ends when some of them fail."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -8,9 +8,8 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from campaign.errors import BadInput
-from campaign.files import is_readable_name
 from campaign.settings import Settings
-from campaign.store import Entry, Store
+from campaign.store import Store
 
 Result = TypeVar("Result")
 
@@ -46,31 +45,6 @@ def select_days(
     last = scheduled_day()
     first = last - timedelta(days=Settings().lookback_days)
     return [day for day in existing if first <= day <= last], False
-
-
-def readable_files(store: Store, folder: str, day: date | str) -> list[Entry]:
-    """The Parquet and text files that a folder holds of a day."""
-    return [entry for entry in store.entries(f"{folder}/day={day}") if _is_readable(entry)]
-
-
-def readable_files_by_day(store: Store, folder: str) -> dict[date, list[Entry]]:
-    """Those of every day that has one, oldest first, by one listing of the folder."""
-    found = {
-        day: [entry for entry in entries if _is_readable(entry)]
-        for day, entries in store.entries_by_day(folder).items()
-    }
-    return {day: entries for day, entries in found.items() if entries}
-
-
-def unread_files(store: Store, folder: str, day: date | str) -> list[str]:
-    """The names of what else lies there: hidden, unfinished, or of a kind that nobody reads."""
-    prefix = f"{folder}/day={day}/"
-    entries = store.entries(f"{folder}/day={day}", hidden=True)
-    return [entry.path.removeprefix(prefix) for entry in entries if not _is_readable(entry)]
-
-
-def _is_readable(entry: Entry) -> bool:
-    return is_readable_name(entry.path.partition("/day=")[2].partition("/")[2])
 
 
 def results_of(states: Iterable[State[Result]]) -> list[Result]:

@@ -7,7 +7,7 @@ from campaign.model import ScoringModel
 from campaign.reading import likely_names, source_of
 from campaign.schema import Schema
 from campaign.store import Store
-from tasks.days import readable_files_by_day
+from tasks.day_files import readable_files_by_day
 
 
 @dataclass(frozen=True)

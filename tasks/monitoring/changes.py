@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from campaign.store import Entry, Store
-from tasks.days import readable_files, readable_files_by_day
+from tasks.day_files import readable_files, readable_files_by_day
 from tasks.metrics_database import database, monitored, now
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from campaign.model import ScoringModel
 from campaign.settings import Settings
 from campaign.store import Store
-from tasks.days import readable_files
+from tasks.day_files import readable_files
 from tasks.manifest import Manifest, read_manifest
 from tasks.model_versions import files_of, find_version, load_version
 from tasks.monitoring.decay import bar_of, is_enough, judge_decay

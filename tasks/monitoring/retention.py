@@ -1,6 +1,5 @@
 """Delete what is older than the settings say: days of each folder, versions that never won."""
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from prefect import get_run_logger, task
@@ -19,9 +18,11 @@ def expired_days(store: Store, folder: str, today: date, keep_days: int) -> list
     return [day for day in store.days(folder) if day < today - timedelta(days=keep_days)]
 
 
-def expired_bad_rows(store: Store, today: date, keep_days: int) -> list[str]:
+def expired_bad_rows(store: Store, settings: Settings, today: date) -> list[str]:
     """The files of bad rows of data sets, which belong to no day, that were written before they are kept."""
-    limit = today - timedelta(days=keep_days)
+    if settings.keep_quarantine_days is None:
+        return []
+    limit = today - timedelta(days=settings.keep_quarantine_days)
     entries = store.entries("quarantine")
     return [entry.path for entry in entries if "/dataset=" in entry.path and entry.changed.date() < limit]
 
@@ -56,20 +57,8 @@ def delete_version(version: Version) -> None:
     client.delete_logged_model(model_id)
 
 
-@dataclass(frozen=True)
-class Expired:
-    """What is older than it is kept: days of each folder, files of bad rows that belong to no day, versions."""
-
-    days: dict[str, list[date]]
-    bad_rows: list[str]
-    versions: list[Version]
-
-    def __bool__(self) -> bool:
-        return any(self.days.values()) or bool(self.bad_rows or self.versions)
-
-
-def find_expired(store: Store, settings: Settings, today: date) -> Expired:
-    """By the settings' ages; none is for ever."""
+def find_expired_days(store: Store, settings: Settings, today: date) -> dict[str, list[date]]:
+    """The days of each folder that has an age at which they are deleted."""
     ages = {
         "reports": settings.keep_reports_days,
         "captured": settings.keep_captured_days,
@@ -78,25 +67,29 @@ def find_expired(store: Store, settings: Settings, today: date) -> Expired:
         "predictions": settings.keep_predictions_days,
         "quarantine": settings.keep_quarantine_days,
     }
-    days = {folder: expired_days(store, folder, today, age) for folder, age in ages.items() if age is not None}
-    keep_bad_rows = settings.keep_quarantine_days
-    bad_rows = [] if keep_bad_rows is None else expired_bad_rows(store, today, keep_bad_rows)
-    return Expired(days, bad_rows, expired_versions(served_model(), datetime.now(UTC), settings.keep_losers_days))
+    return {folder: expired_days(store, folder, today, age) for folder, age in ages.items() if age is not None}
+
+
+def has_expired_files(store: Store, settings: Settings, today: date) -> bool:
+    """Whether some day, or bad rows of a data set, are older than they are kept."""
+    return any(find_expired_days(store, settings, today).values()) or bool(expired_bad_rows(store, settings, today))
 
 
 @task(timeout_seconds=900, **RETRIES)
 def delete_expired() -> dict[str, int]:
     """Delete what is older than it is kept; gives how many days and versions that were."""
-    store = Store(Settings().store)
-    expired = find_expired(store, Settings(), scheduled_day())
-    for folder, days in expired.days.items():
+    settings, today = Settings(), scheduled_day()
+    store = Store(settings.store)
+    expired = find_expired_days(store, settings, today)
+    for folder, days in expired.items():
         for day in days:
             delete_day(store, folder, day)
-    for path in expired.bad_rows:
+    for path in expired_bad_rows(store, settings, today):
         store.delete(path)
-    for version in expired.versions:
+    versions = expired_versions(served_model(), datetime.now(UTC), settings.keep_losers_days)
+    for version in versions:
         delete_version(version)
-    deleted = {folder: len(days) for folder, days in expired.days.items()} | {"versions": len(expired.versions)}
+    deleted = {folder: len(days) for folder, days in expired.items()} | {"versions": len(versions)}
     if any(deleted.values()):
         get_run_logger().info("Deleted: %s", ", ".join(f"{count} {what}" for what, count in deleted.items() if count))
     return deleted

@@ -71,13 +71,11 @@ def find_reasons(connection: sa.Connection, version: str) -> list[str]:
     return [*reasons, *(_decay_reason(row, int(spans.get(row.day, 1))) for row in decayed)]
 
 
-def champions_reasons() -> list[str]:
-    """Why today's champion should be retrained; empty when it should not, or there is none."""
-    champion = find_champion(served_model())
-    if champion is None:
-        return []
+def has_reasons() -> bool:
+    """Whether some version should be retrained if it is champion; MLflow, which knows that, takes seconds to load."""
     with database().connect() as connection:
-        return find_reasons(connection, champion.number)
+        versions = connection.execute(sa.select(metrics.c.model_version).distinct()).scalars().all()
+        return any(find_reasons(connection, version) for version in versions)
 
 
 def _decay_reason(row: sa.Row[Any], days: int) -> str:

@@ -13,7 +13,8 @@ from campaign.reading import source_of
 from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Entry, Store
-from tasks.days import readable_files, select_days, unread_files
+from tasks.day_files import readable_files, unread_files
+from tasks.days import select_days
 from tasks.manifest import Manifest, Rows, manifest_path, read_manifest
 from tasks.metrics_database import database, scored
 from tasks.model_versions import Version, load_version, require_champion
@@ -115,7 +116,7 @@ def find_days(day: date | None, from_day: date | None, to_day: date | None) -> l
     return days
 
 
-@task(timeout_seconds=120, **RETRIES)
+@task(name="find champion", timeout_seconds=120, **RETRIES)
 def find_champion_to_score_with() -> Version:
     """The version that the alias names now; one version scores all days of a run."""
     return require_champion(served_model())

@@ -14,7 +14,7 @@ from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
 from campaign.scoring import ScoredRows, score_batches
 from campaign.store import Entry, Store
-from tasks.days import unread_files
+from tasks.day_files import unread_files
 from tasks.manifest import Manifest, Part, Rows
 from tasks.progress import report
 from tasks.scoring.pieces import Piece, Plan, Span, plan_day

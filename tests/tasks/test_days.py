@@ -6,7 +6,8 @@ from prefect.states import Completed, Failed
 
 from campaign.errors import BadInput
 from campaign.store import Store
-from tasks.days import readable_files, results_of, scheduled_day, select_days, unread_files
+from tasks.day_files import readable_files, unread_files
+from tasks.days import results_of, scheduled_day, select_days
 
 DAYS = [date(2026, 10, 17), date(2026, 10, 18), date(2026, 11, 21), date(2026, 11, 22), date(2026, 11, 23)]
 

@@ -18,6 +18,7 @@ from tasks.monitoring.retention import (
     expired_bad_rows,
     expired_days,
     expired_versions,
+    has_expired_files,
 )
 
 TODAY = date(2026, 11, 22)
@@ -55,8 +56,11 @@ def test_bad_rows_of_a_data_set_go_by_when_they_were_written(tmp_path: Path) -> 
     store = Store(tmp_path.as_uri())
     store.publish("quarantine/dataset=abc/part.parquet", b"rows")
     store.publish("quarantine/day=2020-01-01/part.parquet", b"rows")
-    assert expired_bad_rows(store, date.today(), 30) == []
-    assert expired_bad_rows(store, date.today() + timedelta(days=31), 30) == ["quarantine/dataset=abc/part.parquet"]
+    kept, in_a_month = Settings(keep_quarantine_days=30), date.today() + timedelta(days=31)
+    assert expired_bad_rows(store, kept, date.today()) == []
+    assert expired_bad_rows(store, kept, in_a_month) == ["quarantine/dataset=abc/part.parquet"]
+    assert has_expired_files(store, kept, in_a_month)
+    assert not has_expired_files(store, Settings(), in_a_month)
 
 
 @pytest.fixture

@@ -1,0 +1,114 @@
+"""`campaign status` and `campaign doctor`, in homes that stand differently."""
+
+import json
+import socket
+from datetime import date, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from flows import cli
+from flows.batch_scoring import batch_scoring
+from flows.doctor import examine
+from flows.monitoring import is_anything_due, monitoring
+from flows.status import read_status, why_nothing_is_scored
+from flows.traffic import traffic
+
+TODAY = date.today()
+
+
+def status_of(day: date) -> tuple[str, str, bool]:
+    found = next(one for one in read_status().days if one.day == str(day))
+    return found.version, found.state, found.outcomes
+
+
+def test_each_day_and_the_next_command_as_they_come(store):
+    day = TODAY - timedelta(days=1)
+    assert read_status().next.startswith("nothing")
+    traffic(day, 1_200)
+    assert (status_of(day), read_status().next) == (("", "not scored", False), "campaign score")
+    batch_scoring()
+    assert (status_of(day), read_status().next) == (("1", "not monitored", False), "campaign monitor")
+    assert is_anything_due(None, None, None)
+    monitoring()
+    assert (status_of(day)[:2], read_status().next[:7]) == (("1", "ok"), "nothing")
+    assert not is_anything_due(None, None, None)
+    traffic(day, 1_200, campaigns=False, outcomes=True)
+    assert status_of(day)[2]
+    assert is_anything_due(None, None, None)
+    traffic(day, 1_300)
+    assert (status_of(day)[1], read_status().next) == ("changed since it was scored", "campaign score")
+    champion = read_status().champion
+    assert (champion["version"], champion["reason"]) == ("1", "the first version")
+
+
+def test_what_is_passed_over_is_named_with_the_reason(store):
+    for path in ("day=22-11-2026/a.csv", "loose.csv", f"day={TODAY}/a.csv.tmp", f"day={TODAY}/_b.csv"):
+        store.publish(f"incoming/{path}", b"x")
+    store.publish(f"incoming/day={TODAY + timedelta(days=3)}/a.csv", b"x")
+    store.publish(f"incoming/day={TODAY - timedelta(days=90)}/a.csv", b"x")
+    store.publish(f"incoming/day={TODAY - timedelta(days=1)}/a.csv", b"")
+    reasons = {one.path.removeprefix("incoming/"): one.reason for one in read_status().ignored}
+    assert "year first" in reasons["day=22-11-2026"]
+    assert "in no day" in reasons["loose.csv"]
+    assert "holds nothing that is read" in reasons[f"day={TODAY}"]
+    assert "no kind that is read" in reasons[f"day={TODAY}/a.csv.tmp"]
+    assert "unfinished" in reasons[f"day={TODAY}/_b.csv"]
+    assert "future" in reasons[f"day={TODAY + timedelta(days=3)}"]
+    assert "35 days" in reasons[f"day={TODAY - timedelta(days=90)}"]
+    assert "0 bytes" in reasons[f"day={TODAY - timedelta(days=1)}/a.csv"]
+    assert len(reasons) == 8
+
+
+def test_why_nothing_is_scored_is_another_sentence_in_each_case(store):
+    assert [reason[:21] for reason in why_nothing_is_scored()] == ["No campaigns have com"]
+    store.publish("incoming/2026-11-22/a.csv", b"x")
+    assert "incoming/2026-11-22" in why_nothing_is_scored()[0]
+    traffic(TODAY, 200)
+    batch_scoring()
+    assert why_nothing_is_scored()[0] == f"1 day is scored, the newest is {TODAY}."
+
+
+def test_it_is_for_programs_too(store, monkeypatch):
+    monkeypatch.setattr(cli, "prepare", lambda: None)
+    traffic(TODAY, 200)
+    printed = CliRunner().invoke(cli.app, ["status", "--json"])
+    assert json.loads(printed.output)["days"][0]["state"] == "not scored"
+    shown = CliRunner().invoke(cli.app, ["status"]).output
+    assert "Next        campaign score" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", ["status", "score", "monitor"])
+def test_a_folder_without_a_home_is_said_and_stays_as_it_is(own_home, monkeypatch, command):
+    monkeypatch.setattr(cli, "prepare", lambda: None)
+    assert str(own_home) in CliRunner().invoke(cli.app, [command]).output
+    assert not own_home.exists()
+
+
+def test_the_doctor_finds_a_whole_home_well(trained, monkeypatch):
+    monkeypatch.setenv("CAMPAIGN_HOME", str(trained))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    assert [finding.what for finding in examine() if not finding.is_well] == []
+
+
+def test_the_doctor_names_each_fault_with_a_remedy(own_home, monkeypatch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = f"127.0.0.1:{closed.getsockname()[1]}"
+    for name, value in {
+        "CAMPAIGN_METRICS_URL": f"postgresql://me:secret@{nobody}/campaign",
+        "MLFLOW_TRACKING_URI": f"http://{nobody}", "PREFECT_API_URL": f"http://{nobody}/api",
+        "CAMPAIGN_STORE": f"file://{own_home}-file/store", "CAMPAIGN_STOER": "s3://campaign",
+        "CAMPAIGN_SCHEMA": str(own_home / "none.toml"),
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    own_home.with_name(f"{own_home.name}-file").write_text("not a folder")
+    own_home.mkdir()
+    ill = {finding.what: finding for finding in examine() if not finding.is_well}
+    assert {*ill} >= {"metrics", "MLflow", "Prefect", "store", "settings", "schema"}
+    assert all(finding.remedy for finding in ill.values())
+    assert "CAMPAIGN_STOER" in ill["settings"].said
+    assert "secret" not in str(ill)
+    monkeypatch.setattr(cli, "prepare", lambda: None)
+    assert CliRunner().invoke(cli.app, ["doctor"]).exit_code == 1

@@ -8,13 +8,25 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from campaign.schema import ID, LABEL, Column
 from campaign.schema_file import published
+from campaign.store import filesystem_of
 
 CHUNK_ROWS = 1 << 18
 MADE_UP = {b"made_up": b"yes"}  # in the metadata of a file: whoever learns from it says so
+
+
+def says_it_is_made_up(uri: str) -> bool:
+    """Whether a Parquet file has the mark."""
+    filesystem, path = filesystem_of(uri)
+    try:
+        with filesystem.open_input_file(path) as file:
+            return MADE_UP.items() <= (pq.read_schema(file).metadata or {}).items()
+    except (pa.ArrowInvalid, OSError):  # no Parquet
+        return False
 
 
 def campaigns(

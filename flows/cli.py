@@ -244,7 +244,7 @@ def monitor(
         columns = ", ".join(result.drifted_columns) or "none"
         span = "" if result.days == 1 else f" (with the {result.days - 1} days before)"
         figures = f"prediction drift {drift}, drifted columns {columns}, ROC-AUC {auc}"
-        typer.echo(f"{result.day}: {result.state}{span}, {figures}")
+        typer.echo(f"{result.day}: {result.verdict}{span}, {figures}")
     if not monitored.days:
         typer.echo("No day is new or changed.")
     typer.echo(f"Retraining: {monitored.call.status}")

@@ -202,9 +202,10 @@ def _compare(store: Store, day: date) -> None:
     name = served_model()
     present = find_champion(name)
     assert present is not None
-    aucs = {}
+    aucs, learnt = {}, []
     for version in dict.fromkeys(["1", present.number]):
         model = load_version(find_version(name, version))
+        learnt += [f"version {version}"] if str(day) in model.about.get("days", {}) else []
         outcomes = Outcomes.read((store.at(f"outcomes/day={day}/outcomes.parquet"),), model.schema)
         labels, probabilities = [], []
         for batch in read_campaigns(store.at(f"incoming/day={day}/campaigns.parquet"), model.schema, seen=SeenIds()):
@@ -214,7 +215,8 @@ def _compare(store: Store, day: date) -> None:
             probabilities.append(model.probabilities_of(batch)[known])
         aucs[version] = roc_auc(np.concatenate(labels), np.concatenate(probabilities))
     shown = ", ".join(f"version {version} {auc:.4f}" for version, auc in aucs.items())
-    console.print(f"\nROC-AUC on {day}, which neither was fitted on: [bold]{shown}[/]", end="")
+    known = f"{' and '.join(learnt)} had learnt from" if learnt else "none of them had learnt from"
+    console.print(f"\nROC-AUC on {day}, which {known}: [bold]{shown}[/]", end="")
     gains = list(aucs.values())
     console.print(f" ([bold]{gains[-1] - gains[0]:+.4f}[/])\n" if len(gains) > 1 else "\n")
 

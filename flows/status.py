@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,13 +12,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from campaign.errors import CampaignError
 from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
 from tasks.day_files import Ignored, ignored_in, readable_files_by_day
 from tasks.manifest import read_manifest
 from tasks.metrics_database import database, metrics, retraining_calls
-from tasks.model_versions import Version, find_champion, list_versions
+from tasks.model_versions import Version, find_champion, list_versions, load_version
 from tasks.scoring.score import is_current
 
 DAYS_SHOWN = 10
@@ -45,6 +47,7 @@ class Status:
     store: str
     model: str
     champion: dict[str, str] = field(default_factory=dict)
+    made_up: bool = False
     versions: int = 0
     newest_scored: str = ""
     newest_monitored: str = ""
@@ -71,7 +74,7 @@ def read_status() -> Status:
     ]
     call = newest_call(champion)
     return Status(
-        str(home), settings.store, model, describe(champion), len(list_versions(model)),
+        str(home), settings.store, model, describe(champion), is_made_up(champion), len(list_versions(model)),
         max(scored, default=""), max(monitored, default=""), days[-DAYS_SHOWN:], ignored, call,
         next_command(champion, days, call),
     )  # fmt: skip
@@ -105,6 +108,13 @@ def describe(champion: Version | None) -> dict[str, str]:
         return {}
     reason = champion.tags.get("promoted_because", "")
     return {"version": champion.number, "since": champion.promoted_at[:16].replace("T", " "), "reason": reason}
+
+
+def is_made_up(champion: Version | None) -> bool:
+    """Whether the champion learnt from made-up campaigns."""
+    with suppress(CampaignError):  # a version that cannot be loaded is found by the one that needs it
+        return champion is not None and bool(load_version(champion).about.get("made_up"))
+    return False
 
 
 def newest_call(champion: Version | None) -> dict[str, str]:
@@ -173,7 +183,7 @@ def facts(status: Status) -> dict[str, str]:
     return {
         "Home": status.home,
         "Store": status.store if status.store != f"file://{status.home}/store" else "",
-        "Model": status.model,
+        "Model": status.model + ", learnt from made-up campaigns" * status.made_up,
         "Champion": who,
         "Scored": f"newest day {status.newest_scored}" if status.newest_scored else "no day",
         "Monitored": f"newest day {status.newest_monitored}" if status.newest_monitored else "no day",

@@ -1,9 +1,11 @@
 """Stand in for the outside world: a day of campaigns comes in, and outcomes come later."""
 
+import math
 from datetime import date, timedelta
 
 from prefect import flow
 
+from campaign.errors import BadInput
 from tasks.days import scheduled_day
 from tasks.synthetic_days import lacks_outcomes, publish_campaigns, publish_outcomes
 
@@ -27,6 +29,10 @@ def traffic(
         outcomes: drop their outcomes; the same rows and drift give those of the same campaigns.
         outcomes_after_days: how much later outcomes come, when no day is named.
     """
+    if rows < 1:
+        raise BadInput(f"{rows} campaigns a day are none.", "Say --rows 1 or more.")
+    if not 0 < drift < math.inf:
+        raise BadInput(f"Goals and amounts cannot be {drift:g} times as large.", "Say a --drift above 0.")
     dropped = []
     if day is None:
         day = scheduled_day() - timedelta(days=1)

@@ -7,10 +7,12 @@ import pyarrow.parquet as pq
 from prefect import get_run_logger, task
 
 from campaign import synthetic
+from campaign.errors import BadInput
 from campaign.schema import ID, LABEL
 from campaign.schema_file import published
 from campaign.settings import Settings
-from campaign.store import Published, Store
+from campaign.store import Published, Store, filesystem_of
+from tasks.day_files import readable_files
 from tasks.retries import RETRIES
 
 FLAWS = 0.004
@@ -50,16 +52,43 @@ def write_training_data(store: Store, rows: int, seed: int = 1) -> Published:
     return Published(store.at(path), sink.sha256)
 
 
+def refuse_to_mix(store: Store, day: date) -> None:
+    """Raises `BadInput` where campaigns or outcomes of somebody's own lie in a day."""
+    for folder in ("incoming", "outcomes"):
+        for entry in readable_files(store, folder, day):
+            if not _is_made_up(store.at(entry.path), day):
+                raise BadInput(
+                    f"{entry.path} is not made up, and made-up campaigns are not mixed with others.",
+                    "Name another --day, or another --home.",
+                )
+
+
+def _is_made_up(uri: str, day: date) -> bool:
+    """By its mark, or as files were before they had one: by the ids of its first rows."""
+    if synthetic.says_it_is_made_up(uri):
+        return True
+    filesystem, path = filesystem_of(uri)
+    try:
+        with filesystem.open_input_file(path) as file:
+            ids = next(pq.ParquetFile(file).iter_batches(100, columns=[ID])).column(0).to_pylist()
+    except (pa.ArrowException, OSError, StopIteration, IndexError):
+        return False
+    return bool(ids) and all(str(given).startswith((f"C{day:%Y%m%d}_", "CID_")) for given in ids)
+
+
 def _write(store: Store, path: str, table: pa.Table) -> Published:
+    marked = table.replace_schema_metadata({**(table.schema.metadata or {}), **synthetic.MADE_UP})
     with store.writing(path) as sink:
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(marked, sink, compression="zstd")
     return Published(store.at(path), sink.sha256)
 
 
 @task(task_run_name="drop campaigns of {day}", timeout_seconds=3600, **RETRIES)
 def publish_campaigns(day: date, rows: int, drift: float) -> str:
     """The URI of the day's campaigns."""
-    published = write_campaigns(Store(Settings().store), day, rows, drift)
+    store = Store(Settings().store)
+    refuse_to_mix(store, day)
+    published = write_campaigns(store, day, rows, drift)
     get_run_logger().info("%d campaigns of %s are in %s", rows, day, published.uri)
     return published.uri
 
@@ -67,6 +96,8 @@ def publish_campaigns(day: date, rows: int, drift: float) -> str:
 @task(task_run_name="drop outcomes of {day}", timeout_seconds=3600, **RETRIES)
 def publish_outcomes(day: date, rows: int, drift: float) -> str:
     """The URI of the day's outcomes."""
-    published = write_outcomes(Store(Settings().store), day, rows, drift)
+    store = Store(Settings().store)
+    refuse_to_mix(store, day)
+    published = write_outcomes(store, day, rows, drift)
     get_run_logger().info("The outcomes of %s are in %s", day, published.uri)
     return published.uri

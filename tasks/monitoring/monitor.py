@@ -19,6 +19,7 @@ from tasks.monitoring.drift import PROBABILITY, measure_drift
 from tasks.monitoring.drift_error import sampling_errors
 from tasks.monitoring.metric_rows import (
     DRIFTED,
+    NOT_JUDGED,
     MetricRow,
     day_drifted_row,
     day_state_row,
@@ -35,7 +36,8 @@ BATCH = "batch"  # the source of these rows in the metrics table
 
 @dataclass(frozen=True)
 class MonitoredDay:
-    """What monitoring found. ROC-AUC is None without outcomes; `days` is how many the inputs span."""
+    """What monitoring found. ROC-AUC is None without outcomes; `days` is how many the inputs span, `rows` how many they
+    are together."""
 
     day: str
     model_version: str
@@ -46,6 +48,14 @@ class MonitoredDay:
     prediction_drift: float | None
     roc_auc: float | None
     report: str
+    rows: int = 0
+
+    @property
+    def verdict(self) -> str:
+        """The state, and of a day that was not judged why."""
+        if self.state != NOT_JUDGED:
+            return self.state
+        return f"{self.state}: {self.rows:,} rows, needs {Settings().drift_min_rows:,}"
 
     @classmethod
     def of(cls, day: date, version: str, rows: list[MetricRow], report: str) -> MonitoredDay:
@@ -55,7 +65,7 @@ class MonitoredDay:
         return cls(
             str(day), version, by_name["day_state"].status, int(by_name["days_judged"].value or 1),
             by_name["day_drifted"].status == DRIFTED, drifted, by_name["prediction_drift"].value,
-            roc_auc.value if roc_auc else None, report,
+            roc_auc.value if roc_auc else None, report, int(by_name["sample_rows"].value or 0),
         )  # fmt: skip
 
 
@@ -170,5 +180,7 @@ def monitor_day(day: date) -> MonitoredDay:
         link = f"{settings.web_url}/reports/{day}" if settings.web_url else report
         create_link_artifact(link, key=f"drift-{day}", description=f"Evidently's report of {day}")
     result = MonitoredDay.of(day, number, rows, report)
-    get_run_logger().info("%s: %s, drifted columns: %s", day, result.state, ", ".join(result.drifted_columns) or "none")
+    get_run_logger().info(
+        "%s: %s, drifted columns: %s", day, result.verdict, ", ".join(result.drifted_columns) or "none"
+    )
     return result

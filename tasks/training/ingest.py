@@ -4,9 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 from prefect import get_run_logger, task
 
 from campaign.download import download, is_web
@@ -14,7 +12,6 @@ from campaign.errors import BadInput, CampaignError
 from campaign.files import is_readable_name
 from campaign.settings import Settings
 from campaign.store import Store, filesystem_of
-from campaign.synthetic import MADE_UP
 from tasks.labelled_days import LabelledDay, find_labelled_days
 from tasks.model_versions import find_champion, load_version
 from tasks.retries import RETRIES
@@ -97,16 +94,6 @@ def is_readable(dataset: str) -> bool:
         filesystem, path = filesystem_of(dataset)
         return filesystem.get_file_info(path).type in (pafs.FileType.File, pafs.FileType.Directory)
     except (CampaignError, OSError):
-        return False
-
-
-def is_made_up(uri: str) -> bool:
-    """Whether a Parquet file says that its campaigns are synthetic."""
-    filesystem, path = filesystem_of(uri)
-    try:
-        with filesystem.open_input_file(path) as file:
-            return MADE_UP.items() <= (pq.read_schema(file).metadata or {}).items()
-    except (pa.ArrowInvalid, OSError):  # no Parquet
         return False
 
 

@@ -9,6 +9,8 @@ from tasks.training.evaluate import Scores
 from tasks.training.explore import Explored
 from tasks.training.validate import Dataset
 
+MADE_UP = " **It learnt from made-up campaigns.**"
+
 
 def expectation(scores: Scores, later: Later | None) -> str:
     """How well a version may be expected to do, in one sentence; of the latest rows first, where time is known."""
@@ -45,7 +47,7 @@ def model_card(
 
 {expectation(scores, later)}
 
-{_purpose(model)} Trained {model.about["trained_at"]}, because: {reasons}.
+{_purpose(model)}{MADE_UP * data.made_up} Trained {model.about["trained_at"]}, because: {reasons}.
 
 ## What it knows
 Features: {features}.
@@ -57,8 +59,7 @@ Features: {features}.
 Schema `{model.schema.name}`, digest `{model.schema.digest}`.
 
 ## Data
-{data.rows:,} good rows from `{data.origin}` and {days}, digest `{data.digest}`; {data.bad:,} bad rows in \
-quarantine{_waiting(data)}.
+{data.rows:,} good rows from `{data.origin}` and {days}, digest `{data.digest}`; {_bad(data)}{_waiting(data)}.
 Searched on {choice.rows:,} train rows, fitted on {fitted} train and validation rows, judged on \
 {scores.rows:,} test rows, which no champion was ever fitted on.
 
@@ -156,6 +157,11 @@ Of {scores.rows:,} test rows, the most probable first. The model acts above a pr
             f"{paid.realised:,.0f}.\n"
         )
     return text
+
+
+def _bad(data: Dataset) -> str:
+    of_days = f", and {data.bad_in_days:,} of those days" if data.bad_in_days else ""
+    return f"{data.bad:,} bad rows{of_days} in quarantine"
 
 
 def _waiting(data: Dataset) -> str:

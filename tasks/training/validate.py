@@ -22,13 +22,14 @@ from campaign.reading import read_campaigns
 from campaign.schema import ID, LABEL, LABELLED_DAY, Schema
 from campaign.settings import Settings
 from campaign.store import Store
+from campaign.synthetic import says_it_is_made_up
 from tasks.labelled_days import LabelledDay, count_outcome_rows
 from tasks.model_versions import list_versions, load_version
 from tasks.outcomes import NO_OUTCOME, Outcomes
 from tasks.retries import RETRIES
 from tasks.training.bad_rows import common_reasons, refuse_if_most_are_bad
 from tasks.training.identity_remarks import has_given_ids, identity_remarks
-from tasks.training.ingest import Sources, is_made_up
+from tasks.training.ingest import Sources
 from tasks.training.row_times import TIMES, in_order, times_of
 from tasks.training.source_columns import SourceColumns, source_types
 
@@ -38,8 +39,9 @@ class Dataset:
     """Checked campaigns with their label in one Parquet file, under the names of the schema.
 
     `sources` holds the same rows as other versions read them. `waiting` rows have no outcome yet. `days` counts the
-    outcome rows of each labelled day. `made_up` is synthetic data, and says so. `written` is how the data set is
-    written, if it is a text. `remarks` say what its rows have for ids, if that is not what one would expect.
+    outcome rows of each labelled day, `bad_in_days` their bad rows. `made_up`: some of it is, and says so. `written` is
+    how the data set is written, if it is a text. `remarks` say what its rows have for ids, if that is not what one
+    would expect.
     """
 
     digest: str
@@ -55,6 +57,7 @@ class Dataset:
     made_up: bool = False
     written: str = ""
     remarks: list[str] = field(default_factory=list)
+    bad_in_days: int = 0
 
     @property
     def learnt(self) -> Path:
@@ -135,7 +138,7 @@ def gather(
     kept = source_types(schema, others)
     days: dict[str, int] = {}
     rejected: list[pa.Table] = []
-    waiting, written, equal_rows, has_ids = 0, "", 0, True
+    waiting, bad_in_days, written, equal_rows, has_ids = 0, 0, "", 0, True
     with TemporaryDirectory(dir=folder, prefix=".") as partial, ExitStack() as stack:
         gathered = pq.ParquetWriter(f"{partial}/campaigns.parquet", canonical_schema(schema), compression="zstd")
         writer = stack.enter_context(gathered)
@@ -153,7 +156,7 @@ def gather(
         for labelled in sources.days:
             # Counted before they are read: what comes meanwhile is still new.
             days[labelled.day] = count_outcome_rows(labelled, schema)
-            _add_day(gathering, labelled, schema, kept)
+            bad_in_days += _add_day(gathering, labelled, schema, kept)
         if gathering.rows == 0:
             why = common_reasons(rejected) or "none is decided"
             raise BadInput(
@@ -173,19 +176,22 @@ def gather(
     bad = sum(map(len, rejected))
     data = Dataset(
         gathering.digest, str(path), sources.origin, schema, gathering.rows, bad, waiting, str(read_by_others), days,
-        made_up=is_made_up(sources.base), written=written,
+        made_up=any(map(says_it_is_made_up, [sources.base, *(uri for day in sources.days for uri in day.campaigns)])),
+        bad_in_days=bad_in_days, written=written,
         remarks=identity_remarks(sources.base, schema, has_ids, equal_rows),
     )  # fmt: skip
     return data, rejected
 
 
-def _add_day(gathering: Gathering, day: LabelledDay, schema: Schema, kept: Collection[str]) -> None:
-    """Rows without an outcome wait for theirs; bad ones were quarantined when the day was scored."""
-    seen, outcomes = SeenIds(), Outcomes.read(day.outcomes, schema)
+def _add_day(gathering: Gathering, day: LabelledDay, schema: Schema, kept: Collection[str]) -> int:
+    """Rows without an outcome wait for theirs. Gives how many are bad: scoring quarantined them."""
+    seen, outcomes, bad = SeenIds(), Outcomes.read(day.outcomes, schema), 0
     for uri in day.campaigns:
         for batch in read_campaigns(uri, schema, seen=seen, kept=kept):
             label = outcomes.of(batch.ids)
             gathering.add(batch, label, batch.good & (label != NO_OUTCOME), day.day)
+            bad += int((~batch.good).sum())
+    return bad
 
 
 def promoted_schemas(model: str) -> list[Schema]:

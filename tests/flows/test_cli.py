@@ -42,7 +42,7 @@ def test_help_imports_nothing_heavy():
         (("train", "nothere.parquet"), "nothere.parquet"),
         (("train", "--feature-set", "early"), "launch (what is known at launch), running"),
         (("champion", "set", "7"), "no version 7"),
-        (("score", "--from", "2026-02-02", "--to", "2026-02-01"), "is after"),
+        (("traffic", "--drift", "0"), "--drift above 0"),
     ],
 )
 def test_what_a_user_can_mend_ends_in_two_sentences_and_exit_code_1(environment, words, message):

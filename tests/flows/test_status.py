@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 from typer.testing import CliRunner
 
+from campaign.errors import BadInput
 from flows import cli
 from flows.batch_scoring import batch_scoring
 from flows.doctor import examine
@@ -112,3 +113,16 @@ def test_the_doctor_names_each_fault_with_a_remedy(own_home, monkeypatch):
     assert "secret" not in str(ill)
     monkeypatch.setattr(cli, "prepare", lambda: None)
     assert CliRunner().invoke(cli.app, ["doctor"]).exit_code == 1
+
+
+def test_a_span_that_ends_before_it_begins_is_refused(store, monkeypatch):
+    monkeypatch.setattr(cli, "prepare", lambda: None)
+    with pytest.raises(BadInput, match="is after"):
+        CliRunner().invoke(cli.app, ["score", "--from", "2026-02-02", "--to", "2026-02-01"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(("rows", "drift"), [(0, 1.0), (10, 0.0), (10, -1.0), (10, float("nan"))])
+def test_traffic_of_nothing_or_of_less_than_nothing_is_refused(store, rows, drift):
+    with pytest.raises(BadInput, match=r"above 0|1 or more"):
+        traffic(TODAY, rows, drift)
+    assert store.days("incoming") == []

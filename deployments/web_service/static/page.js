@@ -269,7 +269,7 @@ function showModel() {
   const day = trained?.when && new Intl.DateTimeFormat("en", { dateStyle: "long", timeZone: "UTC" }).format(new Date(trained.when));
   at("about").textContent = [
     `Model ${name}, version ${version}`, day && `trained on ${day}`,
-    trained?.made_up && "on made-up data",
+    trained?.made_up && "learnt from made-up campaigns",
     typeof chance === "number" && `ROC-AUC on ${model.metrics.later_roc_auc === undefined ? "test" : "the latest"} ` +
       `${model.words.noun}s ${chance.toFixed(4)} (1 is perfect, 0.5 is a coin)`,
   ].filter(Boolean).join(" · ");

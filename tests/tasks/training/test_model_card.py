@@ -41,6 +41,12 @@ def test_rows_that_wait_for_their_outcome_and_a_fit_on_a_sample_are_said(card_fa
     assert "fitted on an even sample of 80 of 400 train and validation rows" in text
 
 
+def test_made_up_campaigns_and_the_bad_rows_of_days_are_said(card_facts):
+    assert "made-up" not in card(card_facts)
+    assert "It learnt from made-up campaigns." in card(card_facts, made_up=True)
+    assert "2 bad rows, and 9 of those days in quarantine" in card(card_facts, bad_in_days=9)
+
+
 def test_the_verdict_compares_both_sides_and_names_who_took_no_part():
     aucs = {"all": {"rows": 100, "candidate": 0.9, "champion": 0.8}}
     losses = {"all": {"rows": 100, "candidate": 0.3, "champion": 0.4}}

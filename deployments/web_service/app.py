@@ -66,6 +66,8 @@ def create_app() -> Application:
         title="campaign-success",
         version="1",
         description=DESCRIPTION,
+        docs_url=None,  # FastAPI's own has the browser fetch its files from elsewhere
+        redoc_url=None,
         lifespan=running,
         exception_handlers={RequestValidationError: wrong_parameter},
     )
@@ -74,4 +76,5 @@ def create_app() -> Application:
     for router in (predict.router, predict_batch.router, explain.router, about.guarded, about.public):
         app.include_router(router)
     app.mount("/static", RevalidatedFiles(directory=about.STATIC, check_dir=False))
+    app.mount(about.SWAGGER, StaticFiles(packages=[("fastapi_swagger", "resources")]))
     return app

@@ -1,7 +1,6 @@
 """Search the parameters of a forest with Optuna, every trial a run in MLflow."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from tasks.task_runner import MAX_TASK_RUNS, count_workers
 from tasks.training.encode import Parts
 from tasks.training.examples import examples_of, load_examples, publish_examples
 from tasks.training.study import COUNTED, Share, grown_of, open_study, place_of, run_trials, shares_of
+from tasks.training.study_page import study_page
 
 PROGRESS_SECONDS = 2  # a trial may take less than a call to Prefect
 TRIAL_TAG = "optuna_number"  # from 0; people see trials counted from 1
@@ -76,30 +76,11 @@ def log_missing(client: Any, experiment: str, run: Run, trials: list[FrozenTrial
             log_trial(client, experiment, run, trial)
 
 
-def log_study(study: optuna.Study) -> None:
-    """History, importances and parallel coordinates, as pages in the active MLflow run."""
-    import mlflow
-    from optuna import visualization
-
-    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(finished) < 2:
-        return
-    plots: dict[str, Callable[[optuna.Study], Any]] = {
-        "history": visualization.plot_optimization_history,
-        "importances": visualization.plot_param_importances,
-        "parallel_coordinates": visualization.plot_parallel_coordinate,
-    }
-    for name, plot in plots.items():
-        try:
-            figure = plot(study)
-        except (RuntimeError, ValueError):  # importances need trials that differ
-            continue
-        mlflow.log_text(figure.to_html(include_plotlyjs="cdn"), f"search/{name}.html")
-
-
 @task(name="search", timeout_seconds=6 * 3600, **RETRIES)
 def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
     """Bring the study to `trials` finished or pruned trials; what an earlier run made counts."""
+    import mlflow
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # what it says of a study and a trial is said here
     logger, settings, store = get_run_logger(), Settings(), Store(Settings().store)
     Path(settings.home).mkdir(parents=True, exist_ok=True)
@@ -129,7 +110,8 @@ def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
     pruned = sum(trial.stopped for trial in grown)
     logger.info("%d trials, %d pruned: %.0f CPU s spent, about %.0f saved by pruning", len(grown), pruned, spent, saved)
     with reporting_to(run):
-        log_study(study)
+        if page := study_page(study):
+            mlflow.log_text(page, "search/study.html")
     create_table_artifact(_best_trials(counted), "search-trials", "The ten best trials")
     return Searched(run.study, seed, len(counted), min(reused, len(counted)), spent, saved, rows)
 

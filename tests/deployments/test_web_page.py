@@ -896,3 +896,9 @@ def test_the_page_forbids_itself_what_it_does_not_need(page: Page) -> None:
     policy = page.locator("meta[http-equiv='Content-Security-Policy']").get_attribute("content") or ""
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
+
+
+def test_the_interface_is_described_where_there_is_no_internet(browser: Browser, site: str) -> None:
+    with visiting(browser, site) as page:
+        page.goto(f"{site}/docs")
+        expect(page.locator(".opblock-summary-path", has_text="/predict").first).to_be_visible()

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import FileResponse, HTMLResponse
 from starlette.concurrency import run_in_threadpool
 
 from campaign.errors import StoreError
@@ -21,6 +22,7 @@ from deployments.web_service.refusals import NotReady, NotThere
 from deployments.web_service.request import RequestField
 from deployments.web_service.service import Service
 
+SWAGGER = "/swagger"  # where its files are
 STATIC = Path(__file__).parents[1] / "static"
 UNAVAILABLE: dict[int | str, dict[str, Any]] = {code: REFUSALS[code] for code in (401, 503)}
 
@@ -31,6 +33,18 @@ guarded, public = APIRouter(route_class=Guarded), APIRouter(route_class=OpenToAl
 def page() -> FileResponse:
     """The page."""
     return FileResponse(STATIC / "index.html")
+
+
+@public.get("/docs", include_in_schema=False)
+def documentation() -> HTMLResponse:
+    """Swagger's page of the interface; a browser needs nothing from elsewhere."""
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="campaign-success: the interface",
+        swagger_js_url=f"{SWAGGER}/swagger-ui-bundle.js",
+        swagger_css_url=f"{SWAGGER}/swagger-ui.css",
+        swagger_favicon_url="/static/icon.svg",
+    )
 
 
 @guarded.get("/model", responses=UNAVAILABLE)

@@ -4,7 +4,7 @@ import pytest
 from campaign.errors import BadInput
 from campaign.settings import Settings
 from tasks.mlflow_run import Run, find_or_create_experiment, mlflow_client
-from tasks.training.search import _best_trials, _refuse_sqlite, log_missing, log_study
+from tasks.training.search import _best_trials, _refuse_sqlite, log_missing
 from tasks.training.study import COUNTED
 
 
@@ -44,17 +44,6 @@ def test_every_counted_trial_is_a_nested_run_once_also_those_of_a_search_that_wa
     assert by_name["trial-002"].params["min_samples_leaf"] == str(study.trials[1].params["min_samples_leaf"])
     assert by_name["trial-004"].tags["state"] == "PRUNED"
     assert [m.step for m in client.get_metric_history(nested[0].info.run_id, "prefix_roc_auc")] in ([1, 4], [])
-
-
-def test_a_study_leaves_its_pages_in_the_run(own_home, study):
-    import mlflow
-
-    own_home.mkdir()
-    client = mlflow_client()
-    with mlflow.start_run(experiment_id=find_or_create_experiment(client, "m")) as run:
-        log_study(study)
-    pages = {file.path for file in client.list_artifacts(run.info.run_id, "search")}
-    assert {"search/history.html", "search/parallel_coordinates.html"} <= pages
 
 
 def test_the_best_trials_come_first_and_pruned_ones_not_at_all(study):

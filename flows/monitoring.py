@@ -7,7 +7,7 @@ from prefect import flow
 
 from campaign.settings import Settings
 from campaign.store import Store
-from tasks.days import results_of, scheduled_day
+from tasks.days import results_of, run_name, scheduled_day
 from tasks.monitoring.captured import captured_days_due, find_captured_days, monitor_captured_day
 from tasks.monitoring.judge import full_windows, judge_waiting_days
 from tasks.monitoring.monitor import MonitoredDay, find_scored_days, monitor_day, scored_days_due
@@ -38,7 +38,7 @@ def is_anything_due(day: date | None, from_day: date | None, to_day: date | None
     )
 
 
-@flow(name="monitoring")
+@flow(name="monitoring", flow_run_name=run_name)
 def monitoring(day: date | None = None, from_day: date | None = None, to_day: date | None = None) -> Monitoring:
     """Monitor the days whose predictions or outcomes are new or changed, or those that are named.
 

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 from prefect import flow
 
 from campaign.errors import BadInput
-from tasks.days import scheduled_day
+from tasks.days import run_name, scheduled_day
 from tasks.synthetic_days import lacks_outcomes, publish_campaigns, publish_outcomes
 
 
-@flow(name="traffic")
+@flow(name="traffic", flow_run_name=run_name)
 def traffic(
     day: date | None = None,
     rows: int = 10_000,

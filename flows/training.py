@@ -4,6 +4,7 @@ from typing import Literal
 
 from prefect import flow
 
+from tasks.days import run_name
 from tasks.task_runner import ConfiguredTaskRunner
 from tasks.training.backtest import backtest
 from tasks.training.choose import choose
@@ -21,7 +22,7 @@ from tasks.training.split import split
 from tasks.training.validate import validate
 
 
-@flow(name="training", task_runner=ConfiguredTaskRunner())  # type: ignore[arg-type]
+@flow(name="training", flow_run_name=run_name, task_runner=ConfiguredTaskRunner())  # type: ignore[arg-type]
 def training(
     dataset: str | None = None,
     trials: int = 30,

@@ -14,6 +14,14 @@ from campaign.store import Store
 Result = TypeVar("Result")
 
 
+def run_name() -> str:
+    """What a run is called: its flow, and the day that it is about, or on which it was due."""
+    parameters = flow_run.parameters or {}
+    first, last = parameters.get("from_day"), parameters.get("to_day")
+    span = f"{first or '…'} to {last or '…'}" if first or last else ""
+    return f"{flow_run.flow_name} {parameters.get('day') or span or scheduled_day()}"
+
+
 def scheduled_day() -> date:
     """The day of the run's scheduled start, in UTC: a late run means the same days as one in time."""
     start: datetime | None = flow_run.scheduled_start_time

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import date
+from html import escape
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_link_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from campaign.model import REFERENCE
 from campaign.settings import Settings
@@ -116,6 +118,26 @@ def report_path(day: date) -> str:
     return f"reports/day={day}/drift.html"
 
 
+def headed(html: str, manifest: Manifest) -> str:
+    """Evidently's report under a line that says of what it is."""
+    of = f"{manifest.model} version {manifest.model_version}, campaigns of {manifest.day}"
+    title = f"<title>Drift of {escape(of)}</title>"
+    line = f'<h1 style="font:600 20px system-ui,sans-serif;margin:16px 24px">{escape(of)}, beside its reference</h1>'
+    whole = re.sub(r"<title>.*?</title>", "", html, count=1, flags=re.DOTALL)
+    whole = re.sub(r"(<head[^>]*>)", lambda found: found[0] + title, whole, count=1)
+    return re.sub(r"(<body[^>]*>)", lambda found: found[0] + line, whole, count=1)
+
+
+def point_to(report: str, day: date, settings: Settings) -> None:
+    """An artifact of the run: a link where a web service shows the report, else where it is, for no browser opens a
+    file that a page links to."""
+    described = f"Evidently's report of {day}"
+    if settings.web_url:
+        create_link_artifact(f"{settings.web_url}/reports/{day}", key=f"drift-{day}", description=described)
+    else:
+        create_markdown_artifact(f"{described} is in `{report}`.", key=f"drift-{day}", description=described)
+
+
 def scored_days_due(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
     """Named days, else new and changed ones of the lookback, and any whose outcomes have changed."""
     store = Store(Settings().store)
@@ -158,7 +180,7 @@ def monitor_day(day: date) -> MonitoredDay:
         report = store.at(report_path(day)) if store.exists(report_path(day)) else ""
     else:
         rows, html = measure_inputs(store, manifest, version, settings)
-        report = store.publish(report_path(day), html.encode()).uri if html else ""
+        report = store.publish(report_path(day), headed(html, manifest).encode()).uri if html else ""
     record, before_that = None, records.pop(day, None)
     if outcomes:
         labelled = outcomes.labelled
@@ -177,8 +199,7 @@ def monitor_day(day: date) -> MonitoredDay:
             write_outcome_day(connection, record)
         write_fingerprint(connection, BATCH, day, fingerprint)
     if report:
-        link = f"{settings.web_url}/reports/{day}" if settings.web_url else report
-        create_link_artifact(link, key=f"drift-{day}", description=f"Evidently's report of {day}")
+        point_to(report, day, settings)
     result = MonitoredDay.of(day, number, rows, report)
     get_run_logger().info(
         "%s: %s, drifted columns: %s", day, result.verdict, ", ".join(result.drifted_columns) or "none"

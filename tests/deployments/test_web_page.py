@@ -111,7 +111,7 @@ def visiting(
 
 def opened(page: Page, address: str) -> Page:
     page.goto(address)
-    expect(page.locator("#probability")).to_contain_text("%")
+    expect(page.locator("#verdict")).not_to_have_text("One moment")
     return page
 
 
@@ -166,7 +166,10 @@ def test_the_chance_is_there_before_anything_is_touched(browser: Browser, site: 
         expect(page.locator("#verdict")).to_have_text(re.compile("reach its goal|fall|either way"))
         expect(page.locator("footer")).to_contain_text("version 7")
         expect(page.locator("footer")).to_contain_text("November 20, 2026")
-        expect(page.locator("footer")).to_contain_text("ROC-AUC on test campaigns 0.9993")
+        expect(page.locator("footer")).to_contain_text(
+            "of two campaigns of which one did reach its goal, it gives that one the higher chance 99.9 times in 100; "
+            "a coin would 50 times (ROC-AUC 0.9993 on test campaigns)"
+        )
         expect(page.locator("footer")).to_contain_text(LEAKS.replace("`", ""))
         assert sorted(answer.value.request.post_data_json or {}) == sorted(FIELDS)
 
@@ -190,7 +193,18 @@ def test_the_chance_follows_a_slider_and_so_do_its_number_and_the_curves(page: P
 
 @pytest.mark.parametrize(
     ("text", "meant"),
-    [("250000", 250_000), ("1,250.5", 1250.5), ("20.000", 20_000), ("19000,5", 19_000.5), (" 1 000 000 ", 1_000_000)],
+    [
+        ("250000", 250_000),
+        ("1,250.5", 1250.5),
+        ("20.000", 20_000),
+        ("19000,5", 19_000.5),
+        (" 1 000 000 ", 1_000_000),
+        ("$20,500", 20_500),
+        ("21k", 21_000),
+        ("1.5 m EUR", 1_500_000),
+        ("EUR 22.000", 22_000),
+        ("£ 1,25 K", 1_250),
+    ],
 )
 def test_a_number_may_be_typed_as_people_write_it_and_lie_beyond_the_slider(
     page: Page, text: str, meant: float
@@ -237,6 +251,7 @@ def test_with_nothing_raised_the_page_says_that_it_cannot_tell(page: Page) -> No
     expect(notice).to_be_visible()
     expect(notice).to_contain_text("With nothing raised yet, this model cannot tell.")
     expect(page.locator("#verdict")).to_have_text("Cannot tell yet")
+    expect(page.locator("#probability")).to_have_text("–")
     expect(page.get_by_role("status").filter(has_text="cannot tell")).to_be_attached()
 
 
@@ -414,6 +429,7 @@ def test_a_service_without_a_model_is_asked_again_when_it_says(browser: Browser,
     with visiting(browser, site, refusals=True) as page:
         page.route("**/model", lambda route: route.fulfill(**answers.pop()) if answers else route.continue_())
         page.goto(site)
+        expect(page.get_by_role("alert")).to_contain_text("The service has no model to answer with yet.")
         expect(page.get_by_role("alert")).to_contain_text("There is no champion yet.")
         expect(page.locator("#probability")).to_contain_text("%")
         expect(page.locator("#trouble")).to_be_hidden()
@@ -535,7 +551,7 @@ def test_the_words_fields_and_curves_are_those_of_the_models_schema(browser: Bro
         opened(page, mailings)
         expect(page).to_have_title("Who will subscribe?")
         expect(page.get_by_role("heading", level=1)).to_have_text("Who will subscribe?")
-        expect(page.locator("footer")).to_contain_text("ROC-AUC on the latest mailings 0.7800")
+        expect(page.locator("footer")).to_contain_text("(ROC-AUC 0.7800 on the latest mailings)")
         expect(page.get_by_label("Job")).to_have_value("student")  # the most frequent
         expect(page.get_by_label("Sent")).to_have_attribute("type", "date")  # its hour does not count
         expect(page.get_by_label("Subject", exact=True)).to_have_value("An example mailing")
@@ -660,9 +676,32 @@ def check_scored(page: Page, frame: pd.DataFrame, folder: Path) -> None:
 def test_a_table_comes_back_scored(page: Page, campaigns: pd.DataFrame, folder: Path, kind: str) -> None:
     page.get_by_label("Choose a table").set_input_files([as_file(campaigns, kind)])
     check_scored(page, campaigns, folder)
+    first, second = (5, 7) if kind == "csv" else (4, 6)  # a spreadsheet counts the line of names as a row
     expect(page.locator("#rejected li")).to_have_text(
-        ["Row 4: NumBackers is missing", "Row 6: RaisedAmount is negative"]
+        [f"Row {first}: NumBackers is missing", f"Row {second}: RaisedAmount is negative"]
     )
+    expect(page.locator("#strange")).to_be_hidden()
+
+
+def test_values_that_the_model_never_met_are_named_and_counted(page: Page, campaigns: pd.DataFrame) -> None:
+    strange = campaigns.drop(index=[3, 5]).reset_index(drop=True)
+    strange.loc[[0, 2], "Category"] = "Cooking"
+    strange.loc[1, "Country"] = "Narnia"
+    page.locator("#file").set_input_files([as_file(strange, "csv")])
+    expect(page.locator("#strange")).to_contain_text("Category: Cooking (2 rows). Country: Narnia (1 row).")
+
+
+def test_a_service_without_a_model_says_so_to_people_and_more_to_whoever_runs_it(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with serving(tmp_path) as address, visiting(browser, address, refusals=True) as page:
+        page.goto(address)
+        expect(page.get_by_text("The service has no model to answer with yet.")).to_be_visible()
+        expect(page.locator("#trouble details p")).to_be_hidden()
+        page.get_by_text("For whoever runs the service").click()
+        expect(page.locator("#trouble details p")).to_be_visible()
+        assert str(tmp_path) not in page.locator("body").inner_text()
+        page.screenshot(path=str(tmp_path / "no-model.png"), full_page=True)
 
 
 def test_a_table_may_be_dropped(page: Page, campaigns: pd.DataFrame, folder: Path) -> None:

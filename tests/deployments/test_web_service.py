@@ -190,6 +190,25 @@ def test_a_table_is_answered_alike_in_every_form(
     assert answer["successful"] + answer["unsuccessful"] == 300
 
 
+def test_the_table_to_try_is_one(web: Web) -> None:
+    table = (ROOT / "docs" / "campaigns.csv").read_bytes()
+    answer = web.ask.post("/predict/batch", content=table, headers={"Content-Type": "text/csv"}).json()
+    assert (answer["rejected"], answer["successful"] + answer["unsuccessful"], answer["unknown"]) == (0, 20, {})
+
+
+@pytest.mark.parametrize("kind", ["rows", "csv", "parquet"])
+def test_values_that_the_model_never_met_are_counted(web: Web, kind: str, table: pa.Table) -> None:
+    strange = table.slice(0, 8).to_pylist()
+    for row in strange[:3]:
+        row["Category"] = "Küche"
+    strange[5]["Category"] = "K" * 500
+    sent = sent_as(kind, pa.Table.from_pylist(strange))
+    assert web.ask.post("/predict/batch", **sent).json()["unknown"] == {"Category": {"Küche": 3, "K" * 40: 1}}
+    sent["headers"] = {**sent.get("headers", {}), "Accept": "text/csv"}
+    told = web.ask.post("/predict/batch", **sent).headers["x-values-not-known"]
+    assert json.loads(told)["Category"]["Küche"] == 3
+
+
 @pytest.mark.parametrize("kind", ["rows", "csv", "parquet"])
 def test_a_bad_row_gets_its_own_error_and_the_others_their_answer(web: Web, kind: str, table: pa.Table) -> None:
     damaged = table.slice(0, 4).to_pylist()

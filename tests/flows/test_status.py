@@ -5,6 +5,8 @@ import socket
 from datetime import date, timedelta
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import FlowRunSort
 from typer.testing import CliRunner
 
 from campaign.errors import BadInput
@@ -119,6 +121,19 @@ def test_a_span_that_ends_before_it_begins_is_refused(store, monkeypatch):
     monkeypatch.setattr(cli, "prepare", lambda: None)
     with pytest.raises(BadInput, match="is after"):
         CliRunner().invoke(cli.app, ["score", "--from", "2026-02-02", "--to", "2026-02-01"], catch_exceptions=False)
+
+
+def test_runs_are_called_by_what_they_are_about(store):
+    with get_client(sync_client=True) as client:
+        traffic(TODAY, 20)
+        traffic(TODAY - timedelta(days=1), 20)
+        batch_scoring(from_day=TODAY)
+        batch_scoring()
+        names = [run.name for run in client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=4)]
+    yesterday = TODAY - timedelta(days=1)
+    assert names == [
+        f"batch-scoring {TODAY}", f"batch-scoring {TODAY} to …", f"traffic {yesterday}", f"traffic {TODAY}",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("rows", "drift"), [(0, 1.0), (10, 0.0), (10, -1.0), (10, float("nan"))])

@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from collections import Counter
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
+from campaign.encoding import UNKNOWN_CATEGORY
 from deployments.web_service import prometheus
 from deployments.web_service.body import MANY_CAMPAIGNS, body_of, content_type_of
 from deployments.web_service.capture import capture_schema
@@ -23,6 +25,8 @@ from deployments.web_service.service import Service
 from deployments.web_service.upload import MAX_CAMPAIGNS, Upload, read_all_columns, read_upload, table_format
 
 LEFT_OUT = "x-columns-left-out"  # names, as in a URL
+UNKNOWN = "x-values-not-known"  # JSON: rows by value by column
+MOST_UNKNOWN, MOST_CHARACTERS = 5, 40  # values that are named of a column, and what is shown of each
 ADDED = ("probability", "success", "model_version", "error")
 
 
@@ -44,6 +48,7 @@ class BatchPrediction(BaseModel):
     successful: int
     unsuccessful: int
     rejected: int
+    unknown: dict[str, dict[str, int]] = Field(description="rows by value that the model never met, by column")
     predictions: list[ScoredRow]
 
 
@@ -59,7 +64,8 @@ router = APIRouter(route_class=Guarded)
 async def predict_batch(request: Request) -> Response:
     """Score up to 10,000 campaigns: JSON, CSV or Parquet in, JSON or (with `Accept: text/csv`) the scored table out.
 
-    Columns that a CSV cannot hold are left out of it and named in the header `x-columns-left-out`.
+    Columns that a CSV cannot hold are left out of it and named in the header `x-columns-left-out`; values that the
+    model never met are in the header `x-values-not-known`.
     """
     service: Service = request.app.state.service
     service.rotation.ready()
@@ -67,19 +73,26 @@ async def predict_batch(request: Request) -> Response:
         body = await body_of(request.receive, MANY_CAMPAIGNS)
         kind = table_format(content_type_of(request.headers.raw), body)
         as_csv = "text/csv" in request.headers.get("accept", "")
-        content, left_out = await run_in_threadpool(answer, service, kind, body, as_csv)
+        content, left_out, unknown = await run_in_threadpool(answer, service, kind, body, as_csv)
     headers = {LEFT_OUT: ", ".join(map(quote, left_out))} if left_out else {}
+    headers |= {UNKNOWN: json.dumps(unknown)} if unknown else {}
     return Response(content, media_type="text/csv" if as_csv else "application/json", headers=headers)
 
 
-def answer(service: Service, kind: str, body: bytes, as_csv: bool) -> tuple[bytes, list[str]]:
-    """Read, score, count and capture; the answer, and the columns that have no place in it. Raises `Refusal`."""
+def answer(
+    service: Service, kind: str, body: bytes, as_csv: bool
+) -> tuple[bytes, list[str], dict[str, dict[str, int]]]:
+    """Read, score, count and capture; the answer, the columns that have no place in it, and what the model never met.
+
+    Raises `Refusal`.
+    """
     live = service.rotation.ready()
     upload = read_upload(kind, body, live)
     probability = live.model.predict(upload.matrix) if len(upload.matrix) else np.empty(0)
     for name, rows in live.model.encoder.count_unknown(upload.matrix).items():
         if rows:
             prometheus.unknown.labels(name).inc(rows)
+    unknown = unknown_values(upload, live)
     successful = int(live.model.predicts_success(probability).sum())
     prometheus.predictions.labels("success").inc(successful)
     prometheus.predictions.labels("failure").inc(len(probability) - successful)
@@ -88,9 +101,22 @@ def answer(service: Service, kind: str, body: bytes, as_csv: bool) -> tuple[byte
     service.capture.add_table(scored)
     if as_csv:
         sent = read_all_columns(kind, body, live.model.schema)
-        return _csv(sent.table, upload, scored), sent.left_out
+        return _csv(sent.table, upload, scored), sent.left_out, unknown
     counts = {"successful": successful, "unsuccessful": len(probability) - successful, "rejected": len(upload.errors)}
-    return json.dumps({"model_version": live.version, **counts, "predictions": _rows(upload, scored)}).encode(), []
+    told = {"model_version": live.version, **counts, "unknown": unknown, "predictions": _rows(upload, scored)}
+    return json.dumps(told).encode(), [], unknown
+
+
+def unknown_values(upload: Upload, live: LiveModel) -> dict[str, dict[str, int]]:
+    """Rows by value that the model never met, the most frequent first, of each column that has some."""
+    unknown: dict[str, dict[str, int]] = {}
+    for at, column in enumerate(live.model.encoder.features):
+        if not column.is_category or not (strange := upload.matrix[:, at] == UNKNOWN_CATEGORY).any():
+            continue
+        values = upload.campaigns.column(column.name).filter(pa.array(strange)).to_pylist()
+        most = Counter(str(value)[:MOST_CHARACTERS] for value in values).most_common(MOST_UNKNOWN)
+        unknown[column.in_file or column.name] = dict(most)
+    return unknown
 
 
 def _scored(upload: Upload, probability: Any, live: LiveModel, service: Service) -> pa.Table:

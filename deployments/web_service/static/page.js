@@ -105,6 +105,8 @@ function refuse(error, retry) {
   const trouble = at("trouble");
   trouble.querySelector("p").textContent = error.again ? `${words} It is tried again every ${error.again} seconds.` : words;
   trouble.querySelector("button").hidden = !error.again;
+  trouble.querySelector("details").hidden = !error.technical;
+  trouble.querySelector("details p").textContent = error.technical ?? "";
   trouble.querySelector("button").onclick = retry;
   trouble.hidden = false;
   if (error.again) again = setTimeout(retry, error.again * 1000);
@@ -151,12 +153,12 @@ function show(answer) {
   const beyond = strange.length ? "Outside what the model has seen" : "";
   const words = nothing === "yet" ? "Cannot tell yet" : nothing ? "Cannot tell" : fact || beyond || verdict(probability, model);
   const [low, high] = isLopsided(model) ? [model.threshold, model.threshold] : [0.4, 0.6];
-  at("probability").textContent = percent(probability, isLopsided(model));
+  at("probability").textContent = nothing ? "–" : percent(probability, isLopsided(model));
   at("verdict").textContent = words;
   at("answer").classList.toggle("doubtful", Boolean(nothing || fact || beyond));
   at("answer").dataset.leans = nothing || fact || beyond ? "nowhere" : probability > high ? "up" : probability < low ? "down" : "either";
-  at("scale").querySelector("b").style.left = `${probability * 100}%`;
-  at("scale").querySelector("i").style.width = `${probability * 100}%`;
+  at("scale").querySelector("b").style.left = `${nothing ? 50 : probability * 100}%`;
+  at("scale").querySelector("i").style.width = `${nothing ? 0 : probability * 100}%`;
   showPosition(probability);
   showCurves(answer.curves);
   showDrivers(at("drivers"), answer, facts);
@@ -227,7 +229,7 @@ function showPosition(probability) {
   notice.querySelector("span").textContent = blind
     ? `What it sees told it nothing about ${model.words.noun}s that it was tested on: ROC-AUC ${skill().toFixed(2)}, where 0.50 is a coin.`
     : "It compares the amount raised with the goal, and here there is nothing to compare. " +
-      `${none} the figure above says nothing about this one.`;
+      `${none} no chance is given.`;
 }
 
 /** ROC-AUC to expect: on the latest rows where time is known, else on test rows. */
@@ -270,8 +272,9 @@ function showModel() {
   at("about").textContent = [
     `Model ${name}, version ${version}`, day && `trained on ${day}`,
     trained?.made_up && "learnt from made-up campaigns",
-    typeof chance === "number" && `ROC-AUC on ${model.metrics.later_roc_auc === undefined ? "test" : "the latest"} ` +
-      `${model.words.noun}s ${chance.toFixed(4)} (1 is perfect, 0.5 is a coin)`,
+    typeof chance === "number" && `of two ${model.words.noun}s of which one did ${model.words.yes}, it gives that one the higher chance ` +
+      `${number(Math.floor(chance * 1000) / 10)} times in 100; a coin would 50 times (ROC-AUC ${chance.toFixed(4)} on ` +
+      `${model.metrics.later_roc_auc === undefined ? "test" : "the latest"} ${model.words.noun}s)`,
   ].filter(Boolean).join(" · ");
   at("leaks").textContent = (leaks ?? "").replaceAll("`", "");
   at("knows").querySelector("ul").replaceChildren(

@@ -6,10 +6,11 @@ const KEY = "campaign-api-key";
 const TIMEOUT = 20_000;
 
 export class Refusal extends Error {
-  /** `fields`: what is wrong with which field. `again`: seconds after which asking again may help, else undefined. */
-  constructor(message, { status = 0, fields = {}, again } = {}) {
+  /** `fields`: what is wrong with which field. `again`: seconds after which asking again may help, else undefined.
+   * `technical`: what only helps whoever runs the service. */
+  constructor(message, { status = 0, fields = {}, again, technical } = {}) {
     super(message);
-    Object.assign(this, { status, fields, again });
+    Object.assign(this, { status, fields, again, technical });
   }
 }
 
@@ -23,12 +24,16 @@ export function explain(campaign) {
   return ask("/explain", inJson, { method: "POST", headers, body: JSON.stringify(campaign) });
 }
 
-/** The scored table as text. */
+/** The scored table as text, and the values in it that the model does not know, each with its rows, by column. */
 export function scoreTable(file) {
   const isParquet = /\.(parquet|parq|pq)$/i.test(file.name);
   const type = isParquet ? "application/vnd.apache.parquet" : "text/csv"; // which text it is, its beginning says
   const headers = { "Content-Type": type, Accept: "text/csv" };
-  return ask("/predict/batch", (answer) => answer.text(), { method: "POST", headers, body: file, timeout: 120_000 });
+  const read = async (answer) => ({
+    text: await answer.text(),
+    unknown: JSON.parse(answer.headers.get("X-Values-Not-Known") ?? "{}"),
+  });
+  return ask("/predict/batch", read, { method: "POST", headers, body: file, timeout: 120_000 });
 }
 
 const inJson = (answer) => answer.json();
@@ -56,8 +61,12 @@ function refusal(answer, detail) {
   if (status === 401) return new Refusal(said, { status });
   if (status === 413) return new Refusal(said || "That is more than the service takes at once.", { status });
   if (status === 429 || status >= 500) {
-    const fallback = status === 503 ? "The service has no model to answer with yet." : "The service could not answer.";
-    return new Refusal(said || fallback, { status, again: after || 5 });
+    const again = after || 5;
+    if (status === 503) {
+      const technical = said.replace(/(\w+:\/)?\/[^\s,;)]+/g, "…"); // where things lie is no reader's business
+      return new Refusal("The service has no model to answer with yet.", { status, again, technical });
+    }
+    return new Refusal(said || "The service could not answer.", { status, again });
   }
   const fields = {};
   const others = [];

@@ -19,10 +19,12 @@ export function watchTable(section, facts, locked) {
     status.textContent = `Scoring ${file.name} …`;
     try {
       if (!/\.(csv|tsv|jsonl|parquet|parq|pq)?(\.gz|\.zip)?$/i.test(file.name)) throw new Error(`${file.name} is neither CSV nor Parquet. Save the table as one of them.`);
-      const scored = readScored(await scoreTable(file));
+      const { text, unknown } = await scoreTable(file);
+      const scored = readScored(text, /\.(parquet|parq|pq|jsonl)/i.test(file.name) ? 1 : 2);
       URL.revokeObjectURL(address);
       address = URL.createObjectURL(new Blob([scored.text], { type: "text/csv" }));
       show(section, file.name, scored, address, facts);
+      showUnknown(section.querySelector("#strange"), unknown);
       status.textContent = "";
     } catch (error) {
       status.textContent = "";
@@ -54,12 +56,13 @@ export function watchTable(section, facts, locked) {
   });
 }
 
-/** What came back, with its counts and the rows that could not be scored. */
-function readScored(text) {
+/** What came back, with its counts and the rows that could not be scored. `first` is the number of the first row:
+ * a spreadsheet counts the line of names as a row. */
+function readScored(text, first) {
   const [header, ...rows] = lines(text);
   const [success, error] = ["success", "error"].map((name) => header.lastIndexOf(name));
   const isTrue = (row) => ["1", "true"].includes(row[success].toLowerCase());
-  const bad = rows.map((row, i) => ({ row: i + 1, why: row[error] ?? "" })).filter(({ why }) => why);
+  const bad = rows.map((row, i) => ({ row: i + first, why: row[error] ?? "" })).filter(({ why }) => why);
   const good = rows.filter((row) => !row[error]);
   const successful = good.filter(isTrue).length;
   return { text, bad, total: rows.length, successful, unsuccessful: good.length - successful };
@@ -81,6 +84,16 @@ function show(section, name, { bad, total, successful, unsuccessful }, address, 
   list.querySelector("h3").textContent = bad.length > SHOWN ? `The first ${SHOWN} rows that could not be read` : "Rows that could not be read";
   list.querySelector("ul").replaceChildren(...bad.slice(0, SHOWN).map(({ row, why }) => element("li", { textContent: `Row ${number(row)}: ${why}` })));
   section.querySelector("#scored").hidden = false;
+}
+
+/** What the model never met counts for it like any other value it never met: the chance says less there. */
+function showUnknown(notice, unknown) {
+  const told = Object.entries(unknown).map(([column, values]) => {
+    const each = Object.entries(values).map(([value, rows]) => `${value} (${number(rows)} ${rows === 1 ? "row" : "rows"})`);
+    return `${column}: ${each.join(", ")}.`;
+  });
+  notice.hidden = !told.length;
+  notice.textContent = `The model never met these values, and takes no notice of which they are. ${told.join(" ")}`;
 }
 
 const quoted = (value) => (/[",\r\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value));

@@ -70,8 +70,16 @@ export function verdict(probability, model) {
   return `Almost certain to ${no}`;
 }
 
-/** The number that someone typed, with whatever groups its digits; NaN if it is none. */
+const FACTORS = { k: 1e3, m: 1e6 };
+
+/** The number that someone typed, with whatever groups its digits: "$20,000", "20k", "1,5 m EUR"; NaN if it is none. */
 export function typedNumber(text) {
+  const bare = text.trim().replace(/^([-−]?)\s*(?:\p{Sc}|[A-Z]{3}(?=[\s\d]))\s*/u, "$1").replace(/\s*(?:\p{Sc}|\b[A-Z]{3})$/u, "");
+  const [, amount, factor] = bare.match(/^(.*\d)\s*([km])$/i) ?? [null, bare, ""];
+  return digitsOf(amount) * (FACTORS[factor.toLowerCase()] ?? 1);
+}
+
+function digitsOf(text) {
   let digits = text.trim();
   if (/^[-−]?\d{1,3}([.,'’\s]\d{3})+([.,]\d{1,2})?$/.test(digits)) {
     const [, whole, rest] = digits.match(/^(.*?\d)(?:[.,](\d{1,2}))?$/);

@@ -83,8 +83,8 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes and without address
 	@for image in batch web_service; do $(UV) pip compile deployments/$$image/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements.lock -o deployments/$$image/requirements.lock; done
 	@$(UV) pip compile benchmarks/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements-dev.lock -o benchmarks/requirements.lock
 
-docs: .venv/installed-dev ## write the tables of README anew
-	@$(BIN)/python -m flows.readme README.md
+docs: .venv/installed-dev ## write the tables of docs/ anew
+	@$(BIN)/python -m flows.doc_tables docs/*.md
 
 clean: ## remove what the demo made (.campaign)
 	@rm -rf .campaign

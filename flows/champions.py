@@ -35,6 +35,19 @@ def versions_table(model: str) -> Table:
     return table
 
 
+def versions_in_json(model: str) -> str:
+    """The same for programs: number, role, when it was registered and promoted, and its tags."""
+    champion = find_champion(model)
+    listed = [
+        {
+            "version": version.number, "is_champion": champion is not None and version.number == champion.number,
+            "registered": version.created.isoformat(), "promoted_at": version.promoted_at, "tags": version.tags,
+        }
+        for version in list_versions(model)
+    ]  # fmt: skip
+    return json.dumps(listed, indent=1)
+
+
 def history_table() -> Table:
     """Which version followed which as champion, when and why."""
     columns = ("since (UTC)", "version", "after", "reason")

@@ -15,7 +15,7 @@ import typer
 from campaign.errors import CampaignError
 from flows.environment import configure_logging, home_folder, make_home, prepare
 from flows.interruption import answer_interrupts, say_when_interrupted
-from flows.terminal import keep_logs_back, stages_shown
+from flows.terminal import keep_logs_back, print_table, stages_shown
 
 
 def use_home(folder: Path | None) -> Path | None:
@@ -31,7 +31,7 @@ Home = Annotated[
     typer.Option("--home", callback=use_home, is_eager=True, help="Folder of everything, if not CAMPAIGN_HOME."),
 ]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=(
     "Predict whether a crowdfunding campaign will succeed, watch how well, and retrain when the world moves."
 ))  # fmt: skip
 champion_app = typer.Typer(help="List versions and champions; roll back; export.", invoke_without_command=True)
@@ -72,8 +72,21 @@ def main() -> None:
         sys.exit(1)
 
 
+def say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"campaign-success {version('campaign-success')}")
+        raise typer.Exit
+
+
 @app.callback()
-def campaign(home: Home = None) -> None:
+def campaign(
+    home: Home = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=say_version, is_eager=True, help="Say the version, and end.")
+    ] = False,
+) -> None:
     """Nothing but the options of all commands."""
 
 
@@ -314,6 +327,7 @@ def ui(home: Home = None) -> None:
 def champion(
     context: typer.Context,
     model: Annotated[str | None, typer.Option(help="Registered model, if not the home's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     home: Home = None,
 ) -> None:
     """List the versions with their metrics, and who was champion when and why."""
@@ -321,14 +335,14 @@ def champion(
 
     context.obj = model or served_model()
     if context.invoked_subcommand is None:
-        from rich.console import Console
+        from flows.champions import history_table, versions_in_json, versions_table
 
-        from flows.champions import history_table, versions_table
-
-        console = Console()
-        console.print(versions_table(context.obj))
+        if as_json:
+            typer.echo(versions_in_json(context.obj))
+            return
+        print_table(versions_table(context.obj))
         if context.obj == served_model():
-            console.print(history_table())
+            print_table(history_table())
 
 
 @champion_app.command("set")

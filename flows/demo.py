@@ -23,7 +23,7 @@ from campaign.store import Store
 from flows.batch_scoring import batch_scoring
 from flows.interruption import cancel_when_interrupted, do_when_interrupted
 from flows.monitoring import Monitoring, monitoring
-from flows.terminal import first_line
+from flows.terminal import first_line, print_table
 from flows.traffic import traffic
 from flows.training import training
 from tasks.manifest import read_manifest
@@ -151,7 +151,7 @@ def play(rows: int, day_rows: int, trials: int) -> None:
             batch_scoring(day=world.unseen)
         monitoring(day=world.unseen)
     console.print()
-    console.print(days_table(store, world.days))
+    print_table(days_table(store, world.days))
     _compare(store, world.unseen)
     _where_to_look(store)
     console.print(f"[dim]{time.monotonic() - began:.0f} s in all.[/]")

@@ -13,6 +13,7 @@ from campaign.errors import BadInput
 from campaign.schema_file import NAME, parse_schema
 from campaign.schema_toml import table_lines
 from campaign.settings import Settings
+from flows.terminal import print_table
 from tasks.training.choose_schema import refuse_second_model
 from tasks.training.proposal import Proposal, ProposedColumn
 from tasks.training.propose_schema import propose_schema
@@ -36,7 +37,7 @@ def init(file: str, outcome: str = "", success: Sequence[str] = (), force: bool 
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text)
     console = Console()
-    console.print(columns_table(proposal))
+    print_table(columns_table(proposal))
     outcome_keys = proposal.outcome
     console.print(
         f"Outcome: {outcome_keys['column']}; success is {', '.join(outcome_keys['success'])}, "

@@ -16,6 +16,7 @@ from campaign.errors import CampaignError
 from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
+from flows.terminal import print_table
 from tasks.day_files import Ignored, ignored_in, readable_files_by_day
 from tasks.manifest import read_manifest
 from tasks.metrics_database import database, metrics, retraining_calls
@@ -164,7 +165,7 @@ def show(status: Status, as_json: bool) -> None:
         if value:
             console.print(f"{name:<12}{escape(value)}", soft_wrap=True)
     if status.days:
-        console.print(days_table(status.days))
+        print_table(days_table(status.days))
     if status.ignored:
         console.print("[yellow]Not looked at[/]")
     for one in status.ignored:

@@ -112,6 +112,17 @@ class Stages(logging.Handler):
         self.console.print(line)
 
 
+def print_table(table: Table) -> None:
+    """As wide as the terminal; where it is piped, 80 columns without blanks at the end of a line."""
+    console = Console(highlight=False)
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
 def first_line(record: logging.LogRecord) -> str:
     return record.getMessage().splitlines()[0]
 

@@ -9,14 +9,39 @@ from pathlib import Path
 
 import pytest
 
-from flows.readme import rewritten
+from flows.doc_tables import TABLES, rewritten
 
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_tables_of_readme_are_those_of_the_code():
-    page = (ROOT / "README.md").read_text()
-    assert page == rewritten(page), "run `make docs`"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_tables_of_the_pages_are_those_of_the_code():
+    written = {page: page.read_text() for page in PAGES}
+    assert all(text == rewritten(text) for text in written.values()), "run `make docs`"
+    assert all(sum(f"<!-- {name} -->" in text for text in written.values()) == 1 for name in TABLES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_points_to_is_there(page):
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)\s#]+)|src=\"([^\"]+)\"", text):
+        path = "".join(target)
+        assert "://" in path or (page.parent / path).exists(), path
+    assert page == ROOT / "README.md" or page.name in (ROOT / "README.md").read_text()
+
+
+def test_readme_fits_three_screens():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
+def test_every_command_stands_in_the_page_of_commands():
+    from flows.cli import app
+
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    names = [command.name or command.callback.__name__ for command in app.registered_commands]
+    assert [name for name in names if f"`campaign {name}" not in page] == []
 
 
 def test_the_locks_pin_every_package_with_hashes_and_name_no_address():

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -106,6 +106,7 @@ def command_line(monkeypatch, tmp_path):
 
     monkeypatch.setattr(flows.training, "training", training)
     monkeypatch.setattr(cli, "prepare", lambda: None)
+    monkeypatch.setattr(cli, "stages_shown", lambda *_: nullcontext())
     for name in ("CAMPAIGN_HOME", "CAMPAIGN_SCHEMA"):
         monkeypatch.setenv(name, "")  # so that it is as before afterwards
     (tmp_path / "mine.toml").write_text(PUBLISHED_TOML.replace('name = "campaign-success"', 'name = "mine"'))

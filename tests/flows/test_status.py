@@ -79,6 +79,7 @@ def test_it_is_for_programs_too(store, monkeypatch):
     assert json.loads(printed.output)["days"][0]["state"] == "not scored"
     shown = CliRunner().invoke(cli.app, ["status"]).output
     assert "Next        campaign score" in shown
+    assert [line for line in shown.splitlines() if line != line.rstrip()] == []
     assert max(map(len, shown.splitlines())) <= 80
 
 

@@ -1,4 +1,4 @@
-"""Write the tables of README anew from the code: `python -m flows.readme README.md`."""
+"""Write the tables of docs/ anew from the code: `python -m flows.doc_tables docs/*.md`."""
 
 import sys
 from pathlib import Path
@@ -37,17 +37,19 @@ def columns_table() -> str:
     return "\n".join(rows)
 
 
+TABLES = {"settings": settings_table, "columns": columns_table}
+
+
 def rewritten(text: str) -> str:
     """A page with whatever stands between `<!-- name -->` and `<!-- /name -->` made anew."""
-    for name, table in (("settings", settings_table()), ("columns", columns_table())):
+    for name, table in TABLES.items():
         before, start, rest = text.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition(f"\n<!-- /{name} -->")
-        if not (start and end):
-            raise ValueError(f"the page has no place for the table of {name}")
-        text = before + start + table + end + after
+        if start and end:
+            text = before + start + table() + end + after
     return text
 
 
 if __name__ == "__main__":
-    page = Path(sys.argv[1])
-    page.write_text(rewritten(page.read_text()))
+    for page in map(Path, sys.argv[1:]):
+        page.write_text(rewritten(page.read_text()))

@@ -180,7 +180,7 @@ def facts(status: Status) -> dict[str, str]:
     who = f"version {champion['version']}, since {champion['since']} UTC: {champion['reason']}" if champion else (
         f"none: {status.versions or 'no'} version{'s' * (status.versions != 1)} of it registered"
     )  # fmt: skip
-    call = status.call
+    call, bad = status.call, [day.quarantined for day in status.days if day.quarantined]
     return {
         "Home": status.home,
         "Store": status.store if status.store != f"file://{status.home}/store" else "",
@@ -188,7 +188,7 @@ def facts(status: Status) -> dict[str, str]:
         "Champion": who,
         "Scored": f"newest day {status.newest_scored}" if status.newest_scored else "no day",
         "Monitored": f"newest day {status.newest_monitored}" if status.newest_monitored else "no day",
-        "Quarantine": ", ".join(f"{day.day}: {day.quarantined:,} rows" for day in status.days if day.quarantined),
+        "Quarantine": f"{sum(bad):,} rows of {len(bad)} day{'s' * (len(bad) != 1)}" if bad else "",
         "Retraining": f"called for at {call['since']} UTC: {call['reasons']}" if call else "not called for",
     }
 

@@ -18,7 +18,7 @@ from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
 from tasks.labelled_days import count_outcome_rows, find_labelled_days, unseen_labels
-from tasks.metrics_database import database, metrics, now, retraining_calls
+from tasks.metrics_database import champions, database, metrics, now, retraining_calls
 from tasks.model_versions import find_champion, load_version
 from tasks.monitoring.decay import JUDGED
 from tasks.monitoring.metric_rows import DECAYED, DRIFTED, LEARNT
@@ -72,10 +72,11 @@ def find_reasons(connection: sa.Connection, version: str) -> list[str]:
 
 
 def has_reasons() -> bool:
-    """Whether some version should be retrained if it is champion; MLflow, which knows that, takes seconds to load."""
+    """Whether the champion should be retrained, by what the metrics database has: MLflow takes seconds to load."""
     with database().connect() as connection:
-        versions = connection.execute(sa.select(metrics.c.model_version).distinct()).scalars().all()
-        return any(find_reasons(connection, version) for version in versions)
+        newest = sa.select(champions.c.version).order_by(champions.c.changed_at.desc()).limit(1)
+        champion = connection.execute(newest).scalar()
+        return champion is not None and bool(find_reasons(connection, champion))
 
 
 def _decay_reason(row: sa.Row[Any], days: int) -> str:

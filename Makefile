@@ -93,19 +93,21 @@ clean: ## remove what the demo made (.campaign)
 	@$(or $(PYTHON),false) -c '$(FITS)' 2>/dev/null || { \
 	  found=$$($(or $(PYTHON),python3) --version 2>/dev/null) || found=none; \
 	  echo "campaign-success needs Python 3.11 to 3.14; found: $$found. Say which: make PYTHON=/path/to/python3.12 …"; exit 1; }
-	@echo "Installing into .venv …"
+	@echo "Installing into .venv, once: an environment and uv …"
 	@"$(PYTHON)" -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@
 
 # Compiled at once, or every import of every first process would compile for itself.
 .venv/installed: requirements.lock pyproject.toml | .venv/uv
+	@echo "Installing into .venv, once: $$(grep -c == requirements.lock) packages, 1.9 GB with their bytecode; a minute or two …"
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
 	@$(BIN)/python -m compileall -q campaign tasks flows deployments
 	@touch $@
 
 .venv/installed-dev: requirements-dev.lock .venv/installed
+	@echo "Installing into .venv, once: what tests need …"
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	@touch $@
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tasks.training.backtest import Period
 
 BLUE, GREY = "#0072B2", "#888888"
+BINS = 10  # of the calibration curve
 
 
 def figures(
@@ -89,10 +90,18 @@ def calibration(label: NDArray[np.generic], probability: NDArray[np.float64]) ->
     from sklearn.calibration import calibration_curve
 
     figure, axes = _figure("Does 70 % mean 70 %?", "Predicted probability", "Share that succeeded")
-    succeeded, predicted = calibration_curve(label, probability, n_bins=10, strategy="uniform")
+    succeeded, predicted = calibration_curve(label, probability, n_bins=BINS, strategy="uniform")
     axes.plot([0, 1], [0, 1], ls="--", color=GREY, label="perfect")
     axes.plot(predicted, succeeded, marker="o", color=BLUE, label="model")
-    axes.legend(frameon=False)
+    # A point of three rows must not look as sure as one of three thousand.
+    counts, edges = np.histogram(probability, BINS, (0, 1))
+    axes.bar(edges[:-1], 0.25 * counts / counts.max(), width=np.diff(edges), align="edge", color=GREY, alpha=0.25,
+             label="rows with that probability")  # fmt: skip
+    for left, count in zip(edges, counts, strict=False):
+        if count:
+            axes.text(left + 0.5 / BINS, 0.25 * count / counts.max() + 0.008, f"{count:,}", ha="center", fontsize=7,
+                      color=GREY)  # fmt: skip
+    axes.legend(frameon=False, loc="upper left")
     return figure
 
 

@@ -16,6 +16,7 @@ from tasks.retries import RETRIES
 from tasks.training.exploration_plots import figures
 from tasks.training.leakage import audit, audit_table, find_leaks, find_suspects
 from tasks.training.leakage_sentences import leak_sentence, misdeclared_sentences, summarise, suspect_sentence
+from tasks.training.quality_plot import missing_and_outliers
 from tasks.training.validate import Dataset
 
 if TYPE_CHECKING:  # it takes a third of a second to import, and every flow imports this file
@@ -84,7 +85,9 @@ def explore(data: Dataset, run: Run) -> Explored:
     with reporting_to(run):
         for name, figure in figures(campaigns, features).items():
             mlflow.log_figure(figure, f"explore/{name}.png")
-        mlflow.log_text(quality(campaigns, features).to_csv(index=False), "explore/quality.csv")
+        found = quality(campaigns, features)
+        mlflow.log_figure(missing_and_outliers(found), "explore/quality.png")
+        mlflow.log_text(found.to_csv(index=False), "explore/quality.csv")
         mlflow.log_text(table.to_csv(index=False), "explore/leakage.csv")
     best: list[dict[str, Any]] = json.loads(table.head(12).round(4).to_json(orient="records"))
     create_table_artifact(best, "leakage", "What gives the label away")

@@ -174,7 +174,13 @@ def test_the_parent_run_holds_figures_card_and_search_plots(world):
     run = list_versions(served_model())[-1].run_id
     folders = ("", "explore", "evaluation", "search")
     paths = {artifact.path for folder in folders for artifact in mlflow_client().list_artifacts(run, folder)}
-    assert {"model_card.md", "explore/violins.png", "evaluation/calibration.png", "search/study.html"} <= paths
+    assert {
+        "model_card.md",
+        "explore/violins.png",
+        "explore/quality.png",
+        "evaluation/calibration.png",
+        "search/study.html",
+    } <= paths
 
 
 def test_the_card_names_the_leak_and_the_verdict(world):

@@ -207,8 +207,6 @@ def _describe(live: LiveModel, column: Column) -> dict[str, Any]:
     """A feature as the page needs it: `low`, `high` and `start` for its slider, `seen` for what training saw."""
     seen, quantiles = live.model.columns.get(column.name, {}), _quantiles_of(live, column)
     low, high, start = (quantiles.get(at) for at in (0.01, 0.99, 0.5))
-    if column.role == "raised" and decides_by_comparison(live):
-        start = high  # the first campaign is one of which it can be seen at a glance that the model is right
     if counts := seen.get("categories"):
         start = max(counts, key=counts.get)
     smallest, largest = quantiles.get(0, column.low), quantiles.get(1, column.high)

@@ -41,6 +41,7 @@ function meet(answer) {
   const kinds = ({ asked, features }) => JSON.stringify([asked, features]);
   const other = !model || kinds(answer) !== kinds(model);
   model = answer;
+  beginClearly();
   facts.words = model.words;
   facts.id = model.id;
   if (other) facts.build(model.asked, model.features);
@@ -52,6 +53,12 @@ function meet(answer) {
   yes.textContent = `will ${model.words.yes}`;
   for (const part of ["facts", "knows", "table"]) at(part).hidden = false;
   showModel();
+}
+
+/** Where the amounts decide, the first campaign is one of which everybody sees that the model is right. */
+function beginClearly() {
+  const [goal, raised] = ["goal", "raised"].map((role) => model.asked.find((field) => field.role === role));
+  if (model.decisive && typeof goal?.start === "number" && raised) raised.start = Math.round(1.3 * goal.start);
 }
 
 function changed() {
@@ -215,7 +222,7 @@ function showPosition(probability) {
   const blur = probability !== undefined && contradicted(probability)
     ? ` The model says ${percent(probability)}: it is not exact here, for it learnt to compare from examples.` : "";
   const strange = outside().map((feature) => label(feature).toLowerCase());
-  const beyond = strange.length ? `The model never saw such a value of ${strange.join(" or ")}: its figure is a guess.` : "";
+  const beyond = strange.length && unknowable() !== "yet" ? `The model never saw such a value of ${strange.join(" or ")}: its figure is a guess.` : "";
   const towards = typeof raised !== "number" || typeof goal !== "number" ? ""
     : `${say(raised)} raised towards a goal of ${say(goal)}${part}. ${raised >= goal ? "The goal is met." : `${say(goal - raised)} to go.`}${blur}`;
   at("position").textContent = [towards, beyond].filter(Boolean).join(" ");

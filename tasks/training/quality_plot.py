@@ -21,7 +21,7 @@ def missing_and_outliers(quality: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(8.5, 0.34 * len(quality) + 1.9), dpi=110, layout="constrained")
     shares = {
         "Missing": ("missing_share", ORANGE),
-        "Outliers (numbers, beyond 1.5 interquartile ranges)": ("outlier_share", BLUE),
+        "Outliers (beyond 1.5 interquartile ranges)": ("outlier_share", BLUE),
     }
     panels = figure.subplots(1, len(shares), sharey=True)
     for axes, (title, (name, colour)) in zip(panels, shares.items(), strict=True):
@@ -30,7 +30,7 @@ def missing_and_outliers(quality: pd.DataFrame) -> Figure:
         for row, value in zip(rows, values, strict=True):
             words = "–" if np.isnan(value) else "none" if value == 0 else f"{value:.1f} %" if value >= 0.1 else "<0.1 %"
             axes.text(np.nan_to_num(value), row, f" {words}", va="center", fontsize=8, color=INK)
-        axes.set_title(title, fontsize=10, loc="left", color=INK)
+        axes.set_title(title, fontsize=9.5, loc="left", color=INK)
         axes.set_xlim(0, max(5.0, 1.2 * np.nanmax(values, initial=0.0)))
         axes.xaxis.set_major_formatter("{x:.0f} %")
         axes.spines[["top", "right"]].set_visible(False)

@@ -138,11 +138,11 @@ def stages_shown(flow: Any, tasks: dict[str, Any], quiet: bool, verbose: bool) -
 
     console = Console(stderr=True, highlight=False)
     stages = Stages(console)
-    for task in tasks.values():
-        if isinstance(task, Task):
-            task.on_running(stages.begin)
-            task.on_completion(stages.complete)
-            task.on_failure(stages.fail)
+    followed = [task for task in tasks.values() if isinstance(task, Task)]
+    for task in followed:
+        task.on_running(stages.begin)
+        task.on_completion(stages.complete)
+        task.on_failure(stages.fail)
     loggers = [logging.getLogger(name) for name in ("prefect", "campaign.progress")]
     for logger in loggers:
         logger.addHandler(stages)
@@ -156,3 +156,7 @@ def stages_shown(flow: Any, tasks: dict[str, Any], quiet: bool, verbose: bool) -
     finally:
         for logger in loggers:
             logger.removeHandler(stages)
+        for task in followed:
+            task.on_running_hooks.remove(stages.begin)
+            task.on_completion_hooks.remove(stages.complete)
+            task.on_failure_hooks.remove(stages.fail)

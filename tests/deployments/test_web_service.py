@@ -2,18 +2,20 @@ import gzip
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
-from web_world import FILM, Web, write_bundle
+from web_world import FILM, Web, process, write_bundle
 
 from campaign import synthetic
 from campaign.model import ScoringModel
@@ -188,6 +190,13 @@ def test_a_table_is_answered_alike_in_every_form(
     assert [row["row"] for row in answer["predictions"]] == list(range(1, 301))
     assert (answer["successful"], answer["rejected"], answer["model_version"]) == ((wanted > 0.5).sum(), 0, "7")
     assert answer["successful"] + answer["unsuccessful"] == 300
+
+
+def test_what_the_page_of_the_service_says_to_send_is_answered(web: Web) -> None:
+    page = (ROOT / "docs" / "web-service.md").read_text()
+    (campaign,) = re.findall(r"/predict -H .*? -d '(.*?)'", page, re.DOTALL)
+    assert web.ask.post("/predict", json=json.loads(campaign)).json()["success"] is True
+    assert "--data-binary @docs/campaigns.csv" in page
 
 
 def test_the_table_to_try_is_one(web: Web) -> None:
@@ -453,3 +462,10 @@ def test_the_lock_agrees_with_that_of_the_project_and_has_hashes_and_no_address(
     assert set(packages) <= set(re.findall(r"^[a-z0-9].*?==[^\s;]+", whole, flags=re.MULTILINE))
     assert text.count("--hash=") >= len(packages)
     assert "://" not in text
+
+
+def test_ctrl_c_ends_it_with_the_exit_code_of_shells(champion: Path, tmp_path: Path) -> None:
+    with process(champion, tmp_path / "home") as (server, address):
+        assert httpx.get(f"{address}/healthz").status_code == 200
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 130

@@ -2,12 +2,14 @@
 
 import io
 import json
+import shutil
 from datetime import date
 
 import mlflow
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from playwright.sync_api import sync_playwright
 
 from campaign.schema_file import served_model
 from campaign.settings import Settings
@@ -18,6 +20,8 @@ from tasks.manifest import read_manifest
 from tasks.metrics_database import champions, database, metrics, scored
 from tasks.mlflow_run import mlflow_client
 from tasks.model_versions import files_of, find_champion, list_versions, load_version, require_champion
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture
@@ -132,6 +136,21 @@ def test_moments_are_stored_with_their_zone(world):
 def test_each_day_has_a_report_with_every_feature(world, store):
     page = store.read(f"reports/day={world.days[0]}/drift.html").decode()
     assert all(name in page for name in ("GoalAmount", "SocialMediaPresence", "probability"))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine (apt install chromium)")
+def test_a_drift_report_says_of_what_it_is_and_has_its_marks_without_a_network(world, store, tmp_path):
+    day = world.days[0]
+    report = tmp_path / "drift.html"
+    report.write_bytes(store.read(f"reports/day={day}/drift.html"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_context(offline=True).new_page()
+        page.goto(report.as_uri())
+        page.wait_for_selector("svg .bars path, svg .point path, svg rect")
+        assert page.title() == f"Drift of {served_model()} version 1, campaigns of {day}"
+        assert str(day) in page.locator("h1").first.inner_text()
+        browser.close()
 
 
 def test_a_second_run_finds_nothing_to_do(world):

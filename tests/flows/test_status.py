@@ -20,6 +20,12 @@ from flows.traffic import traffic
 TODAY = date.today()
 
 
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line of this process leaves it as it was."""
+    for name in ("prepare", "keep_logs_back"):
+        monkeypatch.setattr(cli, name, lambda: None)
+
+
 def status_of(day: date) -> tuple[str, str, bool]:
     found = next(one for one in read_status().days if one.day == str(day))
     return found.version, found.state, found.outcomes
@@ -73,7 +79,7 @@ def test_why_nothing_is_scored_is_another_sentence_in_each_case(store):
 
 
 def test_it_is_for_programs_too(store, monkeypatch):
-    monkeypatch.setattr(cli, "prepare", lambda: None)
+    here(monkeypatch)
     traffic(TODAY, 200)
     printed = CliRunner().invoke(cli.app, ["status", "--json"])
     assert json.loads(printed.output)["days"][0]["state"] == "not scored"
@@ -85,7 +91,7 @@ def test_it_is_for_programs_too(store, monkeypatch):
 
 @pytest.mark.parametrize("command", ["status", "score", "monitor"])
 def test_a_folder_without_a_home_is_said_and_stays_as_it_is(own_home, monkeypatch, command):
-    monkeypatch.setattr(cli, "prepare", lambda: None)
+    here(monkeypatch)
     assert str(own_home) in CliRunner().invoke(cli.app, [command]).output
     assert not own_home.exists()
 
@@ -114,12 +120,12 @@ def test_the_doctor_names_each_fault_with_a_remedy(own_home, monkeypatch):
     assert all(finding.remedy for finding in ill.values())
     assert "CAMPAIGN_STOER" in ill["settings"].said
     assert "secret" not in str(ill)
-    monkeypatch.setattr(cli, "prepare", lambda: None)
+    here(monkeypatch)
     assert CliRunner().invoke(cli.app, ["doctor"]).exit_code == 1
 
 
 def test_a_span_that_ends_before_it_begins_is_refused(store, monkeypatch):
-    monkeypatch.setattr(cli, "prepare", lambda: None)
+    here(monkeypatch)
     with pytest.raises(BadInput, match="is after"):
         CliRunner().invoke(cli.app, ["score", "--from", "2026-02-02", "--to", "2026-02-01"], catch_exceptions=False)
 

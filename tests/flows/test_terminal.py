@@ -128,9 +128,6 @@ TASKS = {"count": count, "break_down": break_down}
 @pytest.fixture
 def at_the_terminal(prefect_api, monkeypatch, caplog, capsys):
     """What is printed of a run of `counting`. Prefect's own handler is not asked."""
-    for hooks in ("on_running_hooks", "on_completion_hooks", "on_failure_hooks"):
-        for of_test in TASKS.values():
-            monkeypatch.setattr(of_test, hooks, [])
     configure_logging()
     caplog.set_level(logging.INFO, "prefect")
     monkeypatch.setenv("COLUMNS", "80")

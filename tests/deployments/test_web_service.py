@@ -210,7 +210,7 @@ def test_values_that_the_model_never_met_are_counted(web: Web, kind: str, table:
     strange = table.slice(0, 8).to_pylist()
     for row in strange[:3]:
         row["Category"] = "Küche"
-    strange[5]["Category"] = "K" * 500
+    strange[5]["Category"] = "K" * 60
     sent = sent_as(kind, pa.Table.from_pylist(strange))
     assert web.ask.post("/predict/batch", **sent).json()["unknown"] == {"Category": {"Küche": 3, "K" * 40: 1}}
     sent["headers"] = {**sent.get("headers", {}), "Accept": "text/csv"}

@@ -86,9 +86,10 @@ class _PlainTask:
 
 
 def time_training(name: str, folder: Path, rows: int, trials: int) -> None:
-    from flows.environment import prepare
+    from flows.environment import make_home, prepare
 
     prepare()
+    make_home()
     from prefect import flow
 
     from flows.training import training

@@ -37,7 +37,6 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=(
 champion_app = typer.Typer(help="List versions and champions; roll back; export.", invoke_without_command=True)
 app.add_typer(champion_app, name="champion")
 
-DAYS_ARE_KEPT = "Days that were finished are kept: run it again to go on."
 DAY = ["%Y-%m-%d"]
 Day = Annotated[datetime | None, typer.Option("--day", formats=DAY, help="One day, by name.")]
 From = Annotated[datetime | None, typer.Option("--from", formats=DAY, help="First day of a span.")]
@@ -198,10 +197,8 @@ def score(
     verbose: Verbose = False,
 ) -> None:
     """Score the days whose campaigns are new or changed, or those that are named."""
-    say_when_interrupted(lambda: DAYS_ARE_KEPT)
-    if is_no_home():
+    if not has_days():
         return
-    make_home()
     from flows import batch_scoring as module
     from tasks.scoring.score import days_due
 
@@ -236,10 +233,8 @@ def monitor(
     verbose: Verbose = False,
 ) -> None:
     """Monitor the days whose predictions or outcomes are new or changed, or those that are named."""
-    say_when_interrupted(lambda: DAYS_ARE_KEPT)
-    if is_no_home():
+    if not has_days():
         return
-    make_home()
     from flows import monitoring as module
     from tasks.monitoring.retraining_call import NOT_NEEDED
 
@@ -372,11 +367,13 @@ def export(
     typer.echo(f"Version {export_champion(context.obj, folder)} of {context.obj} is in {folder}.")
 
 
-def is_no_home() -> bool:
-    """Says so where nothing can have come, for it is likely that another folder is meant."""
-    if home_folder().exists() or os.environ.get("CAMPAIGN_STORE"):
+def has_days() -> bool:
+    """Whether days can have come; says so where there is no home, for it is likely that another folder is meant."""
+    if not home_folder().exists() and not os.environ.get("CAMPAIGN_STORE"):
+        typer.echo(f"There is no home in {home_folder()}: nothing was trained or dropped here (--home names another).")
         return False
-    typer.echo(f"There is no home in {home_folder()}: nothing was trained or dropped here (--home names another).")
+    say_when_interrupted(lambda: "Days that were finished are kept: run it again to go on.")
+    make_home()
     return True
 
 

@@ -3,10 +3,8 @@
 import os
 import platform
 import shutil
-import socket
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,10 +17,11 @@ from campaign.errors import CampaignError
 from campaign.schema_file import home_schema, served_model
 from campaign.settings import Settings
 from campaign.store import Store
+from flows.ui import MLFLOW_PORT, PREFECT_PORT, is_free
 
 LIBRARIES = ("prefect", "mlflow", "optuna", "evidently", "scikit-learn", "pandas", "pyarrow")
-PORTS = {8000: "the web service", 5000: "MLflow's pages", 4200: "Prefect's pages"}
-LEAST_GB = 2.0  # a demo takes half of it
+PORTS = {8000: "the web service", MLFLOW_PORT: "MLflow's pages", PREFECT_PORT: "Prefect's pages"}
+LEAST_GB = 2.0  # the home of a demo is a tenth of one; data sets are gathered and downloaded beside it
 PROBE = ".doctor"
 
 
@@ -132,12 +131,8 @@ def _disk() -> str:
 
 def _ports() -> Iterator[Finding]:
     for port, what in PORTS.items():
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            yield Finding(f"port {port}", True, f"free, for {what}")
-            continue
-        yield Finding(f"port {port}", True, f"taken, maybe by {what}; another can be named, or is tried")
+        taken = f"taken, maybe by {what}; another can be named, or is tried"
+        yield Finding(f"port {port}", True, f"free, for {what}" if is_free(port) else taken)
 
 
 def show(findings: list[Finding]) -> None:

@@ -20,7 +20,8 @@ from flows.terminal import print_table
 from tasks.day_files import Ignored, ignored_in, readable_files_by_day
 from tasks.manifest import read_manifest
 from tasks.metrics_database import database, metrics, retraining_calls
-from tasks.model_versions import Version, find_champion, list_versions, load_version
+from tasks.model_versions import REASON, Version, find_champion, list_versions, load_version
+from tasks.monitoring.monitor import BATCH
 from tasks.scoring.score import is_current
 
 DAYS_SHOWN = 10
@@ -85,7 +86,7 @@ def read_days(store: Store, today: date, lookback_days: int) -> list[Day]:
     """The days that are looked at, oldest first."""
     with database().connect() as connection:
         wanted = sa.select(metrics.c.day, metrics.c.model_version, metrics.c.status)
-        rows = connection.execute(wanted.where(metrics.c.metric == "day_state", metrics.c.source == "batch")).all()
+        rows = connection.execute(wanted.where(metrics.c.metric == "day_state", metrics.c.source == BATCH)).all()
     states = {(row.day, row.model_version): row.status for row in rows}
     with_outcomes = readable_files_by_day(store, "outcomes")
     days = []
@@ -107,7 +108,7 @@ def read_days(store: Store, today: date, lookback_days: int) -> list[Day]:
 def describe(champion: Version | None) -> dict[str, str]:
     if champion is None:
         return {}
-    reason = champion.tags.get("promoted_because", "")
+    reason = champion.tags.get(REASON, "")
     return {"version": champion.number, "since": champion.promoted_at[:16].replace("T", " "), "reason": reason}
 
 

@@ -65,14 +65,20 @@ def page_of_runs() -> str:
 
 def free_port(wanted: int) -> int:
     """The first free one from `wanted` on; says so if it is another."""
-    for port in range(wanted, wanted + PORTS_TRIED):
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            if port != wanted:
-                print(f"Port {wanted} is taken; it is {port} instead.")
-            return port
+    for port in filter(is_free, range(wanted, wanted + PORTS_TRIED)):
+        if port != wanted:
+            print(f"Port {wanted} is taken; it is {port} instead.")
+        return port
     raise NotServed(f"The ports from {wanted} to {wanted + PORTS_TRIED - 1} are all taken.", "Free one of them.")
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody serves there."""
+    with socket.socket() as probe, suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def wait_until_it_answers(name: str, server: subprocess.Popen[bytes], address: str, log: Path) -> None:

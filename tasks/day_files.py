@@ -39,24 +39,26 @@ def unread_files(store: Store, folder: str, day: date | str) -> list[str]:
 
 
 def ignored_in(store: Store, folder: str, today: date, lookback_days: int) -> list[Ignored]:
-    """What a run that is given no day passes over, and what of a day is not read."""
-    ignored = [
-        Ignored(entry.path, f"it lies in no day: move it to {folder}/day={today}/")
-        for entry in store.entries(folder)
-        if "/" not in entry.path.removeprefix(f"{folder}/")
-    ]
-    for name in store.folders(folder):
+    """What a run that is given no day passes over, and what of a day is not read; by one listing of all days."""
+    ignored: list[Ignored] = []
+    entries: dict[str, list[Entry]] = {name: [] for name in store.folders(folder)}
+    for entry in store.entries(folder, hidden=True):
+        name, _, rest = entry.path.removeprefix(f"{folder}/").partition("/")
+        if rest:
+            entries.setdefault(name, []).append(entry)
+        elif not name.startswith("."):
+            ignored.append(Ignored(entry.path, f"it lies in no day: move it to {folder}/day={today}/"))
+    for name, inside in entries.items():
         path, day = f"{folder}/{name}", day_of(name)
         if day is None:
             ignored.append(Ignored(path, f"no day is called so: write it year first, like day={today}"))
             continue
-        readable = readable_files(store, folder, day)
+        readable = [entry for entry in inside if _is_readable(entry)]
         if reason := _why_passed_over(readable, day, today, lookback_days):
             ignored.append(Ignored(path, reason))
-        ignored += [
-            Ignored(entry.path, "it is empty (0 bytes): write it again") for entry in readable if not entry.size
-        ]
-        ignored += [Ignored(f"{path}/{name}", _why_unread(name)) for name in unread_files(store, folder, day)]
+        ignored += [Ignored(entry.path, "it has 0 bytes: write it again") for entry in readable if not entry.size]
+        unread = [entry.path for entry in inside if not _is_readable(entry)]
+        ignored += [Ignored(file, _why_unread(file.removeprefix(f"{path}/"))) for file in unread]
     return ignored
 
 

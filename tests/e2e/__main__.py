@@ -14,7 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tests.e2e import faults, offline, own_campaigns, story
+from tests.e2e import documents, faults, offline, own_campaigns, story
 from tests.e2e.stack import HOME, Failure, Stack
 
 Step = tuple[str, Callable[[Stack], str]]
@@ -60,7 +60,10 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="leave the stack running, to look at it")
     args = parser.parse_args()
     stack = Stack(args.offline)
-    steps: list[Step] = [("clear away an earlier one", clear), *story.STEPS, *faults.STEPS, *own_campaigns.STEPS]
+    steps: list[Step] = [
+        ("clear away an earlier one", clear),
+        *(step for part in (story, faults, documents, own_campaigns) for step in part.STEPS),
+    ]
     if args.offline:
         steps.insert(0, ("build stand-ins for the images", offline.build))
     began = time.monotonic()

@@ -17,7 +17,7 @@ from tasks.synthetic_days import write_training_data
 @pytest.fixture(scope="module")
 def trained(prefect_api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home with a champion. Its MLflow is shared by a module's tests, which have stores and metrics of their own."""
-    home = tmp_path_factory.mktemp("embedded") / "home"
+    home = tmp_path_factory.mktemp("embedded") / "my home"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAMPAIGN_HOME", str(home))
         for name in ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_OPTUNA_URL"):

@@ -4,6 +4,7 @@ import logging
 import os
 import pty
 import re
+import select
 import signal
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,10 @@ from rich.console import Console
 
 from campaign.store import Store
 from flows import terminal
+from flows.batch_scoring import batch_scoring
 from flows.environment import configure_logging
 from flows.terminal import stages_shown
+from flows.traffic import traffic
 from tasks.progress import report
 from tasks.synthetic_days import write_training_data
 
@@ -45,6 +49,11 @@ class Terminal:
             except OSError:  # how Linux says that nobody has the terminal open any more
                 return
             self.seen += read.decode(errors="replace")
+
+    def read_some(self, seconds: float = 0.05) -> None:
+        """What is printed within that time."""
+        if select.select([self.keyboard], [], [], seconds)[0]:
+            self.seen += os.read(self.keyboard, 65_536).decode(errors="replace")
 
     def press_ctrl_c(self) -> None:
         os.write(self.keyboard, b"\x03")
@@ -76,6 +85,30 @@ def test_ctrl_c_ends_a_training_says_what_is_kept_and_leaves_nothing_running(env
     assert terminal.seen.rindex(SHOW_CURSOR) > terminal.seen.rindex(HIDE_CURSOR)
     assert states_of_runs(tmp_path / "home") == ["CANCELLED"]
     assert not serving(tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def scored(trained: Path) -> Path:
+    """A home with a champion, and a day that it scored."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMPAIGN_HOME", str(trained))
+        traffic(date.today(), 300)
+        batch_scoring()
+    return trained
+
+
+@pytest.mark.parametrize("command", ["score", "monitor", "demo"])
+def test_ctrl_c_ends_a_command_whose_server_has_just_been_started(environment, scored, command):
+    words = [command] if command == "demo" else [command, "--day", str(date.today())]
+    terminal = Terminal(environment | {"CAMPAIGN_HOME": str(scored)}, *words)
+    while not serving(scored):
+        terminal.read_some()
+    for _ in range(3):
+        terminal.press_ctrl_c()
+    assert terminal.end() == 130
+    assert terminal.text.strip().splitlines()[-1].startswith("Interrupted."), terminal.text
+    assert "Traceback" not in terminal.text
+    assert not serving(scored)
 
 
 def serving(home: Path) -> list[int]:

@@ -1,0 +1,99 @@
+"""`campaign ui` as whoever types it sees it: two addresses, and pages that need nothing from elsewhere."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect, sync_playwright
+from test_terminal import CAMPAIGN
+
+from campaign.schema_file import served_model
+from tasks.mlflow_run import mlflow_client
+from tasks.model_versions import find_version
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+SECONDS = 60_000  # milliseconds; MLflow's first page of a server that has just started takes its time
+
+
+@dataclass
+class Served:
+    """What was printed, and where the pages are."""
+
+    said: list[str]
+    mlflow: str
+    prefect: str
+
+
+@pytest.fixture(scope="module")
+def served(trained: Path) -> Iterator[Served]:
+    """Started where MLflow's port is taken, in a home whose name has a blank; one Ctrl-C ends it."""
+    assert " " in trained.name
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "CAMPAIGN_"))}
+    with socket.socket() as somebody_elses:
+        with suppress(OSError):  # it is taken already
+            somebody_elses.bind(("127.0.0.1", 5000))
+            somebody_elses.listen()
+        command = subprocess.Popen(
+            [CAMPAIGN, "ui"], env=inherited | {"CAMPAIGN_HOME": str(trained)}, stdout=subprocess.PIPE, text=True
+        )
+        said = []
+        for line in command.stdout:
+            said.append(line.rstrip())
+            if line.startswith("Ctrl-C"):
+                break
+        addresses = dict(line.split(maxsplit=1) for line in said if "http://" in line)
+        yield Served(said, addresses["MLflow"], addresses["Prefect"])
+        command.send_signal(signal.SIGINT)
+        assert command.wait(20) == 130
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """Of a browser that reaches nothing but this machine."""
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine (apt install chromium)")
+
+    def cut(route: Route) -> None:
+        if re.match(r"https?://127\.0\.0\.1:", route.request.url):
+            route.continue_()
+        else:
+            route.abort()
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context.route("**/*", cut)
+        yield context.new_page()
+        browser.close()
+
+
+def test_the_addresses_are_the_last_words_and_a_taken_port_is_named(served):
+    assert served.said[0] == "Port 5000 is taken; it is 5001 instead."
+    assert [line.split()[0] for line in served.said[-3:]] == ["MLflow", "Prefect", "Ctrl-C"]
+
+
+def test_mlflow_opens_on_the_runs_of_the_model(served, page):
+    page.goto(served.mlflow)
+    expect(page.get_by_text("trial-001").first).to_be_visible(timeout=SECONDS)
+
+
+def test_the_page_of_the_search_has_its_marks_in_mlflow(served, trained, page, monkeypatch):
+    monkeypatch.setenv("CAMPAIGN_HOME", str(trained))
+    run = mlflow_client().get_run(find_version(served_model(), "1").run_id)
+    root = served.mlflow.partition("#")[0]
+    page.goto(f"{root}#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/search/study.html")
+    shown = page.frame_locator("iframe")
+    expect(shown.locator(".js-plotly-plot .point").first).to_be_attached(timeout=SECONDS)
+
+
+def test_prefects_pages_say_what_ran(served, page):
+    page.goto(f"{served.prefect}/runs")
+    expect(page.get_by_text("training").first).to_be_visible(timeout=SECONDS)

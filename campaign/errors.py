@@ -17,6 +17,14 @@ class BadInput(CampaignError):
     """A file, a column or a value that cannot be read as campaigns."""
 
 
+class NoRows(BadInput):
+    """A file that has columns and no row."""
+
+
+class NothingDecided(BadInput):
+    """A file whose outcomes are none of the words that decide."""
+
+
 class NoChampion(CampaignError):
     """The registry has no champion to score with."""
 

@@ -40,7 +40,7 @@ def raw_batches(
     Parquet as it is decoded.
     """
     filesystem, path = filesystem_of(uri)
-    with _errors(uri, source):
+    with reading_errors(uri, source):
         _refuse_missing_or_empty(filesystem, path, uri, source)
         if is_text_file(path):
             with filesystem.open_input_file(path) as file:
@@ -56,7 +56,7 @@ def raw_batches(
 def metadata_of(uri: str, source: str) -> pq.FileMetaData:
     """What a Parquet file says of itself."""
     filesystem, path = filesystem_of(uri)
-    with _errors(uri, source):
+    with reading_errors(uri, source):
         _refuse_missing_or_empty(filesystem, path, uri, source)
         with filesystem.open_input_file(path) as file:
             _refuse_unless_parquet(file, source)
@@ -105,7 +105,7 @@ def files_of(uri: str) -> list[str]:
     Raises `BadInput` for a folder that holds none.
     """
     filesystem, path = filesystem_of(uri)
-    with _errors(uri, uri):
+    with reading_errors(uri, uri):
         if filesystem.get_file_info(path).type != pafs.FileType.Directory:
             return [uri]
         found = filesystem.get_file_info(pafs.FileSelector(path, recursive=True))
@@ -131,7 +131,8 @@ def _refuse_missing_or_empty(filesystem: pafs.FileSystem, path: str, uri: str, s
 
 
 @contextmanager
-def _errors(uri: str, source: str) -> Iterator[None]:
+def reading_errors(uri: str, source: str) -> Iterator[None]:
+    """What goes wrong in the block, as an error that names the file: `StoreError` if the store is away."""
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

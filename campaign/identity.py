@@ -67,14 +67,18 @@ class SeenIds:
 
     def repeats(self, ids: pa.StringArray) -> NDArray[np.bool_]:
         """For each id whether it came before, in this batch or an earlier one."""
+        return self.repeats_of(digests_of(ids))
+
+    def repeats_of(self, digests: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """The same for ids of which only the digests are kept."""
         # Filled to three quarters at most and grown by half: 8 bytes an id, and a third to all of that free.
-        while (self._count + len(ids)) * 4 > len(self._table) * 3:
+        while (self._count + len(digests)) * 4 > len(self._table) * 3:
             grown: NDArray[np.uint64] = np.zeros(len(self._table) * 3 // 2, np.uint64)
             compiled(_insert)(grown, self._table, np.zeros(1, np.bool_))
             self._table = grown
-        digests, repeated = digests_of(ids), np.zeros(len(ids), np.bool_)
+        repeated = np.zeros(len(digests), np.bool_)
         compiled(_insert)(self._table, digests, repeated)
-        self._count += len(ids) - int(repeated.sum())
+        self._count += len(digests) - int(repeated.sum())
         return repeated
 
 

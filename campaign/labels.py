@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from campaign.errors import BadInput
+from campaign.errors import BadInput, NothingDecided
 from campaign.identity import normal_form
 from campaign.schema import LABEL
 from campaign.schema_parts import NO, YES, AtLeast, Outcome
@@ -63,7 +63,9 @@ class OutcomeReader:
         column = f"{self.source}: column {self.name}"
         remedy = f"Write {success} for success and {failure} for failure."
         if self.rows and not self.decided:
-            raise BadInput(f"{column} holds neither {failure} nor {success}{self._examples()}.", remedy)
+            is_other_coding = self.others and (self._words == (YES, NO) or self._is_half_read())
+            kind = BadInput if is_other_coding else NothingDecided
+            raise kind(f"{column} holds neither {failure} nor {success}{self._examples()}.", remedy)
         if self._is_half_read():
             missing = {0.0: failure, 1.0: success}.keys() - self.decided.keys()
             never = f", and never {failure if 0.0 in missing else success}" if missing else ""

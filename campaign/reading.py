@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from campaign.batch import Batch
 from campaign.checking import Checker
-from campaign.errors import BadInput
+from campaign.errors import NoRows
 from campaign.files import files_of, names_of, raw_batches
 from campaign.header import Header, match_header
 from campaign.identity import SeenIds
@@ -39,7 +39,8 @@ def read_campaigns(
     `raw` where the file has them. `seen` spans what may not hold an id twice: the files of a day, or a data set;
     without it ids are not compared. `groups` are the row groups of a Parquet file to read, `first_row` is where they
     begin. At most `most_bytes` are read, as they are once unpacked and decoded.
-    Raises `BadInput` naming the file, after the last batch if a column can be read in two ways, or in none.
+    Raises `BadInput` naming the file, after the last batch if a column can be read in two ways, or in none; `NoRows`
+    if there is no row.
     """
     columns = schema.features if columns is None else columns
     rows, equal_rows, likely = 0, RowCounts(), likely_names(schema)
@@ -54,7 +55,7 @@ def read_campaigns(
         checker.refuse_doubtful()
         rows += at - first_row
     if not rows:
-        raise BadInput(f"{source_of(uri)}: it holds no rows.", "Write it again with its rows, or remove it.")
+        raise NoRows(f"{source_of(uri)}: it holds no rows.", "Write it again with its rows, or remove it.")
 
 
 def likely_names(schema: Schema) -> list[str]:

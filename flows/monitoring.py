@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 
 from campaign.settings import Settings
 from campaign.store import Store
+from campaign.written_day import WrittenDay
 from tasks.days import results_of, run_name, scheduled_day
 from tasks.monitoring.captured import captured_days_due, find_captured_days, monitor_captured_day
 from tasks.monitoring.judge import full_windows, judge_waiting_days
@@ -39,7 +42,9 @@ def is_anything_due(day: date | None, from_day: date | None, to_day: date | None
 
 
 @flow(name="monitoring", flow_run_name=run_name)
-def monitoring(day: date | None = None, from_day: date | None = None, to_day: date | None = None) -> Monitoring:
+def monitoring(
+    day: WrittenDay | None = None, from_day: WrittenDay | None = None, to_day: WrittenDay | None = None
+) -> Monitoring:
     """Monitor the days whose predictions or outcomes are new or changed, or those that are named.
 
     Args:
@@ -48,10 +53,12 @@ def monitoring(day: date | None = None, from_day: date | None = None, to_day: da
         to_day: last day of the span.
     """
     days = find_scored_days(day, from_day, to_day)
-    monitored = results_of([monitor_day(day, return_state=True) for day in days])
-    judge_waiting_days()
-    call = call_for_retraining()
+    monitored = [monitor_day(day, return_state=True) for day in days]
+    judged = judge_waiting_days(return_state=True)
+    called = call_for_retraining(return_state=True)
     captured_days = find_captured_days(day, from_day, to_day)
-    results_of([monitor_captured_day(day, return_state=True) for day in captured_days])
-    delete_expired()
-    return Monitoring(monitored, call)
+    captured = [monitor_captured_day(day, return_state=True) for day in captured_days]
+    deleted = delete_expired(return_state=True)
+    states: list[State[Any]] = [*monitored, judged, called, *captured, deleted]
+    results_of(states)  # raises what failed, now that all else is done
+    return Monitoring(results_of(monitored), called.result())

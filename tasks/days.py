@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
-from campaign.errors import BadInput
+from campaign.errors import BadInput, CampaignError
 from campaign.settings import Settings
-from campaign.store import Store
+from campaign.store import Store, day_of
+from campaign.written_day import read_day
 
 Result = TypeVar("Result")
 
@@ -37,13 +38,19 @@ def select_days(
     """
     existing = store.days(folder)
     if day is not None:
+        if from_day is not None or to_day is not None:
+            raise BadInput("--day is one day, and --from and --to are a span.", "Say one or the other.")
         if day not in existing:
             remedy = (
                 "Put Parquet or CSV files there"
                 if folder == "incoming"
-                else "Score the day first: `campaign score --day`"
+                else f"Score the day first: `campaign score --day {day}`"
             )
-            raise BadInput(f"There is nothing in {store.at(folder)}/day={day}.", f"{remedy} ({_span(existing)}).")
+            when = f"{day} is in the future: there" if day > scheduled_day() else "There"
+            misnamed = "".join(f" {wrong}" for wrong in misnamed_folders(store, folder))
+            raise BadInput(
+                f"{when} is nothing in {store.at(folder)}/day={day}.{misnamed}", f"{remedy} ({_span(existing)})."
+            )
         return [day], True
     if from_day is not None or to_day is not None:
         first, last = from_day or date.min, to_day or date.max
@@ -55,14 +62,36 @@ def select_days(
     return [day for day in existing if first <= day <= last], False
 
 
+def misnamed_folders(store: Store, folder: str) -> list[str]:
+    """A sentence on each folder that seems to be meant for a day, and is called otherwise than days are."""
+    sentences = []
+    for name in store.folders(folder):
+        if day_of(name) is None and name.startswith("day="):
+            try:
+                meant = f", like day={read_day(name.removeprefix('day='))}"
+            except ValueError:
+                meant = ""
+            sentences.append(f"{folder}/{name} is looked at by no run: call it year first{meant}.")
+    return sentences
+
+
 def results_of(states: Iterable[State[Result]]) -> list[Result]:
-    """The results of one task run per day. Raises the first error, after every day has had its turn."""
+    """The results of one task run per day. Raises what failed, after every day has had its turn."""
     states = list(states)
     failed = [state for state in states if not state.is_completed()]
     results: list[Any] = [state.result() for state in states if state.is_completed()]
     if failed:
+        errors: list[Any] = [state.result(raise_on_failure=False) for state in failed]
+        if len(errors) > 1 and all(isinstance(error, CampaignError) for error in errors):
+            raise together(errors)
         failed[0].result()
     return results
+
+
+def together(errors: list[CampaignError]) -> CampaignError:
+    """Several errors as one: each cause and each remedy said once."""
+    causes, remedies = (dict.fromkeys(words) for words in zip(*((e.cause, e.remedy) for e in errors), strict=True))
+    return type(errors[0])("\n".join(causes), "\n".join(remedies))
 
 
 def _span(days: list[date]) -> str:

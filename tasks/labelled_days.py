@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from campaign.files import count_rows
 from campaign.model import ScoringModel
-from campaign.reading import likely_names, source_of
-from campaign.schema import Schema
 from campaign.store import Store
 from tasks.day_files import readable_files_by_day
 
@@ -31,12 +28,7 @@ def find_labelled_days(store: Store) -> tuple[LabelledDay, ...]:
     )
 
 
-def count_outcome_rows(day: LabelledDay, schema: Schema) -> int:
-    """How many outcomes have come for a day: what is twice or empty counts too."""
-    return sum(count_rows(uri, source_of(uri), schema.text, likely_names(schema)) for uri in day.outcomes)
-
-
-def unseen_labels(model: ScoringModel, outcome_rows: dict[str, int]) -> dict[str, int]:
-    """Of the outcome rows per labelled day, the days that have more than the model learnt from."""
+def unseen_labels(model: ScoringModel, joined_rows: dict[str, int]) -> dict[str, int]:
+    """Of the outcome rows per labelled day that are of its campaigns, the days that have more than were learnt from."""
     learnt = model.about.get("days", {})
-    return {day: rows for day, rows in outcome_rows.items() if rows > learnt.get(day, 0)}
+    return {day: rows for day, rows in joined_rows.items() if rows > learnt.get(day, 0)}

@@ -80,7 +80,8 @@ def measure_answers(store: Store, day: date, answers: pd.DataFrame, number: str)
     if known is not None or outcomes is not None:
         labelled = label_answers(answers, outcomes, known)
         quality = realised_quality(labelled.labelled, model.about["metrics"], settings, model.threshold)
-        rows += [*labelled.rows(), *quality]
+        # Most of a day's outcomes are of campaigns that nobody asked about here.
+        rows += [*(row for row in labelled.rows() if row.metric != "unjoined"), *quality]
     return [*rows, day_state_row(rows)]
 
 

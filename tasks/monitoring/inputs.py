@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from campaign.batch import Batch
+from campaign.errors import BadInput, NoRows
+from campaign.files import reading_errors
 from campaign.reading import read_campaigns
 from campaign.schema import ID, Column, Schema
 from campaign.store import filesystem_of
@@ -31,13 +34,21 @@ def sample_inputs(manifest: Manifest, schema: Schema) -> pd.DataFrame:
     import pandas as pd
 
     sampled = sample_rows(manifest.rows.read, SAMPLE_ROWS)
-    frames, start = [], 0
+    frames, start = [_no_rows(schema.features)], 0
     for part in manifest.inputs:
-        for batch in read_campaigns(part.uri, schema):
-            first, last = np.searchsorted(sampled, [start, start + len(batch)])
-            frames.append(_frame(batch, schema.features, sampled[first:last] - start))
-            start += len(batch)
+        with suppress(NoRows):
+            for batch in read_campaigns(part.uri, schema):
+                first, last = np.searchsorted(sampled, [start, start + len(batch)])
+                frames.append(_frame(batch, schema.features, sampled[first:last] - start))
+                start += len(batch)
     return pd.concat(frames, ignore_index=True)
+
+
+def _no_rows(features: tuple[Column, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    types = {column.name: "str" if column.is_category else "float64" for column in features}
+    return pd.DataFrame(columns=[*types]).astype(types)
 
 
 def _frame(batch: Batch, features: tuple[Column, ...], rows: NDArray[np.int64]) -> pd.DataFrame:
@@ -54,11 +65,17 @@ def _frame(batch: Batch, features: tuple[Column, ...], rows: NDArray[np.int64]) 
 
 
 def read_predictions(manifest: Manifest) -> Iterator[pa.RecordBatch]:
-    """Id and probability of every scored campaign, batch by batch."""
+    """Id and probability of every scored campaign, batch by batch.
+
+    Raises `BadInput` for a part that is damaged, or gone.
+    """
     for part in manifest.parts:
         filesystem, path = filesystem_of(part.uri)
-        with filesystem.open_input_file(path) as file:
-            yield from pq.ParquetFile(file).iter_batches(columns=[ID, "probability"])
+        try:
+            with reading_errors(part.uri, part.uri), filesystem.open_input_file(path) as file:
+                yield from pq.ParquetFile(file).iter_batches(columns=[ID, "probability"])
+        except BadInput as error:
+            raise BadInput(error.cause, f"Score the day again: `campaign score --day {manifest.day}`.") from error
 
 
 def sample_predictions(manifest: Manifest) -> pa.Table:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from campaign.identity import MADE_ID, digests_of
 from campaign.model import LEARNT
 from campaign.schema import ID
+from tasks.monitoring.metric_rows import INCOMPLETE, OK, UNJOINED, MetricRow
 from tasks.monitoring.metric_rows import LEARNT as LEARNT_STATE
-from tasks.monitoring.metric_rows import OK, MetricRow
-from tasks.outcomes import NO_OUTCOME, Outcomes
+from tasks.outcome_ids import do_not_join
+from tasks.outcomes import NO_DIGESTS, NO_OUTCOME, Digests, Outcomes
 
 MAX_PAIRS = 1 << 20  # held before equal ones are put together
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -68,7 +69,8 @@ class DayOutcomes:
     """`came`: for how many of the scored campaigns an outcome row has come, whatever its word.
 
     `learnt`: how many of them the version had learnt from; those are not among the labelled ones, which costs
-    `learnt_outcomes` outcomes.
+    `learnt_outcomes` outcomes. `unjoined`: of the campaigns in the files of outcomes (`in_files`), how many are none of
+    the day. `unread`: the files of outcomes that could not be read, with the cause; `empty`: those without a row.
     """
 
     labelled: LabelledPredictions
@@ -76,6 +78,15 @@ class DayOutcomes:
     came: int = 0
     learnt: int = 0
     learnt_outcomes: int = 0
+    in_files: int = 0
+    unjoined: int = 0
+    unread: Mapping[str, str] = field(default_factory=dict)
+    empty: Sequence[str] = ()
+    unread_rows: int = 0
+
+    @property
+    def do_not_join(self) -> bool:
+        return do_not_join(self.unjoined, self.in_files)
 
     @property
     def share(self) -> float:
@@ -92,6 +103,9 @@ class DayOutcomes:
             MetricRow("outcomes", float(self.labelled.rows)),
             MetricRow("outcomes_share", self.share),
             MetricRow("learnt_rows", float(self.learnt), LEARNT_STATE if self.is_learnt else OK),
+            # What cannot be read is of no campaign either, for whoever counts what there is to learn from.
+            MetricRow("unjoined", float(self.unjoined + self.unread_rows), UNJOINED if self.do_not_join else OK),
+            MetricRow("incomplete", float(len(self.unread)), INCOMPLETE if self.unread else OK),
         ]
 
 
@@ -128,13 +142,21 @@ class LearntIds:
 
 
 def label_predictions(
-    predictions: Iterable[pa.RecordBatch], outcomes: Outcomes | None, learnt: LearntIds | None = None
+    predictions: Iterable[pa.RecordBatch],
+    outcomes: Outcomes | None,
+    learnt: LearntIds | None = None,
+    quarantined: Digests = NO_DIGESTS,
 ) -> DayOutcomes:
-    """Every prediction (id and `probability`) that has an outcome, but of campaigns that the version learnt from."""
+    """Every prediction (id and `probability`) that has an outcome, but of campaigns that the version learnt from.
+
+    `quarantined` are the digests of the day's bad rows: their outcomes are of the day, too.
+    """
     labelled, scored, came, known, lost = LabelledPredictions(), 0, 0, 0, 0
     for batch in predictions:
         ids, label = batch[ID], np.full(len(batch), NO_OUTCOME, np.int8)
         scored += len(batch)
+        if len(quarantined):  # a repeated id is among the scored ones as well
+            quarantined = quarantined[~np.isin(quarantined, digests_of(ids))]
         if outcomes is not None:
             label = outcomes.of(ids)
             came += int((label != NO_OUTCOME).sum())
@@ -145,7 +167,11 @@ def label_predictions(
             lost += int((label[is_learnt] != NO_OUTCOME).sum())
             label = np.where(is_learnt, NO_OUTCOME, label)
         labelled.add(batch["probability"].to_numpy(), label)
-    return DayOutcomes(labelled, scored, came, known, lost)
+    if outcomes is None:
+        return DayOutcomes(labelled, scored, came, known, lost)
+    unjoined = outcomes.campaigns - came - int(outcomes.has_row(quarantined).sum())
+    files = outcomes.unread, outcomes.empty, outcomes.unread_rows
+    return DayOutcomes(labelled, scored, came, known, lost, outcomes.campaigns, unjoined, *files)
 
 
 def _count_equal(

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from tasks.metrics_database import metrics, now
 
 OK, DRIFTED, DECAYED, LEARNT, NOT_JUDGED = "ok", "drifted", "decayed", "learnt", "not judged"
+INCOMPLETE, UNJOINED = "incomplete", "unjoined"  # outcomes: a file cannot be read; most are of no campaign of the day
 CALENDAR = "calendar"  # of a column whose distance is charted and never counts
 NOT_COMPUTABLE, TOO_FEW_ROWS = "not computable", "too few rows"
 

@@ -10,6 +10,7 @@ from html import escape
 from prefect import get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
+from campaign.errors import ModelMismatch, NoChampion
 from campaign.model import REFERENCE
 from campaign.settings import Settings
 from campaign.store import Store
@@ -29,7 +30,7 @@ from tasks.monitoring.metric_rows import (
     write_metrics,
 )
 from tasks.monitoring.outcome_days import OutcomeDay, read_outcome_days, write_outcome_day
-from tasks.monitoring.quality import ScoringVersion, is_of_outcomes, label_day, measure_quality
+from tasks.monitoring.quality import ScoringVersion, is_of_outcomes, label_day, measure_quality, remarks_on_outcomes
 from tasks.monitoring.window import read_window
 from tasks.retries import RETRIES
 
@@ -39,7 +40,7 @@ BATCH = "batch"  # the source of these rows in the metrics table
 @dataclass(frozen=True)
 class MonitoredDay:
     """What monitoring found. ROC-AUC is None without outcomes; `days` is how many the inputs span, `rows` how many they
-    are together."""
+    are together, `incomplete` how many files of outcomes could not be read."""
 
     day: str
     model_version: str
@@ -51,23 +52,26 @@ class MonitoredDay:
     roc_auc: float | None
     report: str
     rows: int = 0
+    incomplete: int = 0
 
     @property
     def verdict(self) -> str:
-        """The state, and of a day that was not judged why."""
-        if self.state != NOT_JUDGED:
-            return self.state
-        return f"{self.state}: {self.rows:,} rows, needs {Settings().drift_min_rows:,}"
+        """The state, of a day that was not judged why, and whether outcomes are missing that came."""
+        state = self.state
+        if state == NOT_JUDGED:
+            state = f"{state}: {self.rows:,} rows, needs {Settings().drift_min_rows:,}"
+        return f"{state} (incomplete: {self.incomplete} unreadable)" if self.incomplete else state
 
     @classmethod
     def of(cls, day: date, version: str, rows: list[MetricRow], report: str) -> MonitoredDay:
         by_name = {row.metric: row for row in rows if not row.column_name}
         drifted = [row.column_name for row in rows if row.metric == "column_drift" and row.status == DRIFTED]
-        roc_auc = by_name.get("realised_roc_auc")
+        roc_auc, incomplete = by_name.get("realised_roc_auc"), by_name.get("incomplete")
         return cls(
             str(day), version, by_name["day_state"].status, int(by_name["days_judged"].value or 1),
             by_name["day_drifted"].status == DRIFTED, drifted, by_name["prediction_drift"].value,
             roc_auc.value if roc_auc else None, report, int(by_name["sample_rows"].value or 0),
+            int(incomplete.value or 0) if incomplete else 0,
         )  # fmt: skip
 
 
@@ -153,6 +157,17 @@ def scored_days_due(day: date | None, from_day: date | None, to_day: date | None
     return days
 
 
+def version_of(manifest: Manifest) -> ScoringVersion:
+    """Raises `NoChampion` or `ModelMismatch` where the registry has lost it, with what to do for the day."""
+    try:
+        return ScoringVersion.find(manifest.model, manifest.model_version)
+    except (NoChampion, ModelMismatch) as error:
+        raise type(error)(
+            f"{manifest.day} was scored by a version that is lost: {error.cause}",
+            f"Have today's champion score it: `campaign score --day {manifest.day}`.",
+        ) from error
+
+
 @task(timeout_seconds=120, **RETRIES)
 def find_scored_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
     """Days to monitor."""
@@ -169,7 +184,7 @@ def monitor_day(day: date) -> MonitoredDay:
     fingerprint = fingerprint_of(store, day, store.read(manifest_path(day)))
     manifest = read_manifest(store, day)
     assert manifest is not None
-    number, version = manifest.model_version, ScoringVersion.find(manifest.model, manifest.model_version)
+    number, version = manifest.model_version, version_of(manifest)
     with database().connect() as connection:
         before = stored_fingerprint(connection, BATCH, day)
         stored = read_metrics(connection, day, BATCH, number)
@@ -183,6 +198,10 @@ def monitor_day(day: date) -> MonitoredDay:
         report = store.publish(report_path(day), headed(html, manifest).encode()).uri if html else ""
     record, before_that = None, records.pop(day, None)
     if outcomes:
+        for remark in remarks_on_outcomes(store, manifest, outcomes, version.model.schema):
+            get_run_logger().warning("%s", remark)
+        if outcomes.empty:
+            get_run_logger().info("%s: %d files of outcomes have no row yet", day, len(outcomes.empty))
         labelled = outcomes.labelled
         record = OutcomeDay(
             day, number, labelled.rows, labelled.expected_successes, outcomes.share, scheduled_day(),

@@ -7,19 +7,33 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from campaign.errors import BadInput
+from campaign.files import reading_errors
+from campaign.identity import digests_of
 from campaign.model import ScoringModel
+from campaign.schema import ID, Schema
 from campaign.settings import Settings
-from campaign.store import Store
+from campaign.store import Store, filesystem_of
 from tasks.day_files import readable_files
 from tasks.manifest import Manifest, read_manifest
 from tasks.model_versions import files_of, find_version, load_version
 from tasks.monitoring.decay import bar_of, is_enough, judge_decay
 from tasks.monitoring.inputs import read_predictions, sample_predictions
-from tasks.monitoring.labelled_predictions import DayOutcomes, LabelledPredictions, LearntIds, label_predictions
+from tasks.monitoring.labelled_predictions import (
+    DayOutcomes,
+    LabelledPredictions,
+    LearntIds,
+    label_predictions,
+)
 from tasks.monitoring.metric_rows import OK, MetricRow
 from tasks.monitoring.outcome_days import OutcomeDay, days_back_until
 from tasks.monitoring.realised_quality import realised_quality
-from tasks.outcomes import Outcomes
+from tasks.outcome_ids import ids_of_outcomes, why_unjoined
+from tasks.outcomes import NO_DIGESTS, Digests, Outcomes
 
 OF_OUTCOMES, OF_DECAY = "outcomes", "decay"  # as the column of `days_judged`: the days that figures and verdict span
 
@@ -40,7 +54,7 @@ class ScoringVersion:
 
 def is_of_outcomes(row: MetricRow) -> bool:
     """Whether a row is measured anew when outcomes come; the others are of inputs and predictions."""
-    return row.metric in ("outcomes", "outcomes_share", "learnt_rows", "day_state") or (
+    return row.metric in ("outcomes", "outcomes_share", "learnt_rows", "unjoined", "incomplete", "day_state") or (
         row.metric.startswith(("realised_", "test_", "judged_")) or row.column_name in (OF_OUTCOMES, OF_DECAY)
     )
 
@@ -57,7 +71,32 @@ def label_day(store: Store, manifest: Manifest, version: ScoringVersion) -> DayO
     outcomes = read_outcomes(store, manifest.day, version)
     if learnt is None and outcomes is None:
         return None
-    return label_predictions(read_predictions(manifest), outcomes, learnt)
+    quarantined = quarantined_ids(manifest, version.model.schema) if outcomes else NO_DIGESTS
+    return label_predictions(read_predictions(manifest), outcomes, learnt, quarantined)
+
+
+def quarantined_ids(manifest: Manifest, schema: Schema) -> Digests:
+    """The digests of the ids of a day's bad rows; of rows that have none, nothing."""
+    found = [NO_DIGESTS]
+    for part in manifest.quarantine:
+        filesystem, path = filesystem_of(part.uri)
+        with reading_errors(part.uri, part.uri), filesystem.open_input_file(path) as file:
+            rows = pq.ParquetFile(file)
+            for name in {schema.row.id, ID}.intersection(rows.schema_arrow.names):
+                ids = rows.read([name]).column(0).combine_chunks().cast(pa.string())
+                found.append(digests_of(ids.drop_null()))
+    return np.unique(np.concatenate(found))
+
+
+def remarks_on_outcomes(store: Store, manifest: Manifest, outcomes: DayOutcomes, schema: Schema) -> list[str]:
+    """Sentences on files that could not be read, and on outcomes that are of no campaign of the day."""
+    remarks = [f"{manifest.day} is judged without {cause}" for cause in outcomes.unread.values()]
+    if outcomes.do_not_join:
+        files = [store.at(entry.path) for entry in readable_files(store, "outcomes", manifest.day)]
+        campaigns = (batch.column(ID) for batch in read_predictions(manifest))
+        theirs = ids_of_outcomes(files, schema)
+        remarks.append(why_unjoined(manifest.day, outcomes.unjoined, outcomes.in_files, campaigns, theirs))
+    return remarks
 
 
 def label_days(store: Store, days: Iterable[OutcomeDay], version: ScoringVersion) -> LabelledPredictions:
@@ -67,7 +106,11 @@ def label_days(store: Store, days: Iterable[OutcomeDay], version: ScoringVersion
         manifest = read_manifest(store, day.day)
         if manifest is None or manifest.model_version != version.model.version:
             continue
-        if outcomes := label_day(store, manifest, version):
+        try:
+            outcomes = label_day(store, manifest, version)
+        except BadInput:  # that day's own monitoring says so
+            continue
+        if outcomes:
             together.merge(outcomes.labelled)
     return together
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,17 +13,17 @@ from prefect.events import emit_event
 from sqlalchemy.exc import IntegrityError
 
 from campaign.model import ScoringModel
-from campaign.schema import Schema
 from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
-from tasks.labelled_days import count_outcome_rows, find_labelled_days, unseen_labels
+from tasks.labelled_days import find_labelled_days, unseen_labels
 from tasks.metrics_database import champions, database, metrics, now, retraining_calls
 from tasks.model_versions import find_champion, load_version
 from tasks.monitoring.decay import JUDGED
 from tasks.monitoring.metric_rows import DECAYED, DRIFTED, LEARNT
 from tasks.monitoring.monitor import BATCH
 from tasks.monitoring.quality import OF_DECAY
+from tasks.outcomes import count_outcome_rows
 from tasks.retries import RETRIES
 
 EVENT = "campaign.retraining.needed"
@@ -86,9 +86,21 @@ def _decay_reason(row: sa.Row[Any], days: int) -> str:
     return f"of the campaigns of {span} {row.value:.1%} succeeded, where {row.threshold:.1%} were foretold"
 
 
-def count_outcomes(store: Store, schema: Schema) -> dict[str, int]:
-    """Outcome rows per labelled day."""
-    return {day.day: count_outcome_rows(day, schema) for day in find_labelled_days(store)}
+def count_outcomes(store: Store, model: ScoringModel, unjoined: Mapping[str, int]) -> dict[str, int]:
+    """Outcome rows per labelled day that are of its campaigns.
+
+    `unjoined` are those that are not, or cannot be read, by what monitoring found; of a day that it has not seen, by
+    what training found.
+    """
+    unjoined = model.about.get("unjoined", {}) | unjoined
+    counted = {day.day: count_outcome_rows(day.outcomes, model.schema) for day in find_labelled_days(store)}
+    return {day: rows - unjoined.get(day, 0) for day, rows in counted.items()}
+
+
+def find_unjoined(connection: sa.Connection) -> dict[str, int]:
+    """Of each monitored day, how many outcome rows are of no campaign of it or cannot be read, as it was last seen."""
+    wanted = sa.select(metrics.c.day, metrics.c.value).where(metrics.c.metric == "unjoined", metrics.c.source == BATCH)
+    return {str(row.day): int(row.value) for row in connection.execute(wanted.order_by(metrics.c.computed_at))}
 
 
 def retraining_call(connection: sa.Connection, model: ScoringModel, count_labels: Callable[[], dict[str, int]]) -> Call:
@@ -135,7 +147,8 @@ def call_for_retraining() -> Call:
         return Call(NOT_NEEDED, [])
     model = load_version(champion)
     with database().begin() as connection:
-        call = retraining_call(connection, model, lambda: count_outcomes(Store(Settings().store), model.schema))
+        unjoined = find_unjoined(connection)
+        call = retraining_call(connection, model, lambda: count_outcomes(Store(Settings().store), model, unjoined))
         record_status(connection, model.version, call)
     if call.status == CALLED:
         emit_event(EVENT, {"prefect.resource.id": f"campaign.model.{name}"}, payload={"reasons": call.reasons})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -46,14 +47,13 @@ def read_window(store: Store, manifest: Manifest, schema: Schema, settings: Sett
     earlier = earlier_manifests(store, manifest, settings.judged_days)
     while min(rows, scored) < settings.drift_min_rows and (before := next(earlier, None)):
         if rows < settings.drift_min_rows:
-            try:
+            with suppress(CampaignError):  # deleted since, or without a column that this version asks for
                 inputs.append(sample_inputs(before, schema))
                 rows += before.rows.read
-            except (CampaignError, OSError):
-                pass  # deleted since, or without a column that this version asks for
         if scored < settings.drift_min_rows and before.model_version == manifest.model_version:
-            predictions.append(sample_predictions(before))
-            scored += before.rows.scored
+            with suppress(CampaignError):  # that day's own monitoring says so
+                predictions.append(sample_predictions(before))
+                scored += before.rows.scored
     probability = np.concatenate([table[PROBABILITY].to_numpy() for table in predictions])
     sample = pd.concat(inputs, ignore_index=True)
     sample = sample.reindex(range(max(len(sample), len(probability))))

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from campaign.errors import NoRows
 from campaign.files import is_parquet_file, is_text_file, metadata_of
 from campaign.identity import NO_ID, SPACES, SeenIds
 from campaign.model import ScoringModel
@@ -75,7 +76,10 @@ def plan_day(store: Store, day: date, entries: list[Entry], model: ScoringModel)
         uri = store.at(entry.path)
         with local_copy(uri, entry) as local, ThreadPoolExecutor(1) as hashing:
             digest = hashing.submit(sha256_of, local)
-            found, written = spans_of(local, place, uri, schema, seen)
+            try:
+                found, written = spans_of(local, place, uri, schema, seen)
+            except NoRows:  # a part of a day on which nobody wrote to it
+                found, written = [], ""
             ignored = max(ignored, count_ignored(local, schema))
         spans += found
         rows = sum(span.rows for span in found)

@@ -14,11 +14,11 @@ from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Entry, Store
 from tasks.day_files import readable_files, unread_files
-from tasks.days import select_days
+from tasks.days import misnamed_folders, select_days
 from tasks.manifest import Manifest, Rows, manifest_path, read_manifest
 from tasks.metrics_database import database, scored
 from tasks.model_versions import Version, load_version, require_champion
-from tasks.retries import RETRIES
+from tasks.retries import RETRIES, tried_again_inside
 from tasks.scoring.pieces import Piece, split_among_tasks
 from tasks.scoring.scored_pieces import ScoredPiece, score_all, score_inputs
 from tasks.task_runner import MAX_TASK_RUNS
@@ -112,6 +112,8 @@ def days_due(day: date | None, from_day: date | None, to_day: date | None) -> li
 def find_days(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
     """Days to score."""
     days = days_due(day, from_day, to_day)
+    for sentence in misnamed_folders(Store(Settings().store), "incoming"):
+        get_run_logger().warning("%s", sentence)
     get_run_logger().info("Days to score: %s", ", ".join(map(str, days)) or "none is new or changed")
     return days
 
@@ -145,7 +147,8 @@ def score_day(day: date, champion: Version, most_tasks: int = MAX_TASK_RUNS) -> 
         shares = split_among_tasks(pieces, most_tasks)
         numbers = [*range(len(shares))]
         runs = score_pieces.map(unmapped(day), numbers, shares, unmapped(champion), unmapped(store.uri))
-        return [piece for share in runs.result() for piece in share]
+        with tried_again_inside():
+            return [piece for share in runs.result() for piece in share]
 
     reused = reusable_manifest(store, day, entries, champion.number)
     if reused is None:

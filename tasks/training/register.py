@@ -73,6 +73,7 @@ def describe_model(
         "rows_to_fit": fitted.available_rows,
         "rows_test": scores.rows,
         "days": data.days,
+        "unjoined": data.unjoined,
         "params": dict(fitted.choice.chosen.params),
         "scoring_cost": fitted.choice.chosen.size.cost,
         "metrics": scores.metrics | (later.metrics if later else {}),
@@ -122,7 +123,7 @@ def register(
             pyfunc_predict_fn="predict_proba",
             serialization_format="skops",
             skops_trusted_types=TRUSTED,
-            extra_files=[str(file) for file in files],
+            extra_files=[file.absolute().as_uri() for file in files],  # a path with a ? would be taken for a URI
             params={name: str(value) for name, value in fitted.choice.chosen.params.items()},
         )
         tags = {

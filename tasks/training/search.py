@@ -16,7 +16,7 @@ from campaign.settings import Settings
 from campaign.store import Store
 from tasks.mlflow_run import Run, find_or_create_experiment, mlflow_client, reporting_to
 from tasks.progress import report
-from tasks.retries import RETRIES
+from tasks.retries import RETRIES, tried_again_inside
 from tasks.task_runner import MAX_TASK_RUNS, count_workers
 from tasks.training.encode import Parts
 from tasks.training.examples import examples_of, load_examples, publish_examples
@@ -102,7 +102,8 @@ def search(parts: Parts, run: Run, trials: int, seed: int) -> Searched:
         examples_path = f"search/{run.study}.npz"
         publish_examples(examples, store, examples_path)
         same_for_all = (store.uri, examples_path, run, trials, seed, progress, time.time())
-        search_share.map(shares, *map(unmapped, same_for_all)).result()
+        with tried_again_inside():
+            search_share.map(shares, *map(unmapped, same_for_all)).result()
         store.delete(examples_path)
     counted = study.get_trials(deepcopy=False, states=COUNTED)
     grown = [grown_of(trial) for trial in counted]

@@ -55,6 +55,24 @@ def test_a_day_that_holds_nothing_is_refused_with_the_days_that_do(store):
         select_days(store, "nowhere", DAYS[0], None, None)
 
 
+def test_a_day_that_has_not_come_and_a_folder_under_another_name_are_said(store):
+    for name in ("day=22-11-2026", "day=1.11.2026", "notes"):
+        store.publish(f"incoming/{name}/campaigns.parquet", b"")
+    with pytest.raises(BadInput) as caught:
+        select_days(store, "incoming", date(2026, 12, 24), None, None)
+    assert caught.value.cause.startswith("2026-12-24 is in the future: there is nothing in")
+    assert "incoming/day=22-11-2026 is looked at by no run: call it year first." in caught.value.cause
+    assert (
+        "incoming/day=1.11.2026 is looked at by no run: call it year first, like day=2026-11-01." in caught.value.cause
+    )
+    assert "notes" not in caught.value.cause
+
+
+def test_a_day_and_a_span_are_not_asked_for_together(store):
+    with pytest.raises(BadInput, match="Say one or the other"):
+        select_days(store, "incoming", DAYS[0], DAYS[0], None)
+
+
 def test_a_span_that_ends_before_it_begins_is_refused(store):
     with pytest.raises(BadInput, match="2026-11-22 is after --to 2026-11-21"):
         select_days(store, "incoming", None, DAYS[3], DAYS[2])
@@ -79,8 +97,9 @@ def test_one_bad_day_is_told_after_all_have_had_their_turn():
             had_their_turn.append(number)
             yield state
 
-    with pytest.raises(BadInput, match="one"):
+    with pytest.raises(BadInput) as caught:
         results_of(states())
+    assert (caught.value.cause, caught.value.remedy) == ("one\ntwo", "Mend it.")
     assert had_their_turn == [0, 1, 2, 3]
 
 

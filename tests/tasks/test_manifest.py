@@ -1,3 +1,5 @@
+import json
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,14 +14,15 @@ from campaign import synthetic
 from campaign.encoding import Encoder
 from campaign.model import ScoringModel
 from campaign.store import Store
-from tasks.manifest import Manifest, Part, Rows, manifest_path, read_manifest
+from tasks.manifest import FOLDERS, Manifest, Part, Rows, manifest_path, read_manifest
 from tasks.scoring.score import input_files
 from tasks.scoring.scored_pieces import score_inputs, score_piece
 from tests.published import FEATURES, KNOWN_CATEGORIES, SCHEMA
 
 DAY = date(2026, 11, 22)
 COUNT = st.integers(0, 2**53)
-PARTS = st.lists(st.builds(Part, st.text(), st.text(), COUNT, COUNT, st.text()), max_size=3)
+PATHS = st.builds("predictions/day={}/{}".format, st.dates(), st.text("ab é?%#.", min_size=1))
+PARTS = st.lists(st.builds(Part, PATHS, st.text(), COUNT, COUNT, st.text()), max_size=3)
 NAMED = st.dictionaries(st.text(), COUNT, max_size=3)
 ROWS = st.builds(Rows, COUNT, COUNT, COUNT)
 DAYS = st.dates().map(str)
@@ -28,12 +31,24 @@ MANIFESTS = st.builds(
 )
 
 
-@given(MANIFESTS)
-def test_what_was_published_is_read_back(manifest):
+def at(store: Store, manifest: Manifest) -> Manifest:
+    """The manifest with its paths as URIs of a store."""
+    parts = {name: [replace(part, uri=store.at(part.uri)) for part in getattr(manifest, name)] for name in FOLDERS}
+    return replace(manifest, **parts)
+
+
+@given(MANIFESTS, st.booleans())
+def test_what_was_published_is_read_back_also_where_the_store_has_moved_to(manifest, is_of_before):
     with TemporaryDirectory() as folder:
-        store = Store(Path(folder).as_uri())
-        manifest.publish(store)
-        assert read_manifest(store, manifest.day) == manifest
+        before, now = (Store(Path(folder, name).as_uri()) for name in ("é ?", "b%20c d"))
+        path = manifest_path(manifest.day)
+        if is_of_before:  # manifests had absolute URIs
+            before.publish(path, json.dumps(asdict(at(before, manifest))).encode())
+        else:
+            at(before, manifest).publish(before)
+        assert read_manifest(before, manifest.day) == at(before, manifest)
+        now.publish(path, before.read(path))
+        assert read_manifest(now, manifest.day) == at(now, manifest)
 
 
 def test_a_day_that_nobody_scored_has_none(tmp_path):

@@ -160,4 +160,5 @@ def test_outcomes_are_counted_for_days_with_campaigns(tmp_path):
                  "outcomes/day=2026-11-02/a", "incoming/day=2026-11-03/a"):  # fmt: skip
         with store.writing(f"{path}.parquet") as sink:
             pq.write_table(table, sink)
-    assert count_outcomes(store, SCHEMA) == {"2026-11-01": 4}
+    assert count_outcomes(store, champion(), {}) == {"2026-11-01": 4}
+    assert count_outcomes(store, champion(), {"2026-11-01": 3}) == {"2026-11-01": 1}

@@ -7,7 +7,6 @@ import pytest
 
 from campaign import synthetic
 from campaign.encoding import Encoder
-from campaign.errors import BadInput
 from campaign.model import ScoringModel
 from campaign.schema import ID
 from campaign.store import Store
@@ -80,9 +79,10 @@ def test_rows_without_an_id_are_told_apart_by_their_values(tmp_path, absent, sta
     assert piece.spans[0].repeated.tolist() == [*range(40, 80)]
 
 
-def test_a_file_without_rows_is_refused_by_name(tmp_path):
-    with pytest.raises(BadInput, match=r"0\.parquet: it holds no rows"):
-        planned(tmp_path, [campaigns(40).slice(0, 0)])
+def test_a_file_without_rows_is_an_input_of_the_day_and_no_piece_of_it(tmp_path):
+    plan = planned(tmp_path, [campaigns(40), campaigns(40).slice(0, 0)])
+    assert [part.rows for part in plan.inputs] == [40, 0]
+    assert len(plan.pieces) == 1
 
 
 @pytest.mark.parametrize(("count", "most", "sizes"), [(3, 400, [3]), (9, 400, [3, 3, 3]), (10, 2, [5, 5]), (1, 9, [1])])

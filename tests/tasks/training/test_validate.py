@@ -98,8 +98,8 @@ def test_an_outcome_that_came_twice_or_holds_nothing_is_no_news_for_ever(base, f
     arrive(store, day, outcomes)
     data = gathered(base, folder, store)
     assert data.rows == 250
-    model = ScoringModel("model", "1", SCHEMA, None, None, {"days": data.days})
-    assert unseen_labels(model, count_outcomes(store, SCHEMA)) == {}
+    model = ScoringModel("model", "1", SCHEMA, None, None, {"days": data.days, "unjoined": data.unjoined})
+    assert unseen_labels(model, count_outcomes(store, model, {})) == {}
 
 
 @pytest.mark.parametrize(

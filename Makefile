@@ -27,7 +27,7 @@ ui: .venv/installed ## open MLflow (port 5000) and Prefect (port 4200) on what w
 	@$(BIN)/campaign ui
 
 web: .venv/installed ## serve predictions and the page on port 8000, with the demo's champion; Ctrl-C ends it
-	@MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-sqlite:///$${CAMPAIGN_HOME:-$(CURDIR)/.campaign}/mlflow.db} $(BIN)/python -m deployments.web_service $(ARGS)
+	@MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-$$($(BIN)/python -c 'from campaign.settings import Settings; print(Settings().mlflow_tracking_uri)')} $(BIN)/python -m deployments.web_service $(ARGS)
 
 bench: .venv/installed-dev ## measure everything beside its rivals, and write docs/performance.md (15 to 40 minutes)
 	@$(BIN)/python -m benchmarks

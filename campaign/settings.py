@@ -8,14 +8,19 @@ from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from campaign.errors import BadInput
+from campaign.sqlite import sqlite_url
 
 
-def under_home(template: str) -> Callable[[dict[str, Any]], str]:
-    """`{home}` is the folder as a path, `{home_uri}` as a URI."""
+def store_under_home(values: dict[str, Any]) -> str:
+    home: Path = values["home"].absolute()
+    return f"{home.as_uri()}/store"
+
+
+def sqlite_under_home(name: str) -> Callable[[dict[str, Any]], str]:
+    """The SQLAlchemy URL of a SQLite file."""
 
     def fill(values: dict[str, Any]) -> str:
-        home: Path = values["home"].absolute()
-        return template.format(home=home, home_uri=home.as_uri())
+        return sqlite_url(values["home"].absolute() / name)
 
     return fill
 
@@ -27,7 +32,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".campaign"), description="Folder of everything that the embedded mode keeps")
     store: str = Field(
-        default_factory=under_home("{home_uri}/store"), description="Object store: `file:///…` or `s3://bucket/prefix`"
+        default_factory=store_under_home, description="Object store: `file:///…` or `s3://bucket/prefix`"
     )
     dataset: str = Field(
         "",
@@ -44,10 +49,10 @@ class Settings(BaseSettings):
         "", description="Registered model that scores and is monitored; none: the schema's `[model] name`"
     )
     metrics_url: str = Field(
-        default_factory=under_home("sqlite:///{home}/metrics.db"), description="SQLAlchemy URL of the metrics database"
+        default_factory=sqlite_under_home("metrics.db"), description="SQLAlchemy URL of the metrics database"
     )
     optuna_url: str = Field(
-        default_factory=under_home("sqlite:///{home}/optuna.db"), description="SQLAlchemy URL of the search's studies"
+        default_factory=sqlite_under_home("optuna.db"), description="SQLAlchemy URL of the search's studies"
     )
     dask_scheduler: str = Field(
         "", description="Dask scheduler, `tcp://host:8786`, over whose workers scoring and search spread; none: here"
@@ -55,7 +60,7 @@ class Settings(BaseSettings):
     lookback_days: int = Field(35, ge=1, description="How far back scoring and monitoring look for new or changed days")
 
     mlflow_tracking_uri: str = Field(
-        default_factory=under_home("sqlite:///{home}/mlflow.db"),
+        default_factory=sqlite_under_home("mlflow.db"),
         validation_alias=AliasChoices("MLFLOW_TRACKING_URI", "mlflow_tracking_uri"),
         description="MLflow's tracking server and registry",
     )

@@ -7,7 +7,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import sqlalchemy as sa
 from rich.console import Console
@@ -16,6 +15,7 @@ from rich.markup import escape
 from campaign.errors import CampaignError
 from campaign.schema_file import home_schema, served_model
 from campaign.settings import Settings
+from campaign.sqlite import sqlite_file
 from campaign.store import Store
 from flows.ui import MLFLOW_PORT, PREFECT_PORT, is_free
 
@@ -96,7 +96,7 @@ def _store() -> str:
 def _database(url: str) -> str:
     parsed = sa.engine.make_url(url)
     shown = parsed.render_as_string(hide_password=True)
-    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
+    if (file := sqlite_file(url)) and not file.exists():
         return f"{shown} is not there yet: it is made by the first command that writes"
     with sa.create_engine(parsed).connect() as connection:
         connection.execute(sa.text("SELECT 1"))
@@ -105,7 +105,7 @@ def _database(url: str) -> str:
 
 def _mlflow() -> str:
     uri = Settings().mlflow_tracking_uri
-    if uri.startswith("sqlite:"):
+    if not uri.startswith("http"):
         return _database(uri)
     urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5).close()
     return f"{uri} answers"

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 from campaign.errors import CampaignError
+from campaign.sqlite import sqlite_url
 
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
@@ -23,12 +24,16 @@ def prepare() -> None:
     """Use the project's own Prefect home, whatever profiles the user has, unless `PREFECT_API_URL` is set."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    # A command tries again itself what is worth it; MLflow's own tries would take minutes where nobody listens.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     # Arrow's own allocator asks for huge pages, which the kernel has to clear: more time and more memory in scoring.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # A cold disk makes the temporary server's first start longer than the 20 s that Prefect waits.
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     if not os.environ.get("PREFECT_API_URL"):
-        os.environ["PREFECT_HOME"] = str(home_folder() / "prefect")
+        home = home_folder() / "prefect"
+        os.environ["PREFECT_HOME"] = str(home)
+        os.environ.setdefault("PREFECT_SERVER_DATABASE_CONNECTION_URL", sqlite_url(home / "prefect.db", "aiosqlite"))
         os.environ["PREFECT_PROFILE"] = "ephemeral"  # in this folder the active one may be the stack's
 
 

@@ -1,11 +1,19 @@
-"""The manifest of a day's predictions: the commit. It is written last, and readers open it first."""
+"""The manifest of a day's predictions: the commit. It is written last, and readers open it first.
+
+Files below the store are named by their path in it, so that a store may be moved; who reads a manifest here gets URIs.
+"""
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
+from urllib.parse import unquote
 
 from campaign.store import Store
+
+FOLDERS = ("inputs", "parts", "quarantine")
+ABSOLUTE = re.compile(r"\w+://.*/((?:incoming|predictions|quarantine)/day=.+)")  # as manifests had it before
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,11 @@ class Manifest:
         return self.rows.scored - self.predicted_success
 
     def publish(self, store: Store) -> None:
-        store.publish(manifest_path(self.day), json.dumps(asdict(self), indent=1).encode())
+        stored = asdict(self)
+        for folder in FOLDERS:
+            for part in stored[folder]:
+                part["uri"] = store.path_of(part["uri"])
+        store.publish(manifest_path(self.day), json.dumps(stored, indent=1).encode())
 
 
 def manifest_path(day: date | str) -> str:
@@ -70,5 +82,15 @@ def read_manifest(store: Store, day: date | str) -> Manifest | None:
         stored: dict[str, Any] = json.loads(store.read(manifest_path(day)))
     except FileNotFoundError:
         return None
-    parts = {name: [Part(**part) for part in stored[name]] for name in ("inputs", "parts", "quarantine")}
+    parts = {
+        folder: [Part(**part | {"uri": _uri_in(store, part["uri"])}) for part in stored[folder]] for folder in FOLDERS
+    }
     return Manifest(**(stored | parts | {"rows": Rows(**stored["rows"])}))
+
+
+def _uri_in(store: Store, stored: str) -> str:
+    if "://" not in stored:
+        return store.at(stored)
+    if absolute := ABSOLUTE.fullmatch(stored):
+        return store.at(unquote(absolute[1]) if stored.startswith("file://") else absolute[1])
+    return stored

@@ -6,14 +6,13 @@ SQLite on one machine, Postgres in the stack. Values are Python floats: psycopg2
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.schema import CreateTable
 
 from campaign.settings import Settings
+from campaign.sqlite import sqlite_file
 
 METADATA = sa.MetaData()
 MOMENT = sa.DateTime(timezone=True)
@@ -94,11 +93,10 @@ schedules = sa.Table(
 
 @lru_cache(maxsize=4)
 def _engine(url: str) -> sa.Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        return sa.create_engine(parsed, connect_args={"timeout": 30})
-    return sa.create_engine(parsed, pool_pre_ping=True)
+    if file := sqlite_file(url):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return sa.create_engine(url, connect_args={"timeout": 30})
+    return sa.create_engine(url, pool_pre_ping=True)
 
 
 def database(url: str | None = None) -> sa.Engine:

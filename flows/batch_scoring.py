@@ -1,16 +1,17 @@
 """Score each day's campaigns with the champion."""
 
-from datetime import date
-
 from prefect import flow
 
+from campaign.written_day import WrittenDay
 from tasks.days import results_of, run_name
 from tasks.scoring.score import ScoredDay, find_champion_to_score_with, find_days, score_day
 from tasks.task_runner import MAX_TASK_RUNS, ConfiguredTaskRunner
 
 
 @flow(name="batch-scoring", flow_run_name=run_name, task_runner=ConfiguredTaskRunner())  # type: ignore[arg-type]
-def batch_scoring(day: date | None = None, from_day: date | None = None, to_day: date | None = None) -> list[ScoredDay]:
+def batch_scoring(
+    day: WrittenDay | None = None, from_day: WrittenDay | None = None, to_day: WrittenDay | None = None
+) -> list[ScoredDay]:
     """Score the days whose campaigns are new or changed, or those that are named.
 
     Args:

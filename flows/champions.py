@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from sqlalchemy import select
 
+from campaign.errors import BadInput
 from tasks.metrics_database import champions, database
 from tasks.model_versions import files_of, find_champion, list_versions, require_champion
 
@@ -60,6 +61,8 @@ def history_table() -> Table:
 
 def export_champion(model: str, folder: Path) -> str:
     """Write the champion's own files into a folder; gives its version."""
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{folder} is a file, and a champion is several.", "Name a folder.")
     version = require_champion(model)
     folder.mkdir(parents=True, exist_ok=True)
     for file in files_of(version).iterdir():

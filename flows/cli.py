@@ -6,15 +6,15 @@ Heavy imports stand inside the commands, so that `--help` answers at once.
 import os
 import shutil
 import sys
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
 from campaign.errors import CampaignError
 from flows.environment import configure_logging, home_folder, make_home, prepare
-from flows.interruption import answer_interrupts, say_when_interrupted
+from flows.interruption import answer_interrupts, let_it_end, say_when_interrupted
 from flows.terminal import keep_logs_back, print_table, stages_shown
 
 
@@ -37,10 +37,23 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=(
 champion_app = typer.Typer(help="List versions and champions; roll back; export.", invoke_without_command=True)
 app.add_typer(champion_app, name="champion")
 
-DAY = ["%Y-%m-%d"]
-Day = Annotated[datetime | None, typer.Option("--day", formats=DAY, help="One day, by name.")]
-From = Annotated[datetime | None, typer.Option("--from", formats=DAY, help="First day of a span.")]
-To = Annotated[datetime | None, typer.Option("--to", formats=DAY, help="Last day of a span.")]
+
+def written_day(given: str) -> date:
+    from campaign.written_day import read_day
+
+    try:
+        return cast(date, read_day(given))
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from error
+
+
+DAY = {"parser": written_day, "metavar": "DAY"}
+Day = Annotated[date | None, typer.Option("--day", help="One day: 2026-11-22, today or yesterday.", **DAY)]
+From = Annotated[date | None, typer.Option("--from", help="First day of a span.", **DAY)]
+To = Annotated[date | None, typer.Option("--to", help="Last day of a span.", **DAY)]
+
+
+MOST_SEED = 2**32 - 1  # of NumPy's
 
 
 def be_verbose(verbose: bool) -> bool:
@@ -62,13 +75,25 @@ def main() -> None:
     try:
         app()
     except CampaignError as error:
-        from rich.console import Console
+        end_with(error)
+    except Exception as error:
+        from flows.outages import as_outage
 
-        console = Console(stderr=True)
-        console.print(f"[bold red]{type(error).__name__}:[/] ", end="")
-        console.print(error.cause, markup=False, highlight=False, soft_wrap=True)
-        console.print(error.remedy, markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
+        if outage := as_outage(error):
+            end_with(outage)
+        raise
+    finally:
+        let_it_end()
+
+
+def end_with(error: CampaignError) -> NoReturn:
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    console.print(f"[bold red]{type(error).__name__}:[/] ", end="")
+    console.print(error.cause, markup=False, highlight=False, soft_wrap=True)
+    console.print(error.remedy, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1)
 
 
 def say_version(wanted: bool) -> None:
@@ -92,9 +117,9 @@ def campaign(
 @app.command()
 def demo(
     home: Home = None,
-    rows: Annotated[int, typer.Option(help="Campaigns to train on to begin with.")] = 40_000,
-    day_rows: Annotated[int, typer.Option(help="Campaigns a day.")] = 5_000,
-    trials: Annotated[int, typer.Option(help="Trials of each search.")] = 12,
+    rows: Annotated[int, typer.Option(min=1, help="Campaigns to train on to begin with.")] = 40_000,
+    day_rows: Annotated[int, typer.Option(min=1, help="Campaigns a day.")] = 5_000,
+    trials: Annotated[int, typer.Option(min=1, help="Trials of each search.")] = 12,
 ) -> None:
     """Play the whole loop on a made-up world: train, score, drift, decay, retrain, do better."""
     say_when_interrupted(lambda: "What is done is kept: run it again to go on.")
@@ -110,7 +135,7 @@ def demo(
 def traffic(
     home: Home = None,
     day: Day = None,
-    rows: Annotated[int, typer.Option(help="Campaigns a day.")] = 10_000,
+    rows: Annotated[int, typer.Option(min=1, help="Campaigns a day.")] = 10_000,
     drift: Annotated[float, typer.Option(help="Factor on goals and amounts.")] = 1.0,
     campaigns: Annotated[bool, typer.Option(help="Drop the day's campaigns.")] = True,
     outcomes: Annotated[bool, typer.Option(help="Drop the day's outcomes.")] = False,
@@ -123,7 +148,7 @@ def traffic(
 
     configure_logging()
     with stages_shown(module.traffic, vars(module), quiet, verbose):
-        dropped = module.traffic(_date(day), rows, drift, campaigns, outcomes)
+        dropped = module.traffic(day, rows, drift, campaigns, outcomes)
     for uri in dropped:
         typer.echo(uri)
 
@@ -151,7 +176,7 @@ def train(
     feature_set: Annotated[
         str | None, typer.Option(help="launch, running (what is known by then) or all; the schema's own if left out.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the search and the fit.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Seed of the search and the fit.")] = 1,
     schema: Annotated[
         Path | None, typer.Option(help="TOML that says what the rows are; it becomes the home's campaign.toml.")
     ] = None,
@@ -203,7 +228,7 @@ def score(
     from tasks.scoring.score import days_due
 
     configure_logging()
-    span = _date(day), _date(from_day), _date(to_day)
+    span = day, from_day, to_day
     days: list[Any] = []
     if days_due(*span):  # a server for nothing would take seconds
         with stages_shown(module.batch_scoring, vars(module), quiet, verbose):
@@ -239,7 +264,7 @@ def monitor(
     from tasks.monitoring.retraining_call import NOT_NEEDED
 
     configure_logging()
-    wanted = _date(day), _date(from_day), _date(to_day)
+    wanted = day, from_day, to_day
     if not module.is_anything_due(*wanted):
         typer.echo("No day is new or changed.")
         typer.echo(f"Retraining: {NOT_NEEDED}")
@@ -350,9 +375,10 @@ def set_champion(
     """Make a version champion, for example to roll back."""
     from tasks.model_versions import find_version, load_version, make_champion
 
-    load_version(find_version(context.obj, version))
-    make_champion(context.obj, version, reason)
-    typer.echo(f"Version {version} of {context.obj} is champion.")
+    found = find_version(context.obj, version)
+    load_version(found)
+    make_champion(context.obj, found.number, reason)
+    typer.echo(f"Version {found.number} of {context.obj} is champion.")
 
 
 @champion_app.command()
@@ -379,7 +405,3 @@ def has_days() -> bool:
 
 def _trials(number: int) -> str:
     return "1 trial is" if number == 1 else f"{number or 'No'} trials are"
-
-
-def _date(moment: datetime | None) -> date | None:
-    return moment.date() if moment else None

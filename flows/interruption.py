@@ -16,6 +16,7 @@ SECONDS = 3  # for telling Prefect; then it ends all the same
 
 _active_runs: set[Any] = set()
 _actions: list[Callable[[], object]] = []
+_begun = threading.Event()
 _what_is_kept: Callable[[], str] | None = None
 
 
@@ -55,8 +56,15 @@ def do_when_interrupted(action: Callable[[], object]) -> None:
     _actions.append(action)
 
 
+def let_it_end() -> None:
+    """For the main thread, which must not end the process, with another exit code, while Ctrl-C is being answered."""
+    if _begun.is_set():
+        threading.Event().wait()
+
+
 def _wait() -> None:
     signal.sigwait({signal.SIGINT})
+    _begun.set()
     for action in _actions:
         action()
     print(" ".join(["Interrupted.", *([_what_is_kept()] if _what_is_kept else [])]), file=sys.stderr, flush=True)

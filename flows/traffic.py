@@ -1,18 +1,19 @@
 """Stand in for the outside world: a day of campaigns comes in, and outcomes come later."""
 
 import math
-from datetime import date, timedelta
+from datetime import timedelta
 
 from prefect import flow
 
 from campaign.errors import BadInput
+from campaign.written_day import WrittenDay
 from tasks.days import run_name, scheduled_day
 from tasks.synthetic_days import lacks_outcomes, publish_campaigns, publish_outcomes
 
 
 @flow(name="traffic", flow_run_name=run_name)
 def traffic(
-    day: date | None = None,
+    day: WrittenDay | None = None,
     rows: int = 10_000,
     drift: float = 1.0,
     campaigns: bool = True,

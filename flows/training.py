@@ -1,8 +1,9 @@
 """Search, fit and register a forest, and make it champion if it earns that."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from prefect import flow
+from pydantic import Field
 
 from tasks.days import run_name
 from tasks.task_runner import ConfiguredTaskRunner
@@ -25,9 +26,9 @@ from tasks.training.validate import validate
 @flow(name="training", flow_run_name=run_name, task_runner=ConfiguredTaskRunner())  # type: ignore[arg-type]
 def training(
     dataset: str | None = None,
-    trials: int = 30,
+    trials: Annotated[int, Field(ge=1)] = 30,
     feature_set: Literal["launch", "running", "all", "published"] | None = None,
-    seed: int = 1,
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1,
     reasons: list[str] | None = None,
     schema_uri: str | None = None,
 ) -> Verdict:

@@ -43,13 +43,12 @@ def list_versions(model: str) -> list[Version]:
 
 def find_version(model: str, number: str) -> Version:
     """Raises `NoChampion` when there is no such version."""
-    from mlflow.exceptions import MlflowException  # it takes half a second, here and below
-
-    try:
-        return _version(mlflow_client().get_model_version(model, number))
-    except MlflowException as error:
-        existing = ", ".join(version.number for version in list_versions(model)) or "none"
-        raise NoChampion(f"{model} has no version {number} (there is: {existing}).", "Name one of those.") from error
+    versions = list_versions(model)
+    for version in versions:
+        if version.number == number.strip().lstrip("v0"):
+            return version
+    existing = ", ".join(version.number for version in versions) or "none"
+    raise NoChampion(f"{model} has no version {number} (there is: {existing}).", "Name one of those.")
 
 
 def find_champion(model: str) -> Version | None:
@@ -67,6 +66,12 @@ def find_champion(model: str) -> Version | None:
 def require_champion(model: str) -> Version:
     """Raises `NoChampion` when there is none yet."""
     champion = find_champion(model)
+    if champion is None and (versions := list_versions(model)):
+        raise NoChampion(
+            f"{model} has {len(versions)} version{'s' * (len(versions) > 1)} and no champion: none earned it, or its "
+            "version or alias was deleted.",
+            f"Name one: `campaign champion set {versions[0].number}`; or train another: `campaign train`.",
+        )
     if champion is None:
         raise NoChampion(f"{model} has no champion yet.", "Train one first: `campaign train`.")
     return champion

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
 from contextlib import closing, nullcontext
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from typer.testing import CliRunner
 from campaign.errors import BadInput
 from campaign.store import Store
 from flows import cli
-from tasks.synthetic_days import write_training_data
+from tasks.synthetic_days import write_campaigns, write_training_data
 from tests.published import PUBLISHED_TOML
 
 CAMPAIGN = Path(sys.executable).parent / "campaign"
@@ -42,6 +44,7 @@ def test_help_imports_nothing_heavy():
         (("train", "nothere.parquet"), "nothere.parquet"),
         (("train", "--feature-set", "early"), "launch (what is known at launch), running"),
         (("champion", "set", "7"), "no version 7"),
+        (("champion", "export", CAMPAIGN), "is a file"),
         (("traffic", "--drift", "0"), "--drift above 0"),
     ],
 )
@@ -50,6 +53,43 @@ def test_what_a_user_can_mend_ends_in_two_sentences_and_exit_code_1(environment,
     assert ended.returncode == 1
     assert message in ended.stderr
     assert "Traceback" not in ended.stderr + ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("train", "--seed", "-1"), "-1 is not in the range"),
+        (("traffic", "--rows", "0"), "0 is not in the range"),
+        (("score", "--day", "22-11-2026"), "can be read in two ways"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_starts(own_home, monkeypatch, words, message):
+    monkeypatch.setattr(cli, "prepare", lambda: None)
+    ended = CliRunner().invoke(cli.app, words, env={"COLUMNS": "200"})
+    assert ended.exit_code == 2
+    assert message in ended.output
+    assert not own_home.exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "named"),
+    [
+        ("PREFECT_API_URL", "http://{nobody}/api", "Prefect's API at http://{nobody}/api does not answer."),
+        ("MLFLOW_TRACKING_URI", "http://me:secret@{nobody}", "MLflow at http://{nobody} does not answer."),
+        ("CAMPAIGN_METRICS_URL", "postgresql://me:secret@{nobody}/x", "A database ("),
+    ],
+)
+def test_a_server_that_is_not_there_is_said_in_a_sentence(environment, tmp_path, variable, address, named):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = f"127.0.0.1:{closed.getsockname()[1]}"
+    store = Store((tmp_path / "home/store").as_uri())
+    write_campaigns(store, date.today(), 50, 1.0)
+    ended = run(environment | {variable: address.format(nobody=nobody)}, "score")
+    assert ended.returncode == 1
+    assert f"NotAnswering: {named.format(nobody=nobody)}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "secret" not in ended.stderr
 
 
 def trials(home: Path) -> dict[int, str]:

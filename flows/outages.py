@@ -1,0 +1,35 @@
+"""A server that does not answer, as an error that says which and what to do."""
+
+import os
+import re
+
+from campaign.errors import CampaignError, StoreError
+from campaign.settings import Settings
+from tasks.retries import causes_of, is_outage
+
+CREDENTIALS = re.compile(r"(?<=://)[^/@]*@")
+
+
+class NotAnswering(CampaignError):
+    """A server that is needed is away, or somewhere else than the settings say."""
+
+
+def as_outage(error: BaseException) -> CampaignError | None:
+    """None for what is a fault of this program's."""
+    if isinstance(error, StoreError) or not is_outage(error):
+        return None
+    libraries = {type(cause).__module__.partition(".")[0] for cause in causes_of(error)}
+    if libraries & {"httpx", "prefect"}:
+        if api := os.environ.get("PREFECT_API_URL"):
+            where, remedy = (
+                f"Prefect's API at {api}",
+                "Start it, or unset PREFECT_API_URL: a temporary one is started then.",
+            )
+        else:
+            where, remedy = "Prefect's temporary server", "Run it again."
+    elif libraries & {"mlflow", "requests"}:
+        where, remedy = f"MLflow at {Settings().mlflow_tracking_uri}", "Start it, or correct MLFLOW_TRACKING_URI."
+    else:
+        where = f"A database ({str(error).strip().splitlines()[0]})"
+        remedy = "Start it, or correct its address: `campaign doctor` says which one it is."
+    return NotAnswering(CREDENTIALS.sub("", f"{where} does not answer."), remedy)

@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired
 
-from pydantic import AliasChoices, Field, Strict, StringConstraints, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import (
+    AliasChoices,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    with_config,
+)
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
@@ -80,7 +90,9 @@ class CampaignRequest:
             kinds[field.key] = kind if field.required else NotRequired[kind]
         kinds[ID] = NotRequired[_id(schema)]
         self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(TypedDict("Campaign", kinds))  # type: ignore[operator]
-        self.parse = self._adapter.validator.validate_json  # without a call in between
+        # Most bodies have the known fields alone, and are parsed at once. A further one may be a field spelled twice.
+        strict = with_config(ConfigDict(extra="forbid"))(TypedDict("Campaign", kinds))  # type: ignore[misc]
+        self.parse = TypeAdapter(strict).validator.validate_json  # without a call in between
         self._spellings = {
             field.key: spellings_of(field.column) for field in self.fields if field.column and field.column.is_category
         }
@@ -123,20 +135,26 @@ class CampaignRequest:
         }
 
     def _normalise(self, row: Any) -> Any:
-        """Keys in whatever case, numbers that were written as text, categories as true, false or a whole number."""
+        """Keys in whatever case, numbers that were written as text, categories as true, false or a whole number.
+
+        Raises `NotUnderstood` for a field that is there in two spellings, with different values.
+        """
         if not isinstance(row, dict):
             return row
-        normalised = {}
+        normalised: dict[str, Any] = {}
+        spelled: dict[str, str] = {}
         for key, value in row.items():
             folded = str(key).strip().casefold()
-            if folded in self._id_names:
-                normalised[ID] = str(value) if type(value) is int else value
-                continue
             field = self._by_name.get(folded)
-            if field is None:
-                normalised[key] = value
+            if folded in self._id_names:
+                name, value = ID, str(value) if type(value) is int else value
+            elif field is not None:
+                name, value = field.json_name, self._normalise_value(field, value)
             else:
-                normalised.setdefault(field.json_name, self._normalise_value(field, value))
+                name = str(key)
+            if name in spelled and normalised[name] != value:
+                raise NotUnderstood([(name.lower(), f"is there twice, as {spelled[name]} and {key}, and differs")])
+            normalised[name], spelled[name] = value, str(key)
         return normalised
 
     def _normalise_value(self, field: RequestField, value: Any) -> Any:

@@ -2,7 +2,7 @@ import io
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -70,6 +70,23 @@ def test_a_batch_is_captured_without_its_bad_rows(web: Web, kind: str) -> None:
     for name in ("prediction_id", "probability"):
         assert captured[name].to_pylist() == [row[name] for row in answered]
     assert captured["CampaignID"].to_pylist() == [row["CampaignID"] for row in table if row["GoalAmount"] > 0]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+def test_an_answer_that_could_not_be_written_is_neither_counted_nor_captured(web: Web, monkeypatch, path: str) -> None:
+    """Its client tries again, and would be there twice."""
+    counted = web.count("campaign_predictions_total")
+
+    def fail(*_: object, **__: object) -> str:
+        raise RuntimeError("no text for it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"deployments.web_service.routes.{path[1:].replace('/', '_')}.json.dumps", fail)
+        with suppress(httpx.HTTPError), httpx.Client(base_url=web.ask.base_url) as client:
+            assert client.post(path, json=[FILM] if "batch" in path else FILM).status_code == 500
+    assert web.count("campaign_predictions_total") == counted
+    web.service.capture.flush()
+    assert files(web.service.store) == []
 
 
 def test_what_was_captured_can_be_read_like_a_day_of_campaigns(web: Web, tmp_path: Path) -> None:

@@ -105,6 +105,35 @@ def test_what_is_wrong_with_a_field_is_said(web: Web, field: str, value: Any, re
     assert faults(web.ask.post("/predict", json=FILM | {field: value})) == {field: reason}
 
 
+def test_a_field_in_two_spellings_counts_once_or_is_refused(web: Web) -> None:
+    same = web.ask.post("/predict", json=FILM | {"GoalAmount": FILM["goalamount"], "numBackers": "400"})
+    assert same.status_code == 200, same.text
+    for more in ({"GoalAmount": 5}, {"colour": "red", "GOALAMOUNT": 5}):
+        reason = f"is there twice, as goalamount and {[*more][-1]}, and differs"
+        assert faults(web.ask.post("/predict", json=FILM | more)) == {"goalamount": reason}
+    [row] = web.ask.post("/predict/batch", json=[FILM | {"GoalAmount": 5}]).json()["predictions"]
+    assert "is there twice" in row["error"]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/explain", "/predict/batch"])
+def test_a_body_may_be_packed_and_is_measured_unpacked(web: Web, path: str) -> None:
+    body = json.dumps([FILM] if path == "/predict/batch" else FILM).encode()
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    packed, plain = (
+        web.ask.post(path, content=content, headers=head)
+        for content, head in ((gzip.compress(body), headers), (body, {"content-type": "application/json"}))
+    )
+    assert packed.status_code == 200, packed.text
+    assert [*packed.json()] == [*plain.json()]
+    bomb = gzip.compress(b" " * (1 << 24) + body)
+    assert len(bomb) < 1 << 16
+    assert web.ask.post(path, content=bomb, headers=headers).status_code == 413
+    assert "gzip" in str(faults(web.ask.post(path, content=body, headers=headers)))
+    assert "ends before" in str(faults(web.ask.post(path, content=gzip.compress(body)[:-9], headers=headers)))
+    other = web.ask.post(path, content=body, headers=headers | {"content-encoding": "br"})
+    assert (other.status_code, other.json()["detail"]) == (415, "The content encoding is 'br'. Send gzip, or none.")
+
+
 def test_every_missing_field_is_named_at_once(web: Web) -> None:
     assert faults(web.ask.post("/predict", json={})) == {name.lower(): "is missing" for name in NAMES}
 
@@ -361,6 +390,16 @@ def test_requests_and_predictions_are_counted(web: Web) -> None:
         web.ask.post("/predict", json=FILM)
     assert [web.count(name) for name in wanted] == [value + 3 for value in before]
     assert web.count('campaign_model_info{model="campaign-success",version="7"}') == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/readyz", "/model", "/metrics", "/docs", "/favicon.ico", "/openapi.json"]
+)
+def test_head_is_answered_wherever_get_is(web: Web, path: str) -> None:
+    got, head = web.ask.get(path), web.ask.head(path)
+    assert (got.status_code, head.status_code) == (200, 200)
+    assert head.content == b""
+    assert head.headers["content-type"] == got.headers["content-type"]
 
 
 def test_the_page_and_the_documentation_are_served(web: Web) -> None:

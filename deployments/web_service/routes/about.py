@@ -35,6 +35,12 @@ def page() -> FileResponse:
     return FileResponse(STATIC / "index.html")
 
 
+@public.get("/favicon.ico", include_in_schema=False)
+def icon() -> FileResponse:
+    """For browsers that ask for it by this name, whatever the page says."""
+    return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")
+
+
 @public.get("/docs", include_in_schema=False)
 def documentation() -> HTMLResponse:
     """Swagger's page of the interface; a browser needs nothing from elsewhere."""

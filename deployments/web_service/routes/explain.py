@@ -20,5 +20,5 @@ async def explain_one(request: Request) -> dict[str, Any]:
     service: Service = request.app.state.service
     live = service.rotation.ready()
     require_json(request.headers.raw)
-    campaign = live.request.read(await body_of(request.receive, ONE_CAMPAIGN))
+    campaign = live.request.read(await body_of(request.receive, request.headers.raw, ONE_CAMPAIGN))
     return await run_in_threadpool(explain, live, live.request.canonical(campaign))

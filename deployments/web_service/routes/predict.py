@@ -51,7 +51,7 @@ class PredictOne:
         try:
             self.service.keys.check(scope["headers"])
             require_json(scope["headers"])
-            body = self.answer(await body_of(receive, ONE_CAMPAIGN))
+            body = self.answer(await body_of(receive, scope["headers"], ONE_CAMPAIGN))
             headers: Headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body})
@@ -66,18 +66,22 @@ class PredictOne:
             _seconds.observe(perf_counter() - began)
 
     def answer(self, body: bytes) -> bytes:
-        """Score, count and capture. Raises `Refusal`."""
+        """Score, render, count and capture, in this order: what fails is neither counted nor captured.
+
+        Raises `Refusal`.
+        """
         service = self.service
         live = service.rotation.live or service.rotation.ready()
         campaign = live.request.read(body)
         probability, unknown = live.score(campaign)
-        for name in unknown:
-            prometheus.unknown.labels(name).inc()
         success = live.model.predicts_success(probability)
-        _outcomes[success].inc()
         prediction_id = service.capture.new_id()
-        service.capture.add(prediction_id, campaign, probability, live)
-        return (
+        rendered = (
             f'{{"success":{"true" if success else "false"},"probability":{probability!r},'
             f'"model_version":{json.dumps(live.version)},"prediction_id":"{prediction_id}"}}'
         ).encode()
+        for name in unknown:
+            prometheus.unknown.labels(name).inc()
+        _outcomes[success].inc()
+        service.capture.add(prediction_id, campaign, probability, live)
+        return rendered

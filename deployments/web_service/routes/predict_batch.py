@@ -70,7 +70,7 @@ async def predict_batch(request: Request) -> Response:
     service: Service = request.app.state.service
     service.rotation.ready()
     async with service.uploads:  # the others wait for their turn, and their bodies on the wire
-        body = await body_of(request.receive, MANY_CAMPAIGNS)
+        body = await body_of(request.receive, request.headers.raw, MANY_CAMPAIGNS)
         kind = table_format(content_type_of(request.headers.raw), body)
         as_csv = "text/csv" in request.headers.get("accept", "")
         content, left_out, unknown = await run_in_threadpool(answer, service, kind, body, as_csv)
@@ -82,29 +82,31 @@ async def predict_batch(request: Request) -> Response:
 def answer(
     service: Service, kind: str, body: bytes, as_csv: bool
 ) -> tuple[bytes, list[str], dict[str, dict[str, int]]]:
-    """Read, score, count and capture; the answer, the columns that have no place in it, and what the model never met.
+    """Read, score, render, count and capture, in this order: what fails is neither counted nor captured.
 
-    Raises `Refusal`.
+    Gives the answer, the columns that have no place in it, and what the model never met. Raises `Refusal`.
     """
     live = service.rotation.ready()
     upload = read_upload(kind, body, live)
     probability = live.model.predict(upload.matrix) if len(upload.matrix) else np.empty(0)
+    unknown, left_out = unknown_values(upload, live), list[str]()
+    successful = int(live.model.predicts_success(probability).sum())
+    counts = {"successful": successful, "unsuccessful": len(probability) - successful, "rejected": len(upload.errors)}
+    scored = _scored(upload, probability, live, service)
+    if as_csv:
+        sent = read_all_columns(kind, body, live.model.schema)
+        rendered, left_out = _csv(sent.table, upload, scored), sent.left_out
+    else:
+        told = {"model_version": live.version, **counts, "unknown": unknown, "predictions": _rows(upload, scored)}
+        rendered = json.dumps(told, allow_nan=False).encode()
     for name, rows in live.model.encoder.count_unknown(upload.matrix).items():
         if rows:
             prometheus.unknown.labels(name).inc(rows)
-    unknown = unknown_values(upload, live)
-    successful = int(live.model.predicts_success(probability).sum())
     prometheus.predictions.labels("success").inc(successful)
-    prometheus.predictions.labels("failure").inc(len(probability) - successful)
-    prometheus.rejected.inc(len(upload.errors))
-    scored = _scored(upload, probability, live, service)
+    prometheus.predictions.labels("failure").inc(counts["unsuccessful"])
+    prometheus.rejected.inc(counts["rejected"])
     service.capture.add_table(scored)
-    if as_csv:
-        sent = read_all_columns(kind, body, live.model.schema)
-        return _csv(sent.table, upload, scored), sent.left_out, unknown
-    counts = {"successful": successful, "unsuccessful": len(probability) - successful, "rejected": len(upload.errors)}
-    told = {"model_version": live.version, **counts, "unknown": unknown, "predictions": _rows(upload, scored)}
-    return json.dumps(told).encode(), [], unknown
+    return rendered, left_out, unknown
 
 
 def unknown_values(upload: Upload, live: LiveModel) -> dict[str, dict[str, int]]:

@@ -91,7 +91,7 @@ class CampaignRequest:
         kinds[ID] = NotRequired[_id(schema)]
         self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(TypedDict("Campaign", kinds))  # type: ignore[operator]
         # Most bodies have the known fields alone, and are parsed at once. A further one may be a field spelled twice.
-        strict = with_config(ConfigDict(extra="forbid"))(TypedDict("Campaign", kinds))  # type: ignore[misc]
+        strict = with_config(ConfigDict(extra="forbid"))(TypedDict("Campaign", kinds))  # type: ignore[operator]
         self.parse = TypeAdapter(strict).validator.validate_json  # without a call in between
         self._spellings = {
             field.key: spellings_of(field.column) for field in self.fields if field.column and field.column.is_category

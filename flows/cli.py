@@ -236,6 +236,7 @@ def score(
     for scored in days:
         rows, unchanged = scored.rows, " (unchanged)" if scored.reused else ""
         version = f"version {scored.model_version}{unchanged}"
+        version += f", {scored.unread} file{'s' * (scored.unread > 1)} not read" if scored.unread else ""
         typer.echo(f"{scored.day}: {rows.read} rows, {rows.quarantined} quarantined, {version}")
     if not days:
         from flows.status import why_nothing_is_scored

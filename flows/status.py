@@ -30,7 +30,8 @@ NOT_SCORED, CHANGED, NOT_MONITORED = "not scored", "changed since it was scored"
 
 @dataclass(frozen=True)
 class Day:
-    """A day that has campaigns, and how far it has come. `state` is monitoring's, or what is missing."""
+    """A day that has campaigns, and how far it has come. `state` is monitoring's, or what is missing; `unread` are
+    files that scoring could not read, with the reason."""
 
     day: str
     files: int
@@ -39,6 +40,7 @@ class Day:
     quarantined: int = 0
     outcomes: bool = False
     state: str = NOT_SCORED
+    unread: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ def read_status() -> Status:
         *ignored_in(store, "incoming", today, settings.lookback_days),
         *(found for found in ignored_in(store, "outcomes", today, 10**5) if "future" not in found.reason),
     ]
+    named = {one.path for one in ignored}
+    ignored += [Ignored(*file) for day in days for file in day.unread.items() if file[0] not in named]
     call = newest_call(champion)
     return Status(
         str(home), settings.store, model, describe(champion), is_made_up(champion), len(list_versions(model)),
@@ -101,6 +105,7 @@ def read_days(store: Store, today: date, lookback_days: int) -> list[Day]:
         days.append(Day(
             str(day), len(entries), manifest.model_version, manifest.rows.read, manifest.rows.quarantined,
             day in with_outcomes, state if is_current(manifest, entries, store) else CHANGED,
+            {store.path_of(part.uri): part.fault for part in manifest.faults},
         ))  # fmt: skip
     return days
 

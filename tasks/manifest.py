@@ -20,7 +20,7 @@ ABSOLUTE = re.compile(r"\w+://.*/((?:incoming|predictions|quarantine)/day=.+)") 
 class Part:
     """One file: where, its digest, its rows. `size` and `changed` of an input tell cheaply that it is the same.
 
-    `written` is how an input that is a text is written, as it was found.
+    `written` is how an input that is a text is written, as it was found; `fault` why one could not be read.
     """
 
     uri: str
@@ -29,6 +29,7 @@ class Part:
     size: int = 0
     changed: str = ""
     written: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class Manifest:
     unknown: dict[str, int] = field(default_factory=dict)
     ignored_columns: int = 0
     unread: list[str] = field(default_factory=list)
+
+    @property
+    def faults(self) -> list[Part]:
+        """The inputs that could not be read."""
+        return [part for part in self.inputs if part.fault]
 
     @property
     def failed(self) -> int:

@@ -36,6 +36,8 @@ def sample_inputs(manifest: Manifest, schema: Schema) -> pd.DataFrame:
     sampled = sample_rows(manifest.rows.read, SAMPLE_ROWS)
     frames, start = [_no_rows(schema.features)], 0
     for part in manifest.inputs:
+        if part.fault:
+            continue
         with suppress(NoRows):
             for batch in read_campaigns(part.uri, schema):
                 first, last = np.searchsorted(sampled, [start, start + len(batch)])

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from campaign.identity import MADE_ID, digests_of
 from campaign.model import LEARNT
 from campaign.schema import ID
-from tasks.monitoring.metric_rows import INCOMPLETE, OK, UNJOINED, MetricRow
 from tasks.monitoring.metric_rows import LEARNT as LEARNT_STATE
+from tasks.monitoring.metric_rows import OK, UNJOINED, MetricRow
 from tasks.outcome_ids import do_not_join
 from tasks.outcomes import NO_DIGESTS, NO_OUTCOME, Digests, Outcomes
 
@@ -105,7 +105,6 @@ class DayOutcomes:
             MetricRow("learnt_rows", float(self.learnt), LEARNT_STATE if self.is_learnt else OK),
             # What cannot be read is of no campaign either, for whoever counts what there is to learn from.
             MetricRow("unjoined", float(self.unjoined + self.unread_rows), UNJOINED if self.do_not_join else OK),
-            MetricRow("incomplete", float(len(self.unread)), INCOMPLETE if self.unread else OK),
         ]
 
 

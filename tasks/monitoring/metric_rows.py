@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from tasks.metrics_database import metrics, now
 
 OK, DRIFTED, DECAYED, LEARNT, NOT_JUDGED = "ok", "drifted", "decayed", "learnt", "not judged"
-INCOMPLETE, UNJOINED = "incomplete", "unjoined"  # outcomes: a file cannot be read; most are of no campaign of the day
+INCOMPLETE, UNJOINED = "incomplete", "unjoined"  # a file cannot be read; most outcomes are of no campaign of the day
 CALENDAR = "calendar"  # of a column whose distance is charted and never counts
 NOT_COMPUTABLE, TOO_FEW_ROWS = "not computable", "too few rows"
 
@@ -42,6 +42,11 @@ def day_state_row(rows: list[MetricRow]) -> MetricRow:
         return MetricRow("day_state", None, LEARNT)
     is_decayed = DECAYED in (statuses.get("judged_roc_auc"), statuses.get("judged_success_rate"))
     return MetricRow("day_state", None, DECAYED if is_decayed else statuses["day_drifted"])
+
+
+def incomplete_row(unread: int) -> MetricRow:
+    """How many files of a day, of campaigns or outcomes, could not be read."""
+    return MetricRow("incomplete", float(unread), INCOMPLETE if unread else OK)
 
 
 def write_metrics(

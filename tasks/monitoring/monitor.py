@@ -26,6 +26,7 @@ from tasks.monitoring.metric_rows import (
     MetricRow,
     day_drifted_row,
     day_state_row,
+    incomplete_row,
     read_metrics,
     write_metrics,
 )
@@ -40,7 +41,7 @@ BATCH = "batch"  # the source of these rows in the metrics table
 @dataclass(frozen=True)
 class MonitoredDay:
     """What monitoring found. ROC-AUC is None without outcomes; `days` is how many the inputs span, `rows` how many they
-    are together, `incomplete` how many files of outcomes could not be read."""
+    are together, `incomplete` how many files of the day could not be read."""
 
     day: str
     model_version: str
@@ -211,6 +212,7 @@ def monitor_day(day: date) -> MonitoredDay:
             record = replace(record, last_change=before_that.last_change)
         quality, record = measure_quality(store, outcomes, record, list(records.values()), version, settings)
         rows += quality
+    rows.append(incomplete_row(len(manifest.faults) + len(outcomes.unread if outcomes else ())))
     rows.append(day_state_row(rows))
     with database().begin() as connection:
         write_metrics(connection, day, BATCH, {number: rows})

@@ -1,7 +1,7 @@
 """Cut a day's campaigns into pieces that are scored apart, here or on a cluster, to the same bytes."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from campaign.errors import NoRows
+from campaign.errors import BadInput, NoRows
 from campaign.files import is_parquet_file, is_text_file, metadata_of
 from campaign.identity import NO_ID, SPACES, SeenIds
 from campaign.model import ScoringModel
@@ -23,6 +23,24 @@ from campaign.reading import count_ignored, read_campaigns, source_of
 from campaign.schema import ID, Column, Schema
 from campaign.store import Entry, Store, filesystem_of
 from tasks.manifest import Part
+
+
+class UnreadableInput(BadInput):
+    """One of a day's files cannot be read; `place` says which of them, counted from 0."""
+
+    place = -1
+
+
+@contextmanager
+def reading_input(place: int) -> Iterator[None]:
+    """Whatever is wrong with an input is wrong with this one."""
+    try:
+        yield
+    except BadInput as error:
+        unreadable = UnreadableInput(error.cause, error.remedy)
+        unreadable.place = place
+        raise unreadable from error
+
 
 PIECE_ROWS = 1 << 19
 PIECES_A_TASK = 4  # some seconds of work: little is lost with a task, and Prefect's own time for it is small beside
@@ -63,18 +81,26 @@ class Plan:
     pieces: list[Piece]
 
 
-def plan_day(store: Store, day: date, entries: list[Entry], model: ScoringModel) -> Plan:
+def plan_day(
+    store: Store, day: date, entries: list[Entry], model: ScoringModel, faults: Mapping[int, str] | None = None
+) -> Plan:
     """Read every byte once, for the digests, and every id, for repeats anywhere in the day.
+
+    `faults` are the inputs that are left out, by their place, with the reason. Raises `UnreadableInput` for another one
+    that has to be.
 
     Part names carry a digest of inputs and model version: the same inputs and version leave the same bytes under the
     same names, and two writers of different ones never touch each other's. Ids take 8 bytes a row while this runs.
     """
-    schema = model.schema
-    seen = SeenIds(sum(rows_of(store, entry) for entry in entries if is_parquet_file(entry.path)))
+    schema, faults = model.schema, faults or {}
+    seen = SeenIds(rows_to_expect(store, entries, faults))
     inputs, spans, ignored = [], [], 0
     for place, entry in enumerate(entries):
         uri = store.at(entry.path)
-        with local_copy(uri, entry) as local, ThreadPoolExecutor(1) as hashing:
+        if place in faults:
+            inputs.append(Part(uri, "", 0, entry.size, entry.changed.isoformat(), fault=faults[place]))
+            continue
+        with reading_input(place), local_copy(uri, entry) as local, ThreadPoolExecutor(1) as hashing:
             digest = hashing.submit(sha256_of, local)
             try:
                 found, written = spans_of(local, place, uri, schema, seen)
@@ -93,10 +119,15 @@ def plan_day(store: Store, day: date, entries: list[Entry], model: ScoringModel)
     return Plan(str(day), inputs, ignored, pieces)
 
 
-def rows_of(store: Store, entry: Entry) -> int:
-    """The rows of an input, by its own account."""
-    uri = store.at(entry.path)
-    return int(metadata_of(uri, source_of(uri)).num_rows)
+def rows_to_expect(store: Store, entries: list[Entry], faults: Mapping[int, str]) -> int:
+    """The rows of the Parquet inputs, by their own account."""
+    rows = 0
+    for place, entry in enumerate(entries):
+        if is_parquet_file(entry.path) and place not in faults:
+            uri = store.at(entry.path)
+            with reading_input(place):
+                rows += int(metadata_of(uri, source_of(uri)).num_rows)
+    return rows
 
 
 @contextmanager

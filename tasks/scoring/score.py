@@ -26,7 +26,8 @@ from tasks.task_runner import MAX_TASK_RUNS
 
 @dataclass(frozen=True)
 class ScoredDay:
-    """`reused`: the inputs were those of the manifest, so nothing was scored again."""
+    """`reused`: the inputs were those of the manifest, so nothing was scored again. `unread`: inputs that could not be
+    read."""
 
     day: str
     model_version: str
@@ -34,6 +35,7 @@ class ScoredDay:
     successful: int
     unsuccessful: int
     reused: bool
+    unread: int = 0
 
 
 def input_files(store: Store, day: date) -> list[Entry]:
@@ -159,6 +161,8 @@ def score_day(day: date, champion: Version, most_tasks: int = MAX_TASK_RUNS) -> 
     for part in manifest.inputs:
         if part.written:
             logger.info("%s is read as %s", source_of(part.uri), part.written)
+    for part in manifest.faults:
+        logger.warning("%s is scored without %s", day, part.fault)
     if manifest.unread:
         logger.warning("%s: not read: %s", day, ", ".join(manifest.unread))
     record(manifest)
@@ -168,5 +172,5 @@ def score_day(day: date, champion: Version, most_tasks: int = MAX_TASK_RUNS) -> 
     logger.info("Total unsuccessful campaigns: %d", manifest.failed)
     return ScoredDay(
         manifest.day, manifest.model_version, manifest.rows, manifest.predicted_success, manifest.failed,
-        reused is not None,
+        reused is not None, len(manifest.faults),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from campaign.store import Entry, Store
 from tasks.day_files import unread_files
 from tasks.manifest import Manifest, Part, Rows
 from tasks.progress import report
-from tasks.scoring.pieces import Piece, Plan, Span, plan_day
+from tasks.scoring.pieces import Piece, Plan, Span, UnreadableInput, plan_day, reading_input
 from tasks.task_runner import count_cores
 
 
@@ -59,12 +59,13 @@ def batches_of(piece: Piece, model: ScoringModel, read: Counter[int]) -> Iterato
 
 
 def _batches_of_span(span: Span, model: ScoringModel) -> Iterator[Batch]:
-    for batch in read_campaigns(span.uri, model.schema, groups=span.groups or None, first_row=span.first_row):
-        start = batch.first_row - span.first_row
-        batch.rename({row - start: made for row, made in span.numbered if start <= row < start + len(batch)})
-        first, last = np.searchsorted(span.repeated, [start, start + len(batch)])
-        batch.reject(span.repeated[first:last] - np.uint32(start), REPEATED)
-        yield batch
+    with reading_input(span.place):
+        for batch in read_campaigns(span.uri, model.schema, groups=span.groups or None, first_row=span.first_row):
+            start = batch.first_row - span.first_row
+            batch.rename({row - start: made for row, made in span.numbered if start <= row < start + len(batch)})
+            first, last = np.searchsorted(span.repeated, [start, start + len(batch)])
+            batch.reject(span.repeated[first:last] - np.uint32(start), REPEATED)
+            yield batch
 
 
 def score_inputs(
@@ -74,9 +75,22 @@ def score_inputs(
     model: ScoringModel,
     score_pieces: Callable[[list[Piece]], list[ScoredPiece]],
 ) -> Manifest:
-    """Cut the day's inputs into pieces, have them scored in whatever order, and publish the manifest."""
-    plan = plan_day(store, day, entries, model)
-    manifest = manifest_of(plan, model, score_pieces(plan.pieces), unread_files(store, "incoming", day))
+    """Cut the day's inputs into pieces, have them scored in whatever order, and publish the manifest.
+
+    An input that cannot be read is left out, and stands in the manifest with its fault. Raises `BadInput` where none
+    can be.
+    """
+    faults: dict[int, str] = {}
+    while True:
+        try:
+            plan = plan_day(store, day, entries, model, faults)
+            scored = score_pieces(plan.pieces)
+            break
+        except UnreadableInput as error:
+            faults[error.place] = error.cause
+            if len(faults) == len(entries):
+                raise
+    manifest = manifest_of(plan, model, scored, unread_files(store, "incoming", day))
     manifest.publish(store)
     return manifest
 

@@ -16,6 +16,7 @@ from campaign.schema_file import home_schema
 from campaign.store import Store
 from flows.batch_scoring import batch_scoring
 from flows.monitoring import monitoring
+from flows.status import read_status
 from flows.traffic import traffic
 from tasks.labelled_days import find_labelled_days
 from tasks.manifest import read_manifest
@@ -143,15 +144,43 @@ def test_files_without_rows_and_outcomes_that_wait_are_no_errors(days, tmp_path)
     assert learnt(days, tmp_path)[2] == []
 
 
-def test_campaigns_that_cannot_be_read_keep_no_other_day_from_being_scored_or_learnt_from(days, tmp_path):
-    days.publish(f"incoming/day={BROKEN}/second.parquet", b"PAR1 and then nothing")
-    with pytest.raises(BadInput, match=f"day={BROKEN}/second.parquet"):
+def damaged_within(store: Store) -> bytes:
+    """Its ids can be read, and its goals cannot."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table_of(store, INCOMING), sink, compression="zstd")
+    whole = bytearray(sink.getvalue().to_pybytes())
+    goals = pq.ParquetFile(pa.BufferReader(bytes(whole))).metadata.row_group(0).column(1)
+    start = goals.dictionary_page_offset or goals.data_page_offset
+    whole[start + 40 : start + goals.total_compressed_size] = bytes(goals.total_compressed_size - 40)
+    return bytes(whole)
+
+
+@pytest.mark.parametrize("content", [lambda store: b"PAR1 and then nothing", lambda store: b"", damaged_within])
+def test_campaigns_that_cannot_be_read_cost_their_own_rows(days, tmp_path, content: Callable):
+    name = f"day={BROKEN}/a-second.parquet"
+    days.publish(f"incoming/{name}", content(days))
+    scored = {day.day: day for day in batch_scoring()}
+    assert (scored[str(BROKEN)].rows.read, scored[str(BROKEN)].unread) == (ROWS, 1)
+    [fault] = read_manifest(days, BROKEN).faults
+    assert name in fault.fault
+    assert scored[str(OTHER)].unread == 0
+    monitored = {day.day: day for day in monitoring().days}
+    assert monitored[str(BROKEN)].verdict.endswith("(incomplete: 1 unreadable)")
+    assert f"incoming/{name}" in [one.path for one in read_status().ignored]
+    joined, _, remarks = learnt(days, tmp_path)
+    assert joined == {str(day): joined_of(days, day) for day in (BROKEN, OTHER)}
+    assert [remark for remark in remarks if name in remark]
+    assert batch_scoring() == []
+    days.delete(f"incoming/{name}")
+    assert [day.unread for day in batch_scoring()] == [0]
+
+
+def test_a_day_of_which_nothing_can_be_read_keeps_no_other_from_being_scored(days):
+    days.publish(INCOMING, b"PAR1 and then nothing")
+    with pytest.raises(BadInput, match=f"day={BROKEN}/campaigns.parquet"):
         batch_scoring()
     assert read_manifest(days, OTHER).rows.read == ROWS
     assert [day.day for day in monitoring().days] == [str(OTHER)]
-    joined, _, remarks = learnt(days, tmp_path)
-    assert joined[str(OTHER)] == joined_of(days, OTHER)
-    assert [remark for remark in remarks if "second.parquet" in remark]
 
 
 def test_a_day_whose_predictions_are_damaged_keeps_neither_the_others_nor_the_call(days):

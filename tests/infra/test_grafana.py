@@ -343,6 +343,7 @@ CASES = {
     "nothing-scored": (["UPDATE scored SET scored_at = scored_at - interval '27 hours'"], []),
     "nothing-monitored": (["UPDATE monitored SET monitored_at = monitored_at - interval '27 hours'"], []),
     "quarantine-share": (["UPDATE scored SET rows_quarantined = rows_read / 10"], []),
+    "day-incomplete": (["UPDATE metrics SET value = 1 WHERE metric = 'incomplete'"], []),
     "outcomes-unjoined": (["UPDATE metrics SET status = 'unjoined', value = 900 WHERE metric = 'unjoined'"], []),
     "run-failed": (["UPDATE schedules SET last_state = 'Failed' WHERE deployment = 'training/weekly'"], []),
     "no-run-upcoming": (["UPDATE schedules SET stalled_since = now() - interval '6 minutes', next_run = NULL"], []),

@@ -32,6 +32,11 @@ def test_help_lists_the_commands(environment):
     assert all(name in output for name in ("demo", "traffic", "train", "score", "monitor", "champion"))
 
 
+def test_the_shell_completes_commands(environment):
+    typed = {"_CAMPAIGN_COMPLETE": "complete_bash", "COMP_WORDS": "campaign s", "COMP_CWORD": "1"}
+    assert run(environment | typed).stdout.split() == ["score", "status"]
+
+
 def test_help_imports_nothing_heavy():
     script = "import sys, flows.cli; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()

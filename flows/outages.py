@@ -1,13 +1,11 @@
 """A server that does not answer, as an error that says which and what to do."""
 
 import os
-import re
 
 from campaign.errors import CampaignError, StoreError
+from campaign.masking import without_credentials
 from campaign.settings import Settings
 from tasks.retries import causes_of, is_outage
-
-CREDENTIALS = re.compile(r"(?<=://)[^/@]*@")
 
 
 class NotAnswering(CampaignError):
@@ -32,4 +30,4 @@ def as_outage(error: BaseException) -> CampaignError | None:
     else:
         where = f"A database ({str(error).strip().splitlines()[0]})"
         remedy = "Start it, or correct its address: `campaign doctor` says which one it is."
-    return NotAnswering(CREDENTIALS.sub("", f"{where} does not answer."), remedy)
+    return NotAnswering(without_credentials(f"{where} does not answer."), remedy)

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from campaign.masking import without_credentials
 from flows.interruption import cancel_when_interrupted, do_when_interrupted
 
 PLAIN_SECONDS = 10.0  # between lines on how far a stage is, where no line can move
@@ -124,7 +125,7 @@ def print_table(table: Table) -> None:
 
 
 def first_line(record: logging.LogRecord) -> str:
-    return record.getMessage().splitlines()[0]
+    return without_credentials(record.getMessage().splitlines()[0])
 
 
 @contextmanager

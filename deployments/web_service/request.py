@@ -97,7 +97,9 @@ class CampaignRequest:
             field.key: spellings_of(field.column) for field in self.fields if field.column and field.column.is_category
         }
         self._by_name = {name.casefold(): field for field in self.fields for name in field.names}
-        self._id_names = {ID.casefold(), schema.row.id.casefold()}
+        self._id_names = [ID.casefold(), *filter(None, [schema.row.id.casefold()])]
+        self._names = {field.json_name: [name.casefold() for name in field.names] for field in self.fields}
+        self._names[ID] = self._id_names
 
     @property
     def required(self) -> set[str]:
@@ -141,20 +143,21 @@ class CampaignRequest:
         """
         if not isinstance(row, dict):
             return row
-        normalised: dict[str, Any] = {}
+        given: dict[str, Any] = {}
         spelled: dict[str, str] = {}
         for key, value in row.items():
             folded = str(key).strip().casefold()
-            field = self._by_name.get(folded)
-            if folded in self._id_names:
-                name, value = ID, str(value) if type(value) is int else value
-            elif field is not None:
-                name, value = field.json_name, self._normalise_value(field, value)
-            else:
-                name = str(key)
-            if name in spelled and normalised[name] != value:
-                raise NotUnderstood([(name.lower(), f"is there twice, as {spelled[name]} and {key}, and differs")])
-            normalised[name], spelled[name] = value, str(key)
+            if field := self._by_name.get(folded):
+                value = self._normalise_value(field, value)
+            elif folded in self._id_names and type(value) is int:
+                value = str(value)
+            if folded in given and given[folded] != value:
+                raise NotUnderstood([(folded, f"is there twice, as {spelled[folded]} and {key}, and differs")])
+            given[folded], spelled[folded] = value, str(key)
+        normalised: dict[str, Any] = {}
+        for key, names in self._names.items():  # of several names the first counts, as in files
+            if found := next((name for name in names if name in given), ""):
+                normalised[key] = given[found]
         return normalised
 
     def _normalise_value(self, field: RequestField, value: Any) -> Any:

@@ -57,12 +57,12 @@ def bundle(folder: Path, feature_set: str = "published") -> Path:
 
 
 @contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[str]:
+def serving(folder: Path, ready: str = "/readyz", **settings: str) -> Iterator[str]:
     """The address of the service with the bundle in a folder."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(name, value)
-        with process(folder / "bundle", folder / "home") as (_, address):
+        with process(folder / "bundle", folder / "home", ready=ready) as (_, address):
             yield address
 
 
@@ -700,7 +700,7 @@ def test_values_that_the_model_never_met_are_named_and_counted(page: Page, campa
 def test_a_service_without_a_model_says_so_to_people_and_more_to_whoever_runs_it(
     browser: Browser, tmp_path: Path
 ) -> None:
-    with serving(tmp_path) as address, visiting(browser, address, refusals=True) as page:
+    with serving(tmp_path, "/healthz") as address, visiting(browser, address, refusals=True) as page:
         page.goto(address)
         expect(page.get_by_text("The service has no model to answer with yet.")).to_be_visible()
         expect(page.locator("#trouble details p")).to_be_hidden()

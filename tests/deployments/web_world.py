@@ -108,8 +108,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(champion: Path, home: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """The service as it is started in the field, and its address."""
+def process(
+    champion: Path, home: Path, *arguments: str, ready: str = "/readyz"
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The service as it is started in the field, and its address, once it answers there."""
     own = {"CAMPAIGN_HOME": str(home), "CAMPAIGN_BUNDLE": str(champion), "PYTHONPATH": str(ROOT)}
     port = str(free_port())
     command = [sys.executable, "-m", "deployments.web_service", "--port", port, *arguments]
@@ -119,7 +121,7 @@ def process(champion: Path, home: Path, *arguments: str) -> Iterator[tuple[subpr
             url = f"http://127.0.0.1:{port}"
             for _ in range(1200):
                 try:
-                    if httpx.get(f"{url}/readyz").status_code == 200:
+                    if httpx.get(f"{url}{ready}").status_code == 200:
                         break
                 except httpx.TransportError:
                     assert server.poll() is None, "the service ended"

@@ -1,6 +1,7 @@
 """A home with a champion, and worlds that begin anew in it."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,17 +14,31 @@ from flows.training import training
 from tasks.model_versions import make_champion
 from tasks.synthetic_days import write_training_data
 
+OF_THE_WORLD = ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_OPTUNA_URL")  # it may have set them for the session
 
-@pytest.fixture(scope="module")
-def trained(prefect_api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home with a champion. Its MLflow is shared by a module's tests, which have stores and metrics of their own."""
-    home = tmp_path_factory.mktemp("embedded") / "my home"
+
+@pytest.fixture(scope="session")
+def trained_once(prefect_api: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a champion, of which each module gets a copy."""
+    home = tmp_path_factory.mktemp("trained") / "home"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAMPAIGN_HOME", str(home))
-        for name in ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_OPTUNA_URL"):
-            patch.delenv(name, raising=False)  # another module's world may have set them for the session
+        for name in OF_THE_WORLD:
+            patch.delenv(name, raising=False)
         write_training_data(Store(Settings().store), 4_000)
         training(trials=2)
+    return home
+
+
+@pytest.fixture(scope="module")
+def trained(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with a champion. Its MLflow is shared by a module's tests, which have stores and metrics of their own."""
+    home = tmp_path_factory.mktemp("embedded") / "my home"
+    shutil.copytree(trained_once, home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMPAIGN_HOME", str(home))
+        for name in OF_THE_WORLD:
+            patch.delenv(name, raising=False)
         yield home
 
 

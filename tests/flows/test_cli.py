@@ -1,6 +1,7 @@
 """The command line as a person uses it: a process of its own, with a Prefect server of its own."""
 
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -63,16 +64,16 @@ def test_what_a_user_can_mend_ends_in_two_sentences_and_exit_code_1(environment,
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("train", "--seed", "-1"), "-1 is not in the range"),
-        (("traffic", "--rows", "0"), "0 is not in the range"),
+        (("train", "--seed", "-1"), "should be greater than or equal to 0"),
+        (("traffic", "--rows", "0"), "should be greater than or equal to 1"),
         (("score", "--day", "22-11-2026"), "can be read in two ways"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_starts(own_home, monkeypatch, words, message):
     monkeypatch.setattr(cli, "prepare", lambda: None)
-    ended = CliRunner().invoke(cli.app, words, env={"COLUMNS": "200"})
+    ended = CliRunner().invoke(cli.app, words)
     assert ended.exit_code == 2
-    assert message in ended.output
+    assert message in re.sub(r"[\s│]+", " ", ended.output)
     assert not own_home.exists()
 
 
@@ -104,8 +105,8 @@ def trials(home: Path) -> dict[int, str]:
 
 def test_a_search_that_is_killed_goes_on_where_it_stopped(environment, tmp_path):
     home = tmp_path / "home"
-    data = write_training_data(Store(f"file://{tmp_path}"), 20_000).uri
-    command = [CAMPAIGN, "train", data, "--trials", "12"]
+    data = write_training_data(Store(f"file://{tmp_path}"), 8_000).uri
+    command = [CAMPAIGN, "train", data, "--trials", "8"]
     killed = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
     while not (home / "optuna.db").exists() or "RUNNING" not in list(states_after_three_trials(home)):
         assert killed.poll() is None, "the search was over before it could be killed"
@@ -114,17 +115,17 @@ def test_a_search_that_is_killed_goes_on_where_it_stopped(environment, tmp_path)
     killed.wait()
     before = trials(home)
     interrupted = [number for number, state in before.items() if state == "RUNNING"]
-    ended = run(environment, "train", data, "--trials", "12")
+    ended = run(environment, "train", data, "--trials", "8")
     assert ended.returncode == 0, ended.stderr
     after = trials(home)
     finished = [number for number, state in after.items() if state in ("COMPLETE", "PRUNED")]
-    assert len(finished) == 12
+    assert len(finished) == 8
     assert all(after[number] == state for number, state in before.items() if number not in interrupted)
     assert [after[number] for number in interrupted] == ["FAIL"] * len(interrupted)
     with closing(sqlite3.connect(home / "mlflow.db")) as runs:
         names = [name for (name,) in runs.execute("SELECT name FROM runs")]
     assert sum(name.startswith("training-") for name in names) == 1
-    assert sum(name.startswith("trial-") for name in names) == 12
+    assert sum(name.startswith("trial-") for name in names) == 8
 
 
 def states_after_three_trials(home: Path) -> list[str]:

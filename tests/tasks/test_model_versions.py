@@ -47,10 +47,16 @@ def no_champion(registry) -> None:
 
 
 @pytest.mark.usefixtures("no_champion")
-@pytest.mark.parametrize("model", [MODEL, "nobody"])
-def test_without_a_champion_the_remedy_is_to_train_one(model):
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("nobody", r"^nobody has no champion yet\. Train one first: `campaign train`\.$"),
+        (MODEL, rf"^{MODEL} has 3 versions and no champion: .* Name one: `campaign champion set 3`; or train another"),
+    ],
+)
+def test_without_a_champion_the_remedy_is_to_train_or_to_name_one(model, said):
     assert find_champion(model) is None
-    with pytest.raises(NoChampion, match=f"^{model} has no champion yet. Train one first: `campaign train`.$"):
+    with pytest.raises(NoChampion, match=said):
         require_champion(model)
 
 

@@ -65,14 +65,19 @@ def let_it_end() -> None:
 def _wait() -> None:
     signal.sigwait({signal.SIGINT})
     _begun.set()
-    for action in _actions:
-        action()
-    print(" ".join(["Interrupted.", *([_what_is_kept()] if _what_is_kept else [])]), file=sys.stderr, flush=True)
+    _act()
     telling = threading.Thread(target=_cancel_runs, daemon=True)
     telling.start()
     telling.join(SECONDS)
     sys.stdout.flush()
+    _act()  # the other threads went on meanwhile, and may have begun to show something else
+    print(" ".join(["Interrupted.", *([_what_is_kept()] if _what_is_kept else [])]), file=sys.stderr, flush=True)
     os._exit(EXIT_CODE)
+
+
+def _act() -> None:
+    for action in [*_actions]:
+        action()
 
 
 def _cancel_runs() -> None:

@@ -120,7 +120,7 @@ def test_a_file_that_cannot_be_looked_into_is_named(day):
     assert f"incoming/day={DAY}/campaigns.parquet" in forgotten.files
 
 
-def test_models_that_learnt_from_it_and_data_sets_elsewhere_are_said(day, trained):
+def test_models_that_learnt_from_it_and_data_sets_elsewhere_are_said(day, trained, trained_once):
     reference = pd.read_parquet(next((trained / "cache/models").glob("*/1-*/reference.parquet")))
     base = pd.read_parquet(trained / "store/base/campaigns.parquet")
     judged, fitted = str(reference[ID].iloc[0]), str(base[ID][~base[ID].isin(reference[ID])].iloc[0])
@@ -131,7 +131,7 @@ def test_models_that_learnt_from_it_and_data_sets_elsewhere_are_said(day, traine
     assert versions_that_learnt(served_model(), GOOD) == []
     row = int(np.flatnonzero(base[ID] == fitted)[0]) + 1
     assert data_sets_elsewhere(served_model(), published(), fitted) == [
-        f"{trained}/store/base/campaigns.parquet, row {row}"
+        f"{home}/store/base/campaigns.parquet, row {row}" for home in (trained, trained_once)
     ]
     assert forget_gathered(fitted) == 1
     assert forget_gathered(fitted) == 0

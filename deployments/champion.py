@@ -24,6 +24,7 @@ MLFLOW_LIMITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",  # it would send a client to the object store's own address
     "MLFLOW_LOGGING_LEVEL": "ERROR",
 }
 

@@ -71,7 +71,9 @@ def _wait() -> None:
     telling.join(SECONDS)
     sys.stdout.flush()
     _act()  # the other threads went on meanwhile, and may have begun to show something else
-    print(" ".join(["Interrupted.", *([_what_is_kept()] if _what_is_kept else [])]), file=sys.stderr, flush=True)
+    said = " ".join(["Interrupted.", *([_what_is_kept()] if _what_is_kept else [])])
+    over_the_echo = "\r\x1b[K" if sys.stderr.isatty() else ""  # the terminal has written ^C, once for each press
+    print(f"{over_the_echo}{said}", file=sys.stderr, flush=True)
     os._exit(EXIT_CODE)
 
 

@@ -3,13 +3,12 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from campaign.errors import ModelMismatch
+from campaign.archive import load_arrays, not_one, save_arrays
 from campaign.forest import DTYPES, Forest
 from campaign.linear import Linear, shifted
 
@@ -87,27 +86,21 @@ class Ensemble:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an .npz archive; the same ensemble leaves the same bytes."""
-        with Path(path).open("wb") as file:
-            arrays: dict[str, Any] = {name: getattr(self.forest, name) for name in DTYPES}
-            arrays |= {f"linear_{name}": array for name, array in self.linear.arrays().items()}
-            np.savez_compressed(file, format=FORMAT, n_features=self.n_features, shift=self.shift, **arrays)
+        arrays: dict[str, Any] = {name: getattr(self.forest, name) for name in DTYPES}
+        arrays |= {f"linear_{name}": array for name, array in self.linear.arrays().items()}
+        save_arrays(path, {"format": FORMAT, "n_features": self.n_features, "shift": self.shift} | arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Ensemble":
         """OSError if the file cannot be opened, ModelMismatch if it is not what `save` wrote."""
-        with Path(path).open("rb") as file:
-            try:
-                archive = np.load(file, allow_pickle=False)
-                if archive["format"] != FORMAT:
-                    raise ValueError(f"its format is {archive['format']}, not {FORMAT}")
-                names = [name.removeprefix("linear_") for name in archive.files if name.startswith("linear_")]
-                linear = Linear.of({name: archive[f"linear_{name}"] for name in names})
-                n_features = int(archive["n_features"]) + 1
-                forest = Forest(n_features=n_features, **{name: archive[name] for name in DTYPES})
-                return cls(linear, forest, float(archive["shift"]))
-            except Exception as error:  # a damaged archive raises nearly anything
-                cause = f"{path}: this is no ensemble to score with ({error})."
-                raise ModelMismatch(cause, "Train and register a model with this version of the project.") from error
+        arrays = load_arrays(path, "ensemble", FORMAT)
+        try:
+            linear = Linear.of({name.removeprefix("linear_"): array for name, array in arrays.items()})
+            n_features = int(arrays["n_features"]) + 1
+            forest = Forest(n_features=n_features, **{name: arrays[name] for name in DTYPES})
+            return cls(linear, forest, float(arrays["shift"]))
+        except (ValueError, TypeError, LookupError) as error:
+            raise not_one(path, "ensemble", error) from error
 
     def _answer(self, linear: NDArray[np.float64], forest: NDArray[np.float64]) -> NDArray[np.float64]:
         return shifted((linear + forest) / 2, self.shift)

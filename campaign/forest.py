@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from campaign.errors import ModelMismatch
+from campaign.archive import load_arrays, not_one, save_arrays
 from campaign.kernels import compiled
 from campaign.shapley import shapley_values
 from campaign.walk import BLOCK, LEAF_KEY, MAX_FEATURES, walk_trees
@@ -63,8 +62,14 @@ class Forest:
         last = np.repeat(self.roots + self._sizes - 1, self._sizes)[inner]
         if np.any(self.left[inner] <= inner) or np.any(self.left[inner] >= last):
             raise ValueError("a node's children do not follow it within its tree")
-        if np.any(self.heights < 0) or np.any(self.heights >= self._sizes):
-            raise ValueError("a tree is higher than it has nodes")
+        children = np.concatenate([self.left[inner], self.left[inner] + 1])
+        parents = np.bincount(children, minlength=nodes)
+        if np.any(parents[self.roots]) or np.any(np.delete(parents, self.roots) != 1):
+            raise ValueError("a node has no parent, or several")
+        if not np.array_equal(self.heights, self._heights()):  # explaining a row takes room for so many steps
+            raise ValueError("a tree is not as high as it says")
+        if not np.all((self.depths >= 0) & (self.depths <= self.heights * (1 + 1e-6))):
+            raise ValueError("a row takes more comparisons than its tree is high")
         if not np.all(np.abs(self.shares - 0.5) < 0.5 + 1e-6):
             raise ValueError("a share is not between 0 and 1")
 
@@ -151,26 +156,30 @@ class Forest:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an .npz archive; the same forest leaves the same bytes."""
-        with Path(path).open("wb") as file:
-            arrays: dict[str, Any] = {name: getattr(self, name) for name in DTYPES}
-            np.savez_compressed(file, format=FORMAT, n_features=self.n_features, **arrays)
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in DTYPES}
+        save_arrays(path, {"format": FORMAT, "n_features": self.n_features} | arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Forest:
         """OSError if the file cannot be opened, ModelMismatch if it is not what `save` wrote."""
-        with Path(path).open("rb") as file:
-            try:
-                archive = np.load(file, allow_pickle=False)
-                if archive["format"] != FORMAT:
-                    raise ValueError(f"its format is {archive['format']}, not {FORMAT}")
-                return cls(n_features=int(archive["n_features"]), **{name: archive[name] for name in DTYPES})
-            except Exception as error:  # a damaged archive raises nearly anything
-                cause = f"{path}: this is no forest to score with ({error})."
-                raise ModelMismatch(cause, "Train and register a model with this version of the project.") from error
+        arrays = load_arrays(path, "forest", FORMAT)
+        try:
+            return cls(n_features=int(arrays["n_features"]), **{name: arrays[name] for name in DTYPES})
+        except (ValueError, TypeError, LookupError) as error:
+            raise not_one(path, "forest", error) from error
 
     @cached_property
     def _sizes(self) -> NDArray[np.int64]:
         return np.diff(self.roots, append=self.feature.size).astype(np.int64)
+
+    def _heights(self) -> NDArray[np.int64]:
+        """[trees]: counted level by level."""
+        heights, level, at = np.zeros(self.size, np.int64), 0, self.roots.astype(np.int64)
+        while (inner := at[self.feature[at] >= 0]).size:
+            level += 1
+            heights[np.searchsorted(self.roots, inner, side="right") - 1] = level
+            at = np.concatenate([self.left[inner], self.left[inner] + 1])
+        return heights
 
     @cached_property
     def _nodes(self) -> NDArray[np.uint64]:

@@ -10,6 +10,7 @@ from prefect import get_run_logger, task
 from campaign.download import download, is_web
 from campaign.errors import BadInput, CampaignError
 from campaign.files import is_readable_name
+from campaign.masking import shown
 from campaign.settings import Settings
 from campaign.store import Store, filesystem_of
 from tasks.labelled_days import LabelledDay, find_labelled_days
@@ -24,6 +25,16 @@ class Sources:
     origin: str
     base: str
     days: tuple[LabelledDay, ...]
+
+    @property
+    def shown(self) -> str:
+        """The origin without what is secret in an address."""
+        return shown(self.origin)
+
+    @property
+    def most_bytes(self) -> int | None:
+        """Of what came from the web, how many bytes are read, once they are unpacked."""
+        return Settings().download_limit if is_web(self.origin) else None
 
 
 def fetch(dataset: str, folder: Path) -> str:
@@ -70,7 +81,7 @@ def default_dataset(model: str, store: Store) -> str:
     for candidate in filter(None, (origin, base)):
         if is_readable(candidate):
             return candidate
-    of_champion = f"what the champion was trained on ({origin}) is gone" if origin else "there is no champion"
+    of_champion = f"what the champion was trained on ({shown(origin)}) is gone" if origin else "there is no champion"
     raise BadInput(
         f"There is nothing to train on: CAMPAIGN_DATASET is not set, {of_champion}, and there is no {base}.",
         "Name a file: `campaign train FILE`.",
@@ -103,5 +114,5 @@ def ingest(dataset: str | None, model: str) -> Sources:
     settings = Settings()
     origin = dataset or default_dataset(model, Store(settings.store))
     sources = Sources(origin, fetch(origin, settings.cache / "downloads"), find_labelled_days(Store(settings.store)))
-    get_run_logger().info("Learning from %s and %d labelled days", origin, len(sources.days))
+    get_run_logger().info("Learning from %s and %d labelled days", sources.shown, len(sources.days))
     return sources

@@ -59,7 +59,7 @@ Features: {features}.
 Schema `{model.schema.name}`, digest `{model.schema.digest}`.
 
 ## Data
-{data.rows:,} good rows from `{data.origin}` and {days}, digest `{data.digest}`; {_bad(data)}{_waiting(data)}.
+{data.rows:,} good rows from `{data.shown}` and {days}, digest `{data.digest}`; {_bad(data)}{_waiting(data)}.
 Searched on {choice.rows:,} train rows, fitted on {fitted} train and validation rows, judged on \
 {scores.rows:,} test rows, which no champion was ever fitted on.
 

@@ -48,7 +48,7 @@ def describe_run(data: Dataset, seed: int) -> None:
     mlflow.log_dict(schema.to_table(), "schema.json")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it finds two ways to read a local file, which are one
-        source = resolve_dataset_source(data.origin)
+        source = resolve_dataset_source(data.shown)
     mlflow.log_input(
         MetaDataset(source, "campaigns", data.digest),  # type: ignore[abstract]
         context="training",

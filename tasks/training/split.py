@@ -61,7 +61,7 @@ def split(data: Dataset) -> Split:
     """Write each row's bucket beside the data set."""
     buckets = buckets_of(data.path)
     labels = pq.read_table(data.path, columns=[LABEL]).column(0).to_numpy()
-    check_parts(buckets, labels, data.origin, " and ".join(data.schema.outcome.sources))
+    check_parts(buckets, labels, data.shown, " and ".join(data.schema.outcome.sources))
     where = Path(data.path).with_name("buckets.npy")
     np.save(where, buckets)
     counts = np.bincount(np.minimum(buckets, 2), minlength=3)

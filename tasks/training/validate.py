@@ -13,6 +13,7 @@ from prefect import get_run_logger, task
 
 from campaign.errors import BadInput, CampaignError
 from campaign.identity import SeenIds
+from campaign.masking import shown
 from campaign.model import LEARNT
 from campaign.reading import read_campaigns
 from campaign.schema import Schema
@@ -58,6 +59,11 @@ class Dataset:
     bad_in_days: int = 0
 
     @property
+    def shown(self) -> str:
+        """The origin without what is secret in an address."""
+        return shown(self.origin)
+
+    @property
     def learnt(self) -> Path:
         """The sorted digests of all ids."""
         return Path(self.path).with_name(LEARNT)
@@ -84,7 +90,8 @@ def gather(
         sources_file = SourceColumns(Path(partial, "sources.parquet"), kept, schema.text) if kept else nullcontext()
         source_columns = stack.enter_context(sources_file)
         gathering = Gathering(writer, schema, source_columns)
-        for batch in read_campaigns(sources.base, schema, seen=SeenIds(), label=True, kept=kept):
+        most = sources.most_bytes
+        for batch in read_campaigns(sources.base, schema, seen=SeenIds(), label=True, kept=kept, most_bytes=most):
             assert batch.label is not None
             written, has_ids = batch.written, has_given_ids(batch.raw, schema)
             equal_rows += len(batch.numbered)
@@ -96,7 +103,7 @@ def gather(
         if gathering.rows == 0:
             why = common_reasons(rejected) or "none is decided"
             raise BadInput(
-                f"{sources.origin}: every row is bad or has no outcome yet ({why}).",
+                f"{sources.shown}: every row is bad or has no outcome yet ({why}).",
                 "Mend the file; nothing can be learnt from it.",
             )
         stack.close()
@@ -140,7 +147,7 @@ def validate(sources: Sources, schema: Schema) -> Dataset:
     folder.mkdir(parents=True, exist_ok=True)
     data, rejected = gather(sources, folder, schema, promoted_schemas(schema.name))
     if data.written:
-        logger.info("%s is read as %s", data.origin, data.written)
+        logger.info("%s is read as %s", data.shown, data.written)
     for remark in data.remarks:
         logger.warning("%s", remark)
     if rejected:
@@ -152,7 +159,7 @@ def validate(sources: Sources, schema: Schema) -> Dataset:
         rows = "1 bad row is" if data.bad == 1 else f"{data.bad} bad rows are"
         logger.warning("%s in %s: %s", rows, data.quarantine, common_reasons(rejected))
     read = data.rows + data.bad + data.waiting
-    refuse_if_most_are_bad(data.origin, rejected, read, settings.quarantine_limit, data.quarantine)
+    refuse_if_most_are_bad(data.shown, rejected, read, settings.quarantine_limit, data.quarantine)
     if data.waiting:
         logger.info("%d rows wait: their %s is not decided yet", data.waiting, " and ".join(schema.outcome.sources))
     logger.info("%d good rows, with %d labelled days; digest %s", data.rows, len(data.days), data.digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -187,6 +188,12 @@ def _has_values(frame: pd.DataFrame, name: str) -> bool:
     return name in frame and bool(frame[name].notna().sum() >= MIN_VALUES)
 
 
+def _without_markup(frame: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
+    """What somebody wrote into a category is data: in the report it must not become part of the page."""
+    marked = [name for name in categories if frame[name].astype(str).str.contains("[<>&]").any()]
+    return frame.assign(**{name: frame[name].map(escape, na_action="ignore") for name in marked})
+
+
 def _run_evidently(
     current: pd.DataFrame, reference: pd.DataFrame, methods: dict[str, DriftMethod], settings: Settings
 ) -> tuple[dict[str, float], str]:
@@ -199,7 +206,8 @@ def _run_evidently(
     numbers = [name for name, method in methods.items() if method is DriftMethod.WASSERSTEIN or name == PROBABILITY]
     categories = [name for name in methods if name not in numbers]
     definition = DataDefinition(numerical_columns=numbers, categorical_columns=categories)
-    samples = [Dataset.from_pandas(frame[list(methods)], data_definition=definition) for frame in (current, reference)]
+    frames = [_without_markup(frame[list(methods)], categories) for frame in (current, reference)]
+    samples = [Dataset.from_pandas(frame, data_definition=definition) for frame in frames]
     inputs = {name: method.value for name, method in methods.items() if name != PROBABILITY}
     parts: list[Any] = []
     if inputs:

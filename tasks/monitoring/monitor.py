@@ -36,6 +36,11 @@ from tasks.monitoring.window import read_window
 from tasks.retries import RETRIES
 
 BATCH = "batch"  # the source of these rows in the metrics table
+# Wherever the report is opened from: its scripts show it, and ask and send nothing.
+REPORT_POLICY = (
+    '<meta http-equiv="Content-Security-Policy" '
+    "content=\"script-src 'unsafe-inline'; connect-src 'none'; img-src data:; form-action 'none'\">"
+)
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def report_path(day: date) -> str:
 def headed(html: str, manifest: Manifest) -> str:
     """Evidently's report under a line that says of what it is."""
     of = f"{manifest.model} version {manifest.model_version}, campaigns of {manifest.day}"
-    title = f"<title>Drift of {escape(of)}</title>"
+    title = f"{REPORT_POLICY}<title>Drift of {escape(of)}</title>"
     line = f'<h1 style="font:600 20px system-ui,sans-serif;margin:16px 24px">{escape(of)}, beside its reference</h1>'
     whole = re.sub(r"<title>.*?</title>", "", html, count=1, flags=re.DOTALL)
     whole = re.sub(r"(<head[^>]*>)", lambda found: found[0] + title, whole, count=1)

@@ -165,3 +165,13 @@ def test_without_a_report_the_distances_are_the_same(current, reference):
     assert [column.distance for column in without.columns] == pytest.approx(
         [column.distance for column in with_report.columns]
     )
+
+
+def test_what_somebody_wrote_into_a_category_is_no_part_of_the_reports_page(current, reference):
+    written = "</script><script>document.title = 'mine'</script>"
+    current.loc[:300, "Category"] = written
+    drift = measure_drift(current, reference, FEATURES, Settings())
+    assert written not in drift.html
+    assert "document.title" in drift.html  # it is shown, as the text that it is
+    plain = measure_drift(current.replace(written, "Plain"), reference, FEATURES, Settings())
+    assert rows_of(drift)["Category"].value == rows_of(plain)["Category"].value

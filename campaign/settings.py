@@ -76,8 +76,15 @@ class Settings(BaseSettings):
     )
     web_url: str = Field("", description="The web service as a browser reaches it: links to drift reports point there")
 
+    allowed_hosts: str = Field(
+        "localhost,127.0.0.1,[::1],web",
+        description="Names under which the web service may be asked, separated by commas; `*`: any",
+    )
     api_keys: str = Field("", description="Keys that the web service asks for, separated by commas; none: open to all")
 
+    download_limit: int = Field(
+        20_000_000_000, ge=1, description="Bytes of a data set on the web above which it is refused, also once unpacked"
+    )
     quarantine_limit: float = Field(
         0.1, gt=0, le=1, description="Share of bad rows in a data set above which a training stops and says why"
     )

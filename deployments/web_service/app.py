@@ -13,7 +13,9 @@ from starlette.responses import Response
 
 from campaign.schema_file import home_schema
 from campaign.settings import Settings
+from deployments.web_service.browsers import told_to_browsers
 from deployments.web_service.guarded import wrong_parameter
+from deployments.web_service.refusals import Forbidden
 from deployments.web_service.request import CampaignRequest
 from deployments.web_service.routes import about, explain, predict, predict_batch
 from deployments.web_service.routes.predict import ROUTE, PredictOne
@@ -46,10 +48,18 @@ class Application(FastAPI):
         return document
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and scope["path"] == ROUTE and scope["method"] == "POST":
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+        elif scope["path"] == ROUTE and scope["method"] == "POST":
             await self.predict_one(scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            sending = told_to_browsers(send)
+            try:
+                self.state.service.browsers.check(scope)
+            except Forbidden as refusal:
+                await refusal.send(sending)
+                return
+            await super().__call__(scope, receive, sending)
 
 
 def create_app() -> Application:

@@ -77,9 +77,10 @@ def header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes:
 
 
 def require_json(headers: Collection[tuple[bytes, bytes]]) -> None:
-    """Raises `WrongType`. No page of another site may send JSON by a form, so none can have its inputs captured."""
+    """Raises `WrongType`, also where none is said. No page of another site may send JSON by a form."""
     if (b"content-type", b"application/json") in headers:  # nearly always
         return
     kind = content_type_of(headers)
-    if kind not in (b"application/json", b"") and not kind.endswith(b"+json"):
-        raise WrongType(f"The content type is {kind.decode('latin-1')!r}. Send application/json.")
+    if kind != b"application/json" and not kind.endswith(b"+json"):
+        said = f"The content type is {kind.decode('latin-1')!r}." if kind else "There is no content type."
+        raise WrongType(f"{said} Send application/json.")

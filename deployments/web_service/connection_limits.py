@@ -13,7 +13,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     began: float | None = None  # while a request is coming in
     in_head = True
-    head_bytes = 0
+    body_bytes = other_bytes = 0
+    body_in_piece = 0  # of what was received last
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -21,15 +22,29 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.loop.call_later(REQUEST_SECONDS, self._check_time)
 
     def data_received(self, data: bytes) -> None:
+        self.body_in_piece = 0
         super().data_received(data)
-        if self.in_head and self.began is not None:
-            self.head_bytes += len(data)
-            if self.head_bytes > HEAD_BYTES:
-                self._refuse(431)
+        if self.began is None:
+            return
+        self.other_bytes += len(data) - self.body_in_piece
+        if self.in_head and self.other_bytes > HEAD_BYTES:
+            self._refuse(431)
+        elif self.other_bytes > HEAD_BYTES + self.body_bytes:  # chunks of a few bytes, or trailers without end
+            self._refuse(413)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.began, self.in_head, self.head_bytes = self.loop.time(), True, 0
+        self.began, self.in_head, self.body_bytes, self.other_bytes = self.loop.time(), True, 0, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """What comes behind a body in chunks says nothing that is asked for here, and is kept nowhere."""
+        if self.in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self.body_bytes += len(body)
+        self.body_in_piece += len(body)
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()

@@ -35,6 +35,12 @@ class NoKey(Refusal):
         super().__init__(detail, [(b"www-authenticate", challenge)])
 
 
+class Forbidden(Refusal):
+    """403."""
+
+    status = 403
+
+
 class NotThere(Refusal):
     """404."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
+from deployments.web_service.browsers import Browsers
 from deployments.web_service.capture import Capture
 from deployments.web_service.keys import Keys
 from deployments.web_service.last_good import LastGood
@@ -21,6 +22,7 @@ MAX_UPLOADS = 4  # at once, for what they hold in memory
 class Service:
     """Made before the first request, started and stopped with the server."""
 
+    browsers: Browsers
     keys: Keys
     rotation: Rotation
     store: Store
@@ -34,6 +36,7 @@ class Service:
         # An exported folder can be read after a restart; a registry may be away.
         kept = LastGood(settings.cache / "web" / served_model()) if isinstance(source, Registry) else None
         return cls(
+            browsers=Browsers(settings.allowed_hosts),
             keys=Keys(settings.api_keys),
             rotation=Rotation(source, kept),
             store=store,

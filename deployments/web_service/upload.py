@@ -65,7 +65,7 @@ def table_format(content_type: bytes, body: bytes) -> str:
     """By what it is said to be, or by its first bytes. Raises `WrongType`."""
     if content_type in CONTENT_TYPES:
         return CONTENT_TYPES[content_type]
-    if content_type in (b"", b"application/octet-stream"):
+    if content_type == b"application/octet-stream":
         if body.startswith(b"PAR1"):
             return PARQUET
         return JSON if body.lstrip()[:1] in (b"[", b"{") else CSV

@@ -508,3 +508,20 @@ def test_ctrl_c_ends_it_with_the_exit_code_of_shells(champion: Path, tmp_path: P
         assert httpx.get(f"{address}/healthz").status_code == 200
         server.send_signal(signal.SIGINT)
         assert server.wait(60) == 130
+
+
+# What the answer is opened with
+
+
+def test_a_text_that_a_spreadsheet_would_run_comes_back_as_a_text(web: Web, table: pa.Table) -> None:
+    texts = ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "plain", "-5", "+4.5", "1e-3", " 7 %"]
+    notes = pa.array(texts * 30)
+    sent = io.BytesIO()
+    pacsv.write_csv(table.append_column("=evil()", notes), sent)
+    answer = web.ask.post(
+        "/predict/batch", content=sent.getvalue(), headers={"content-type": "text/csv", "accept": "text/csv"}
+    )
+    came = pacsv.read_csv(io.BytesIO(answer.content), convert_options=pacsv.ConvertOptions(strings_can_be_null=False))
+    read = [str(value) for value in came["'=evil()"].to_pylist()[: len(texts)]]
+    assert read[:5] == [f"'{text}" for text in texts[:5]]
+    assert not any(text.startswith("'") for text in read[5:])

@@ -6,10 +6,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -55,6 +56,87 @@ def test_a_client_that_does_not_finish_is_let_go(impatient: Web, sent: bytes) ->
         slow.sendall(sent)
         assert answer(slow).startswith(b"HTTP/1.1 408 ")
     assert still_up(impatient)
+
+
+ELSEWHERE = {"origin": "http://evil.example", "sec-fetch-site": "cross-site"}
+KINDS: list[dict[str, str]] = [{"content-type": "application/json"}, {"content-type": "application/octet-stream"}, {}]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ELSEWHERE, ELSEWHERE | {"sec-fetch-mode": "navigate"}, {"origin": "http://evil.example"}, {"origin": "null"},
+        {"sec-fetch-site": "same-site", "origin": "http://localhost:5000"},
+    ],
+    ids=["a script", "a form", "an older browser", "a file or sandbox", "another port"],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/explain"])
+def test_no_page_of_another_site_can_ask(web: Web, path: str, headers: dict[str, str]) -> None:
+    for kind in KINDS:
+        refused = web.ask.post(path, content=b"[" + BODY + b"]", headers=headers | kind)
+        assert (refused.status_code, refused.json()["detail"][:14]) == (403, "A page of anot")
+    web.service.capture.flush()
+    assert web.service.store.entries("captured") == []
+
+
+def test_what_another_site_may_not_read_it_may_link_to(web: Web) -> None:
+    for path in ("/model", "/reports/2026-11-22", "/metrics"):
+        assert web.ask.get(path, headers=ELSEWHERE).status_code == 403
+    followed = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    for path in ("/", "/model", "/docs"):
+        assert web.ask.get(path, headers=followed).status_code == 200
+    own = {"sec-fetch-site": "same-origin", "origin": f"http://127.0.0.1:{web.port}"}
+    assert web.ask.post("/predict", json=FILM, headers=own).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/explain"])
+def test_a_body_without_a_content_type_is_refused(web: Web, path: str) -> None:
+    assert web.ask.post(path, content=b"[" + BODY + b"]").status_code == 415
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "evil.example:8000"])
+def test_a_name_that_somebody_made_lead_here_is_refused(web: Web, host: str) -> None:
+    for path in ("/model", "/", "/reports/2026-11-22"):
+        refused = web.ask.get(path, headers={"host": host})
+        assert (refused.status_code, "CAMPAIGN_ALLOWED_HOSTS" in refused.text) == (403, True)
+    assert web.ask.post("/predict", json=FILM, headers={"host": host}).status_code == 403
+    assert web.ask.get("/healthz", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "[::1]:8000", "[::1]", "web:8000", "127.0.0.1:1"])
+def test_its_own_names_are_not(web: Web, host: str) -> None:
+    assert web.ask.get("/model", headers={"host": host}).status_code == 200
+
+
+def test_other_names_are_a_setting(serve: Callable[..., Web], champion: Path) -> None:
+    web = serve(CAMPAIGN_BUNDLE=str(champion), CAMPAIGN_ALLOWED_HOSTS="scores.example, localhost")
+    web.service.rotation.refresh()
+    assert web.ask.get("/model", headers={"host": "scores.example:443"}).status_code == 200
+    assert web.ask.get("/model", headers={"host": "127.0.0.1"}).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/model", "/static/page.js", "/healthz", "/nowhere"])
+def test_every_answer_tells_browsers_what_it_is_not(web: Web, path: str) -> None:
+    told = web.ask.get(path).headers
+    assert told["x-content-type-options"] == "nosniff"
+    assert told["referrer-policy"] == "no-referrer"
+    policy = told["content-security-policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "'unsafe-inline'" not in policy.replace("style-src 'self' 'unsafe-inline'", "")
+
+
+@pytest.mark.parametrize("piece", [b"x-more: %s\r\n" % (b"y" * 50), b"y" * 60], ids=["many", "one without end"])
+def test_trailers_without_end_are_kept_nowhere(web: Web, piece: bytes) -> None:
+    assert still_up(web)
+    before = psutil.Process().memory_info().rss
+    begin = b"" if b":" in piece else b"x-more: "
+    with connection(web) as endless, suppress(OSError):
+        endless.sendall(HEAD + b"transfer-encoding: chunked\r\n\r\n0\r\n" + begin)
+        for _ in range(600):
+            endless.sendall(piece * 1_000)
+        raise AssertionError("36 MB were taken")
+    assert psutil.Process().memory_info().rss - before < 60 << 20
+    assert still_up(web)
 
 
 def test_a_client_that_sends_byte_by_byte_is_answered_if_it_ends_in_time(web: Web) -> None:

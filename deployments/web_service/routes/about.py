@@ -1,5 +1,6 @@
 """What the service says of itself: its model, whether it is alive and ready, its metrics, the reports of the store."""
 
+import json
 from collections.abc import Iterable
 from datetime import date
 from itertools import permutations
@@ -8,11 +9,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as PathParameter
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.concurrency import run_in_threadpool
 
 from campaign.errors import StoreError
+from campaign.masking import shown
 from campaign.model import QUANTILES
 from campaign.schema import ID, Column
 from deployments.web_service.guarded import REFUSALS, Guarded, OpenToAll, Sentence
@@ -23,6 +24,12 @@ from deployments.web_service.request import RequestField
 from deployments.web_service.service import Service
 
 SWAGGER = "/swagger"  # where its files are
+NOT_FRAMED = "frame-ancestors 'none'"
+DOCS_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    f"img-src 'self' data:; {NOT_FRAMED}"
+)
+REPORT_POLICY = f"sandbox allow-scripts; script-src 'unsafe-inline'; connect-src 'none'; img-src data:; {NOT_FRAMED}"
 STATIC = Path(__file__).parents[1] / "static"
 UNAVAILABLE: dict[int | str, dict[str, Any]] = {code: REFUSALS[code] for code in (401, 503)}
 
@@ -42,15 +49,14 @@ def icon() -> FileResponse:
 
 
 @public.get("/docs", include_in_schema=False)
-def documentation() -> HTMLResponse:
-    """Swagger's page of the interface; a browser needs nothing from elsewhere."""
-    return get_swagger_ui_html(
-        openapi_url="/openapi.json",
-        title="campaign-success: the interface",
-        swagger_js_url=f"{SWAGGER}/swagger-ui-bundle.js",
-        swagger_css_url=f"{SWAGGER}/swagger-ui.css",
-        swagger_favicon_url="/static/icon.svg",
-    )
+def documentation(request: Request) -> HTMLResponse:
+    """Swagger's page of the interface, to read; a browser needs nothing from elsewhere.
+
+    Swagger's scripts are somebody else's, and run as those of a strange site: the page's key is not theirs to read.
+    """
+    document = json.dumps(request.app.openapi()).replace("<", "\\u003c")
+    page = (STATIC / "docs.html").read_text().replace("{document}", document)
+    return HTMLResponse(page, headers={"content-security-policy": DOCS_POLICY})
 
 
 @guarded.get("/model", responses=UNAVAILABLE)
@@ -84,7 +90,7 @@ async def report(request: Request, day: Annotated[str, PathParameter(pattern=r"^
     except StoreError as error:
         raise NotReady(str(error), 30) from error
     # It runs scripts of its own, which have no business with the page of this service.
-    return Response(html, media_type="text/html", headers={"content-security-policy": "sandbox allow-scripts"})
+    return Response(html, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
 
 
 @public.get("/healthz")
@@ -139,7 +145,7 @@ def describe_model(live: LiveModel) -> dict[str, Any]:
         "metrics": about.get("metrics", {}),
         "trained": {
             "when": about.get("trained_at"),
-            "on": about.get("origin"),
+            "on": about.get("origin") and shown(about["origin"]),
             "made_up": about.get("made_up", False),
             "rows": about.get("rows_fitted"),
             "test_rows": about.get("rows_test"),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from deployments.web_service import prometheus
 from deployments.web_service.body import GONE, ONE_CAMPAIGN, Gone, Receive, body_of, require_json
+from deployments.web_service.browsers import NOSNIFF
 from deployments.web_service.documents import JSON_BODY
 from deployments.web_service.guarded import REFUSALS, Guarded
 from deployments.web_service.refusals import Headers, Refusal
@@ -49,10 +50,11 @@ class PredictOne:
         began = perf_counter()
         counted = _failed
         try:
+            self.service.browsers.check(scope)
             self.service.keys.check(scope["headers"])
             require_json(scope["headers"])
             body = self.answer(await body_of(receive, scope["headers"], ONE_CAMPAIGN))
-            headers: Headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+            headers: Headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), NOSNIFF]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             counted = _answered

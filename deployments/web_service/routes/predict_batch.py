@@ -19,6 +19,7 @@ from deployments.web_service import prometheus
 from deployments.web_service.body import MANY_CAMPAIGNS, body_of, content_type_of
 from deployments.web_service.capture import capture_schema
 from deployments.web_service.documents import table_body
+from deployments.web_service.formulas import without_formulas
 from deployments.web_service.guarded import REFUSALS, Guarded
 from deployments.web_service.live_model import LiveModel
 from deployments.web_service.service import Service
@@ -153,7 +154,7 @@ def _rows(upload: Upload, scored: pa.Table) -> list[dict[str, Any]]:
 
 def _csv(sent: pa.Table, upload: Upload, scored: pa.Table) -> bytes:
     """The table that was sent, with what became of each row at its right."""
-    sent = sent.select([at for at, name in enumerate(sent.column_names) if name not in ADDED])
+    sent = without_formulas(sent.select([at for at, name in enumerate(sent.column_names) if name not in ADDED]))
     good = np.setdiff1d(np.arange(upload.rows), list(upload.errors))
     places = np.full(upload.rows, -1)
     places[good] = np.arange(len(good))

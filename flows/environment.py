@@ -35,7 +35,8 @@ def prepare() -> None:
     if not os.environ.get("PREFECT_API_URL"):
         home = home_folder() / "prefect"
         os.environ["PREFECT_HOME"] = str(home)
-        os.environ.setdefault("PREFECT_SERVER_DATABASE_CONNECTION_URL", sqlite_url(home / "prefect.db", "aiosqlite"))
+        # Prefect's own address of it does not hold for every folder; a --home behind the command is said after this.
+        os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = sqlite_url(home / "prefect.db", "aiosqlite")
         os.environ["PREFECT_PROFILE"] = "ephemeral"  # in this folder the active one may be the stack's
 
 

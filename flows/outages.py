@@ -18,13 +18,10 @@ def as_outage(error: BaseException) -> CampaignError | None:
         return None
     libraries = {type(cause).__module__.partition(".")[0] for cause in causes_of(error)}
     if libraries & {"httpx", "prefect"}:
+        where, remedy = "Prefect's temporary server", "Run it again."
         if api := os.environ.get("PREFECT_API_URL"):
-            where, remedy = (
-                f"Prefect's API at {api}",
-                "Start it, or unset PREFECT_API_URL: a temporary one is started then.",
-            )
-        else:
-            where, remedy = "Prefect's temporary server", "Run it again."
+            where = f"Prefect's API at {api}"
+            remedy = "Start it, or unset PREFECT_API_URL: a temporary one is started then."
     elif libraries & {"mlflow", "requests"}:
         where, remedy = f"MLflow at {Settings().mlflow_tracking_uri}", "Start it, or correct MLFLOW_TRACKING_URI."
     else:

@@ -42,13 +42,14 @@ def list_versions(model: str) -> list[Version]:
 
 
 def find_version(model: str, number: str) -> Version:
-    """Raises `NoChampion` when there is no such version."""
-    versions = list_versions(model)
-    for version in versions:
-        if version.number == number.strip().lstrip("v0"):
-            return version
-    existing = ", ".join(version.number for version in versions) or "none"
-    raise NoChampion(f"{model} has no version {number} (there is: {existing}).", "Name one of those.")
+    """Raises `NoChampion` when there is no such version. 01 and v1 are 1."""
+    from mlflow.exceptions import MlflowException  # it takes half a second, here and below
+
+    try:
+        return _version(mlflow_client().get_model_version(model, number.strip().lstrip("v0")))
+    except MlflowException as error:
+        existing = ", ".join(version.number for version in list_versions(model)) or "none"
+        raise NoChampion(f"{model} has no version {number} (there is: {existing}).", "Name one of those.") from error
 
 
 def find_champion(model: str) -> Version | None:

@@ -26,7 +26,7 @@ def follow(database: str, artifacts: str) -> None:
     file = sqlite_file(database)
     if file is None or not file.exists():
         return
-    engine, folder = sa.create_engine(database), artifacts.rpartition("/")[2]
+    engine, folder = sa.create_engine(database, poolclass=sa.NullPool), artifacts.rpartition("/")[2]
     with engine.begin() as connection:
         if not sa.inspect(connection).has_table("experiments"):
             return
@@ -42,4 +42,3 @@ def follow(database: str, artifacts: str) -> None:
                         {"now": artifacts, "before": before, "length": len(before)},
                     )
             logger.warning("The home has moved: MLflow's artifacts, which were in %s, are in %s.", before, artifacts)
-    engine.dispose()

@@ -24,6 +24,9 @@ from campaign.schema import ID, Column, Schema
 from campaign.store import Entry, Store, filesystem_of
 from tasks.manifest import Part
 
+PIECE_ROWS = 1 << 19
+PIECES_A_TASK = 4  # some seconds of work: little is lost with a task, and Prefect's own time for it is small beside
+
 
 class UnreadableInput(BadInput):
     """One of a day's files cannot be read; `place` says which of them, counted from 0."""
@@ -40,10 +43,6 @@ def reading_input(place: int) -> Iterator[None]:
         unreadable = UnreadableInput(error.cause, error.remedy)
         unreadable.place = place
         raise unreadable from error
-
-
-PIECE_ROWS = 1 << 19
-PIECES_A_TASK = 4  # some seconds of work: little is lost with a task, and Prefect's own time for it is small beside
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,17 @@ def test_a_server_that_is_not_there_is_said_in_a_sentence(environment, tmp_path,
     assert "secret" not in ended.stderr
 
 
+def test_a_home_that_is_named_behind_the_command_has_everything(environment, tmp_path, monkeypatch):
+    """The folder that it is typed in is nobody's home, and stays as it is."""
+    del environment["CAMPAIGN_HOME"]
+    (tmp_path / "typed-in").mkdir()
+    monkeypatch.chdir(tmp_path / "typed-in")
+    ended = run(environment, "traffic", "--home", str(tmp_path / "mine"), "--rows", "50")
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "mine/prefect/prefect.db").exists()
+    assert [*(tmp_path / "typed-in").iterdir()] == []
+
+
 def trials(home: Path) -> dict[int, str]:
     with closing(sqlite3.connect(home / "optuna.db")) as studies:
         return dict(studies.execute("SELECT number, state FROM trials"))

@@ -67,6 +67,19 @@ def test_a_version_that_is_not_there_is_answered_with_those_that_are(model, exis
         find_version(model, "9")
 
 
+@pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize("number", ["01", "v1", " 1 "])
+def test_a_version_may_be_written_as_people_do(number):
+    assert find_version(MODEL, number).number == "1"
+
+
+@pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize("number", ["0", "v", "", "one"])
+def test_what_is_no_number_is_no_version(number):
+    with pytest.raises(NoChampion, match="there is: 3, 2, 1"):
+        find_version(MODEL, number)
+
+
 @pytest.mark.usefixtures("no_champion")
 def test_who_gave_way_to_whom_is_written_down(monkeypatch):
     monkeypatch.setenv("CAMPAIGN_MODEL", MODEL)

@@ -55,8 +55,9 @@ class Terminal:
         if select.select([self.keyboard], [], [], seconds)[0]:
             self.seen += os.read(self.keyboard, 65_536).decode(errors="replace")
 
-    def press_ctrl_c(self) -> None:
-        os.write(self.keyboard, b"\x03")
+    def press_ctrl_c(self, times: int) -> None:
+        """In one write: at each press the terminal throws away what it has printed and nobody has read yet."""
+        os.write(self.keyboard, b"\x03" * times)
 
     def end(self) -> int:
         self.read_until(lambda seen: False)
@@ -76,8 +77,7 @@ def test_ctrl_c_ends_a_training_says_what_is_kept_and_leaves_nothing_running(env
     data = write_training_data(Store(f"file://{tmp_path}"), 5_000).uri
     terminal = Terminal(environment, "train", data, "--trials", "40")
     terminal.read_until(lambda seen: "2 of 40 trials" in ESCAPES.sub("", seen))
-    for _ in range(3):
-        terminal.press_ctrl_c()
+    terminal.press_ctrl_c(times=3)
     assert terminal.end() == 130
     last = terminal.text.strip().splitlines()[-1]
     assert re.fullmatch(r"Interrupted\. \d+ trials are kept: run it again to go on\.", last), terminal.text
@@ -103,8 +103,7 @@ def test_ctrl_c_ends_a_command_whose_server_has_just_been_started(environment, s
     terminal = Terminal(environment | {"CAMPAIGN_HOME": str(scored)}, *words)
     while not serving(scored):
         terminal.read_some()
-    for _ in range(3):
-        terminal.press_ctrl_c()
+    terminal.press_ctrl_c(times=3)
     assert terminal.end() == 130
     assert terminal.text.strip().splitlines()[-1].startswith("Interrupted."), terminal.text
     assert "Traceback" not in terminal.text

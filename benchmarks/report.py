@@ -30,8 +30,8 @@ sample that is spread from cheap fits to costly ones; the search is measured who
 id looked for among all others, which the rivals do not do. All but the replaced way have the champion's own forest.
 The floor reads the same file and writes it again; the strict floor reads the columns that scoring reads and writes
 about as much as scoring writes. Neither has a model. They use one core, as reading a Parquet file batch by batch does;
-scoring uses both. Where scoring falls short of five times scikit-learn, the strict floor does too: what is left is
-reading and writing Parquet, not the forest. All have the allocator that the product sets (`ARROW_DEFAULT_MEMORY_POOL=system`).""",
+scoring uses both. How many trees the champion has (below) is the search's choice, and most of what scoring takes beyond
+the strict floor. All have the allocator that the product sets (`ARROW_DEFAULT_MEMORY_POOL=system`).""",
     "reading": """Every column of a CSV file as text, in blocks of 4 MB. Here each record is looked at before it is parsed, so that
 a lone quote or a field too many costs its line and not the file; one block is looked at while the one before is parsed.""",
     "monitoring": """`campaign monitor` as a whole, start of Prefect and of Evidently included, on a day whose outcomes have

@@ -10,7 +10,8 @@ def main() -> None:
     args = measure.parse_arguments(__doc__, rows=10_000_000, trials=4)
     with world.open_folder(args.folder) as folder:
         environment = {"CAMPAIGN_HOME": str(folder / f"home-training-{args.rows}")}
-        command = ["train", str(world.make_campaigns_file(folder, args.rows)), "--trials", str(args.trials), "--verbose"]
+        data = world.make_campaigns_file(folder, args.rows)
+        command = ["train", str(data), "--trials", str(args.trials), "--verbose"]
         trained, output = measure.time_command([str(world.CAMPAIGN), *command], environment)
     trained.name = f"campaign train, {args.trials} trials"
     messages = [

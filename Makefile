@@ -18,7 +18,7 @@ demo: .venv/installed ## play the whole loop: train, score, drift, decay, retrai
 	@$(BIN)/campaign demo $(ARGS)
 
 test: .venv/installed-dev ## run the tests
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/installed-dev ## lint and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

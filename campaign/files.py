@@ -135,6 +135,8 @@ def reading_errors(uri: str, source: str) -> Iterator[None]:
     """What goes wrong in the block, as an error that names the file: `StoreError` if the store is away."""
     try:
         yield
+    except MemoryError as error:  # Arrow's own is one too
+        raise too_large(source) from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         # Arrow's decoders raise OSError too; only that of an operating system or a store has a number or a name.
         if isinstance(error, OSError) and (error.errno or "AWS Error" in str(error)):
@@ -144,6 +146,13 @@ def reading_errors(uri: str, source: str) -> Iterator[None]:
             f"{source}: it is damaged or truncated and cannot be read as {kind} ({str(error).splitlines()[0]}).",
             "Copy or write it again.",
         ) from error
+
+
+def too_large(source: str) -> BadInput:
+    return BadInput(
+        f"{source}: it takes more memory than this process may have.",
+        "Leave out long texts that nobody asks for, write fewer rows into a row group, or give the process more.",
+    )
 
 
 def _refuse_unless_parquet(file: pa.NativeFile, source: str) -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from campaign.errors import BadInput
 from campaign.raw import RawBatch, RawColumns
 
+MAX_LINE_BYTES = 1 << 20  # an object takes many times the length of its text
 NO_OBJECT = "is no JSON object"
 
 
@@ -23,13 +24,12 @@ def json_batches(chunks: Iterable[bytes], source: str, wanted: RawColumns) -> It
     The columns of a file are those of its first chunk. A key that an object lacks is missing in its row.
     """
     at: dict[str, str] = {}
-    for lines in _lines(chunks):
+    for lines in _lines(chunks, source):
         texts = [line for line in lines if line.strip()]
         rows = [_object(line) for line in texts]
         if not rows:
             continue
         if not at:
-            _refuse_array(texts, source)
             at = wanted.choose(list(dict.fromkeys(name for row in rows if row is not None for name in row)))
         bad = [place for place, row in enumerate(rows) if row is None]
         columns = [_column(rows, found, wanted.missing_words_of(name)) for name, found in at.items()]
@@ -38,10 +38,18 @@ def json_batches(chunks: Iterable[bytes], source: str, wanted: RawColumns) -> It
         yield RawBatch(batch, dict.fromkeys(bad, NO_OBJECT), unread)
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
-    rest = b""
+def _lines(chunks: Iterable[bytes], source: str) -> Iterator[list[bytes]]:
+    rest, is_first = b"", True
     for chunk in chunks:
+        if is_first and chunk.lstrip().startswith(b"["):
+            raise BadInput(f"{source}: it is one JSON array.", "Write JSON lines, an object on each line.")
+        is_first = False
         *lines, rest = (rest + chunk).split(b"\n")
+        if max(map(len, [*lines, rest])) > MAX_LINE_BYTES:
+            raise BadInput(
+                f"{source}: a line is longer than {MAX_LINE_BYTES:,} bytes.",
+                "Write JSON lines, an object on each line.",
+            )
         if lines:
             yield lines
     if rest.strip():
@@ -55,11 +63,6 @@ def _object(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _refuse_array(texts: list[bytes], source: str) -> None:
-    if texts and texts[0].lstrip().startswith(b"["):
-        raise BadInput(f"{source}: it is one JSON array.", "Write JSON lines, an object on each line.")
 
 
 def _column(rows: list[dict[str, Any] | None], name: str, missing: frozenset[str]) -> pa.Array:

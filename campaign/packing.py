@@ -11,19 +11,19 @@ GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 CHUNK_BYTES = 1 << 22
 
 
-def unpacked(file: Any, source: str, most_bytes: int | None = None) -> Iterator[bytes]:
-    """Chunks of at most 4 MB, also where a few bytes are packed for many more.
+def unpacked(file: Any, source: str, most_bytes: int | None = None, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """Chunks of at most `chunk_bytes`, also where a few bytes are packed for many more.
 
     Raises `BadInput` for a zip of several files, and once more than `most_bytes` have come.
     """
     start = file.read(4)
     file.seek(0)
     if start[:2] == GZIP:
-        chunks = _gunzipped(file, source)
+        chunks = _gunzipped(file, source, chunk_bytes)
     elif start == ZIP:
-        chunks = _unzipped(file, source)
+        chunks = _unzipped(file, source, chunk_bytes)
     else:
-        chunks = iter(lambda: file.read(CHUNK_BYTES), b"")
+        chunks = iter(lambda: file.read(chunk_bytes), b"")
     total = 0
     for chunk in chunks:
         total += len(chunk)
@@ -37,16 +37,16 @@ def refuse_longer(total: int, most_bytes: int | None, source: str) -> None:
         raise BadInput(f"{source}: it is longer than {most_bytes:,} bytes.", "Send it in several pieces.")
 
 
-def _gunzipped(file: Any, source: str) -> Iterator[bytes]:
+def _gunzipped(file: Any, source: str, chunk_bytes: int) -> Iterator[bytes]:
     inflater, waiting = zlib.decompressobj(31), b""
     try:
         while True:
-            waiting = waiting or file.read(CHUNK_BYTES)
+            waiting = waiting or file.read(chunk_bytes)
             if not waiting:
                 break
             if inflater.eof:  # files packed apart and put one behind the other
                 inflater = zlib.decompressobj(31)
-            yield inflater.decompress(waiting, CHUNK_BYTES)
+            yield inflater.decompress(waiting, chunk_bytes)
             waiting = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
     except zlib.error as error:
         raise BadInput(f"{source}: its gzip is damaged ({error}).", "Copy or write it again.") from error
@@ -54,7 +54,7 @@ def _gunzipped(file: Any, source: str) -> Iterator[bytes]:
         raise BadInput(f"{source}: its gzip ends before it is complete.", "Copy or write it again.")
 
 
-def _unzipped(file: Any, source: str) -> Iterator[bytes]:
+def _unzipped(file: Any, source: str, chunk_bytes: int) -> Iterator[bytes]:
     try:
         with zipfile.ZipFile(file) as archive:
             names = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
@@ -65,7 +65,7 @@ def _unzipped(file: Any, source: str) -> Iterator[bytes]:
                     f"{source}: it is a zip of {len(names)} files.", "Pack one file, or give the files unpacked."
                 )
             with archive.open(names[0]) as member:
-                while chunk := member.read(CHUNK_BYTES):
+                while chunk := member.read(chunk_bytes):
                     yield chunk
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise BadInput(f"{source}: it cannot be unzipped ({error}).", "Copy or write it again.") from error

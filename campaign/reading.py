@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from campaign.batch import Batch
 from campaign.checking import Checker
 from campaign.errors import NoRows
-from campaign.files import files_of, names_of, raw_batches
+from campaign.files import files_of, names_of, raw_batches, too_large
 from campaign.header import Header, match_header
 from campaign.identity import SeenIds
 from campaign.raw import RawColumns
@@ -46,10 +46,13 @@ def read_campaigns(
     rows, equal_rows, likely = 0, RowCounts(), likely_names(schema)
     for file in files_of(uri):
         source, at = source_of(file), first_row
-        wanted = _wanted(schema, columns, source, label, tuple(kept))
+        wanted = wanted_columns(schema, columns, source, label, tuple(kept))
         checker = Checker(schema, columns, source, label, seen, equal_rows)
         for raw in raw_batches(file, source, wanted, batch_rows, groups, schema.text, likely, most_bytes):
-            batch = checker.check(raw, at)
+            try:
+                batch = checker.check(raw, at)
+            except MemoryError as error:
+                raise too_large(source) from error
             at += len(batch)
             yield batch
         checker.refuse_doubtful()
@@ -84,7 +87,9 @@ def source_of(uri: str) -> str:
     return path if "://" in path else PurePosixPath(path).name
 
 
-def _wanted(schema: Schema, columns: Sequence[Column], source: str, label: bool, kept: tuple[str, ...]) -> RawColumns:
+def wanted_columns(
+    schema: Schema, columns: Sequence[Column], source: str, label: bool = False, kept: Sequence[str] = ()
+) -> RawColumns:
     """Which columns of a file are read, under which names, and how."""
     required = schema.sources_of(columns)
 

@@ -80,7 +80,20 @@ class Settings(BaseSettings):
         "localhost,127.0.0.1,[::1],web",
         description="Names under which the web service may be asked, separated by commas; `*`: any",
     )
-    api_keys: str = Field("", description="Keys that the web service asks for, separated by commas; none: open to all")
+    api_keys: str = Field(
+        "",
+        description="Keys that the web service asks for, of 16 characters at least, separated by commas; none: open to "
+        "all",
+    )
+    metrics_open: bool = Field(False, description="Whether the web service's `/metrics` is open to all, keys or not")
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks, separated by commas, whose `X-Forwarded-For` says who asks the web "
+        "service; none: limits for each address hold for those on the internet alone",
+    )
+    capture_quota: int = Field(
+        2_000_000_000, ge=0, description="Bytes of predictions that the web service keeps of a day; more are counted"
+    )
 
     download_limit: int = Field(
         20_000_000_000, ge=1, description="Bytes of a data set on the web above which it is refused, also once unpacked"

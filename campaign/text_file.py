@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from campaign.dialect import SAMPLE_BYTES, Utf8, fields_of, find_delimiter, find_header, is_comment
+from campaign.dialect import HEADER_RECORDS, SAMPLE_BYTES, Utf8, fields_of, find_delimiter, find_header, is_comment
 from campaign.errors import BadInput
 from campaign.header import INVISIBLE
 from campaign.json_lines import is_json, json_batches
@@ -19,6 +19,8 @@ from campaign.read_ahead import read_ahead
 from campaign.records import BLANK, LONE_QUOTE, Records, split_records
 from campaign.schema_parts import Text
 
+MAX_FIELDS = 10_000  # of a header: few bytes may name millions of columns
+OPEN_QUOTE = "opens a quote that does not close"
 EXCEL_TEXT = r'^="(.*)"$'  # how spreadsheets are told that a number is a text
 
 
@@ -88,6 +90,8 @@ def _find_header(start: bytes, delimiter: str, source: str, likely: Iterable[str
     """The record with the most of the likely names among the first ones; blank ones and comments are none."""
     records = next(split_records([start], delimiter), None)
     kept = [] if records is None else [at for at in range(len(records.starts)) if records.kinds[at] != BLANK]
+    if records is not None:
+        _refuse_many_fields(records, kept[:HEADER_RECORDS], source)
     first = None if records is None else find_header(records, kept, delimiter, likely)
     if records is None or first is None:
         raise BadInput(f"{source}: it holds no rows.", "Write it again with its rows, or remove it.")
@@ -100,6 +104,15 @@ def _find_header(start: bytes, delimiter: str, source: str, likely: Iterable[str
     return HeaderLine(names, records.data[int(records.starts[first]) : int(records.ends[first])], first + 1)
 
 
+def _refuse_many_fields(records: Records, places: Iterable[int], source: str) -> None:
+    for at in places:
+        if records.fields[at] > MAX_FIELDS:
+            raise BadInput(
+                f"{source}: line {records.lines[at]} has {records.fields[at]:,} fields; {MAX_FIELDS:,} are the most.",
+                "Leave out the columns that are not asked for.",
+            )
+
+
 def _unreadable(records: Records, rows: NDArray[np.bool_], header: HeaderLine, delimiter: str) -> dict[int, str]:
     """Why records cannot be read, by their place. Takes comments out of `rows`, and cuts an empty field too many."""
     width, reasons = len(header.names), {}
@@ -109,7 +122,7 @@ def _unreadable(records: Records, rows: NDArray[np.bool_], header: HeaderLine, d
             reasons[int(at)] = "is the header again"
     for at in np.flatnonzero(rows & ((records.fields != width) | (records.kinds == LONE_QUOTE))):
         if records.kinds[at] == LONE_QUOTE:
-            reasons[int(at)] = "opens a quote that does not close"
+            reasons[int(at)] = OPEN_QUOTE
         elif is_comment(records, int(at)):
             rows[at] = False
         elif records.fields[at] == width + 1 and records.data[int(records.ends[at]) - 1] == ord(delimiter):

@@ -4,11 +4,17 @@ from prefect import flow
 
 from campaign.written_day import WrittenDay
 from tasks.days import results_of, run_name
+from tasks.memory_limit import limit_run
 from tasks.scoring.score import ScoredDay, find_champion_to_score_with, find_days, score_day
 from tasks.task_runner import MAX_TASK_RUNS, ConfiguredTaskRunner
 
 
-@flow(name="batch-scoring", flow_run_name=run_name, task_runner=ConfiguredTaskRunner())  # type: ignore[arg-type]
+@flow(
+    name="batch-scoring",
+    flow_run_name=run_name,
+    on_running=[limit_run],
+    task_runner=ConfiguredTaskRunner(),  # type: ignore[arg-type]
+)
 def batch_scoring(
     day: WrittenDay | None = None, from_day: WrittenDay | None = None, to_day: WrittenDay | None = None
 ) -> list[ScoredDay]:

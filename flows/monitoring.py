@@ -11,6 +11,7 @@ from campaign.settings import Settings
 from campaign.store import Store
 from campaign.written_day import WrittenDay
 from tasks.days import results_of, run_name, scheduled_day
+from tasks.memory_limit import limit_run
 from tasks.monitoring.captured import captured_days_due, find_captured_days, monitor_captured_day
 from tasks.monitoring.judge import full_windows, judge_waiting_days
 from tasks.monitoring.monitor import MonitoredDay, find_scored_days, monitor_day, scored_days_due
@@ -41,7 +42,7 @@ def is_anything_due(day: date | None, from_day: date | None, to_day: date | None
     )
 
 
-@flow(name="monitoring", flow_run_name=run_name)
+@flow(name="monitoring", flow_run_name=run_name, on_running=[limit_run])
 def monitoring(
     day: WrittenDay | None = None, from_day: WrittenDay | None = None, to_day: WrittenDay | None = None
 ) -> Monitoring:

@@ -6,6 +6,7 @@ from prefect import flow
 from pydantic import Field
 
 from tasks.days import run_name
+from tasks.memory_limit import limit_run
 from tasks.task_runner import ConfiguredTaskRunner
 from tasks.training.backtest import backtest
 from tasks.training.choose import choose
@@ -23,7 +24,12 @@ from tasks.training.split import split
 from tasks.training.validate import validate
 
 
-@flow(name="training", flow_run_name=run_name, task_runner=ConfiguredTaskRunner())  # type: ignore[arg-type]
+@flow(
+    name="training",
+    flow_run_name=run_name,
+    on_running=[limit_run],
+    task_runner=ConfiguredTaskRunner(),  # type: ignore[arg-type]
+)
 def training(
     dataset: str | None = None,
     trials: Annotated[int, Field(ge=1)] = 30,

@@ -33,6 +33,25 @@ PREFECT_API_AUTH_STRING = "admin:{password}"
 """
 
 
+MIN_KEY = 16  # characters of a key that the web service accepts
+
+
+def read_env(file: Path) -> dict[str, str]:
+    """What the file says, or nothing if it is not there."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def refuse_weak_keys(file: Path) -> None:
+    """What the web service would refuse when it starts ends here, before anything is changed."""
+    listed = os.environ.get("CAMPAIGN_API_KEYS") or read_env(file).get("CAMPAIGN_API_KEYS", "").strip("\"' ")
+    if any(0 < len(key.strip()) < MIN_KEY for key in listed.split(",")):
+        sys.exit(
+            f"CAMPAIGN_API_KEYS holds a key of fewer than {MIN_KEY} characters; nothing was changed.\n"
+            "Make one with `openssl rand -hex 16`, and give it to whoever asks the web service."
+        )
+
+
 def write_private(file: Path, text: str) -> None:
     """A file that nobody else may read."""
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -42,9 +61,10 @@ def write_private(file: Path, text: str) -> None:
 
 if __name__ == "__main__":
     file = Path(sys.argv[1] if len(sys.argv) > 1 else ".env")
+    refuse_weak_keys(file)
     if not file.exists():
         write_private(file, HEADER + "".join(f"{name}={secrets.token_hex(16)}\n" for name in SECRETS))
         print(f"Wrote {file} with random secrets. Keep it: the databases are made with them.")
-    password = dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line)["PREFECT_PASSWORD"]
+    password = read_env(file)["PREFECT_PASSWORD"]
     home = Path(os.environ.get("CAMPAIGN_HOME") or ".campaign")
     write_private(home / "prefect" / "profiles.toml", PROFILE.format(password=password))

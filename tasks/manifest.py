@@ -1,8 +1,10 @@
 """The manifest of a day's predictions: the commit. It is written last, and readers open it first.
 
-Files below the store are named by their path in it, so that a store may be moved; who reads a manifest here gets URIs.
+Files are named by their path in the store, so that a store may be moved; who reads a manifest here gets URIs. What it
+names elsewhere is not opened, and what is not as it was written is not used.
 """
 
+import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, field
@@ -10,7 +12,11 @@ from datetime import date
 from typing import Any
 from urllib.parse import unquote
 
-from campaign.store import Store
+import pyarrow as pa
+
+from campaign.errors import BadInput
+from campaign.files import reading_errors
+from campaign.store import Store, filesystem_of
 
 FOLDERS = ("inputs", "parts", "quarantine")
 ABSOLUTE = re.compile(r"\w+://.*/((?:incoming|predictions|quarantine)/day=.+)")  # as manifests had it before
@@ -83,20 +89,49 @@ def manifest_path(day: date | str) -> str:
 
 
 def read_manifest(store: Store, day: date | str) -> Manifest | None:
-    """The day's manifest, or None when nothing was scored yet."""
+    """The day's manifest, or None when nothing was scored yet.
+
+    Raises `BadInput` for one that is damaged, or names a file outside the store.
+    """
     try:
-        stored: dict[str, Any] = json.loads(store.read(manifest_path(day)))
+        written = store.read(manifest_path(day))
     except FileNotFoundError:
         return None
-    parts = {
-        folder: [Part(**part | {"uri": _uri_in(store, part["uri"])}) for part in stored[folder]] for folder in FOLDERS
-    }
-    return Manifest(**(stored | parts | {"rows": Rows(**stored["rows"])}))
+    try:
+        stored: dict[str, Any] = json.loads(written)
+        parts = {
+            folder: [Part(**part | {"uri": store.at(_path_of(part["uri"]))}) for part in stored[folder]]
+            for folder in FOLDERS
+        }
+        return Manifest(**(stored | parts | {"rows": Rows(**stored["rows"])}))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadInput(f"{manifest_path(day)}: it is no manifest ({error}).", score_again(day)) from error
 
 
-def _uri_in(store: Store, stored: str) -> str:
-    if "://" not in stored:
-        return store.at(stored)
-    if absolute := ABSOLUTE.fullmatch(stored):
-        return store.at(unquote(absolute[1]) if stored.startswith("file://") else absolute[1])
-    return stored
+def read_part(part: Part, day: date | str) -> pa.BufferReader:
+    """A part as it was written. Raises `BadInput` for one that is gone, or another one by now."""
+    filesystem, path = filesystem_of(part.uri)
+    try:
+        with reading_errors(part.uri, part.uri), filesystem.open_input_stream(path) as file:
+            content = file.read()
+    except BadInput as error:
+        raise BadInput(error.cause, score_again(day)) from error
+    if hashlib.sha256(content).hexdigest() != part.sha256:
+        raise BadInput(f"{part.uri}: it is not what the manifest of {day} lists.", score_again(day))
+    return pa.BufferReader(content)
+
+
+def score_again(day: date | str) -> str:
+    """The remedy."""
+    return f"Score the day again: `campaign score --day {day}`."
+
+
+def _path_of(stored: str) -> str:
+    """Raises ValueError for what is not below the store."""
+    path = stored
+    if "://" in stored:
+        absolute = ABSOLUTE.fullmatch(stored)
+        path = "" if absolute is None else unquote(absolute[1]) if stored.startswith("file://") else absolute[1]
+    if not path or path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"it names {stored}, which is not in the store")
+    return path

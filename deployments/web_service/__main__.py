@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import resource
 import sys
 from contextlib import suppress
 from tempfile import TemporaryDirectory
@@ -11,11 +12,10 @@ import uvicorn
 
 from campaign.errors import CampaignError
 from deployments.web_service.app import create_app
-from deployments.web_service.connection_limits import LimitedHttpProtocol
+from deployments.web_service.connection_limits import MAX_CONNECTIONS, LimitedHttpProtocol
 from deployments.web_service.prometheus import SHARED_FOLDER
 
 APP = f"{create_app.__module__}:{create_app.__name__}"
-MAX_CONNECTIONS = 1000  # more are answered 503
 KEEP_ALIVE_SECONDS = 75
 STOP_SECONDS = 15  # for requests that are under way
 INTERRUPTED = 130  # as shells have it: 128 + SIGINT
@@ -41,6 +41,7 @@ def serve(options: argparse.Namespace) -> None:
         create_app()  # each worker makes its own: this finds out whether the settings allow it
     except CampaignError as error:
         sys.exit(f"{error.cause}\n{error.remedy}")
+    allow_many_connections()
     print(f"campaign-success on http://{options.host}:{options.port}", flush=True)
     with TemporaryDirectory(prefix="campaign-metrics-") as shared:
         if options.workers > 1:
@@ -55,9 +56,21 @@ def serve(options: argparse.Namespace) -> None:
             access_log=False,
             log_level="warning",
             server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
+            limit_concurrency=MAX_CONNECTIONS + 1,
+            proxy_headers=False,  # whose are believed is a setting
+            ws="none",
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
+        )
+
+
+def allow_many_connections() -> None:
+    """Each is an open file, of which a process has 1,024 unless it asks for more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * MAX_CONNECTIONS
+    with suppress(ValueError, OSError):
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most)
         )
 
 

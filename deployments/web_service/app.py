@@ -15,7 +15,7 @@ from campaign.schema_file import home_schema
 from campaign.settings import Settings
 from deployments.web_service.browsers import told_to_browsers
 from deployments.web_service.guarded import wrong_parameter
-from deployments.web_service.refusals import Forbidden
+from deployments.web_service.refusals import Forbidden, TooMany
 from deployments.web_service.request import CampaignRequest
 from deployments.web_service.routes import about, explain, predict, predict_batch
 from deployments.web_service.routes.predict import ROUTE, PredictOne
@@ -54,12 +54,13 @@ class Application(FastAPI):
             await self.predict_one(scope, receive, send)
         else:
             sending = told_to_browsers(send)
+            service: Service = self.state.service
             try:
-                self.state.service.browsers.check(scope)
-            except Forbidden as refusal:
+                service.browsers.check(scope)
+                with service.addresses.one_more(service.addresses.of(scope)):
+                    await super().__call__(scope, receive, sending)
+            except (Forbidden, TooMany) as refusal:
                 await refusal.send(sending)
-                return
-            await super().__call__(scope, receive, sending)
 
 
 def create_app() -> Application:
@@ -83,7 +84,7 @@ def create_app() -> Application:
     )
     app.state.service = service
     app.predict_one = PredictOne(service)
-    for router in (predict.router, predict_batch.router, explain.router, about.guarded, about.public):
+    for router in (predict.router, predict_batch.router, explain.router, about.guarded, about.public, about.counted):
         app.include_router(router)
     app.mount("/static", RevalidatedFiles(directory=about.STATIC, check_dir=False))
     app.mount(about.SWAGGER, StaticFiles(packages=[("fastapi_swagger", "resources")]))

@@ -18,16 +18,24 @@ class Gone(Exception):
     """The client went before it had said all: there is nobody to answer."""
 
 
-async def body_of(receive: Receive, headers: Iterable[tuple[bytes, bytes]], limit: int) -> bytes:
+async def body_of(
+    receive: Receive, headers: Iterable[tuple[bytes, bytes]], limit: int, count: Callable[[int], None] | None = None
+) -> bytes:
     """All of it, at most `limit` bytes on the wire and unpacked, whatever is said of its length.
 
-    Raises `TooLarge`, `WrongType` for another packing than gzip, `NotUnderstood` for gzip that is damaged, and `Gone`.
+    `count` is told of the bytes that are kept, as they come, and may raise a `Refusal`. Raises `TooLarge`, `WrongType`
+    for another packing than gzip, `NotUnderstood` for gzip that is damaged, and `Gone`.
     """
     packing = header(headers, b"content-encoding")
     if packing not in (b"", b"identity", *GZIP):
         raise WrongType(f"The content encoding is {packing.decode('latin-1')!r}. Send gzip, or none.")
-    body = await _received(receive, limit)
-    return _unpacked(body, limit) if packing in GZIP else body
+    body = await _received(receive, limit, count)
+    if packing not in GZIP:
+        return body
+    body = _unpacked(body, limit)
+    if count:
+        count(len(body))
+    return body
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:
@@ -47,15 +55,17 @@ def too_large(limit: int) -> TooLarge:
     return TooLarge(f"The body is longer than {limit:,} bytes. Send fewer campaigns at once.")
 
 
-async def _received(receive: Receive, limit: int) -> bytes:
+async def _received(receive: Receive, limit: int, count: Callable[[int], None] | None) -> bytes:
     message = await receive()
-    if message["type"] == "http.request" and not message["more_body"] and len(message["body"]) <= limit:
+    if not count and message["type"] == "http.request" and not message["more_body"] and len(message["body"]) <= limit:
         return message["body"]  # nearly always
     parts = bytearray()
     while True:
         if message["type"] != "http.request":
             raise Gone
         parts += message["body"]
+        if count:
+            count(len(message["body"]))
         if len(parts) > limit:
             raise too_large(limit)
         if not message["more_body"]:

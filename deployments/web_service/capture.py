@@ -25,6 +25,7 @@ from campaign.errors import StoreError
 from campaign.schema import ID, Column, Schema
 from campaign.store import Store
 from deployments.web_service import prometheus
+from deployments.web_service.capture_quota import Quota
 from deployments.web_service.live_model import LiveModel
 
 FOLDER = "captured"
@@ -65,8 +66,9 @@ def captured_columns(schema: Schema) -> list[Column]:
 class Capture:
     """`add` and `add_table` only append to a queue; a thread does the rest."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, quota: Quota) -> None:
         self.store = store
+        self.quota = quota
         self._process, self._numbers, self._files = uuid.uuid4().hex[:16], count(1), count(1)
         self._queue: deque[Answer] = deque()
         self._tables: deque[pa.Table] = deque()
@@ -117,8 +119,8 @@ class Capture:
             tables = [table for table in tables if not table.schema.equals(tables[0].schema)]
             self._enqueue(pa.concat_tables(alike))
         while self._waiting:
-            self._publish(self._waiting[0])
-            prometheus.captured.inc(len(self._waiting.pop(0)))
+            counted = prometheus.captured if self._publish(self._waiting[0]) else prometheus.over_quota
+            counted.inc(len(self._waiting.pop(0)))
         prometheus.waiting.set(0)
 
     def _enqueue(self, table: pa.Table) -> None:
@@ -129,11 +131,19 @@ class Capture:
             self._waiting.append(table.filter(pc.equal(_days(table), day)))
         prometheus.waiting.set(sum(map(len, self._waiting)))
 
-    def _publish(self, table: pa.Table) -> None:
-        day, now = _days(table)[0], datetime.now(UTC)
+    def _publish(self, table: pa.Table) -> bool:
+        """Whether there was room for it."""
+        folder, now = f"{FOLDER}/day={_days(table)[0]}", datetime.now(UTC)
+        if not self.quota.has_room(folder):
+            return False
+        written = pa.BufferOutputStream()
+        pq.write_table(table, written, compression="zstd", compression_level=1)
+        part = written.getvalue()
         name = f"part-{now:%Y%m%dT%H%M%S}-{self._process}-{next(self._files)}.parquet"
-        with self.store.writing(f"{FOLDER}/day={day}/{name}") as sink:
-            pq.write_table(table, sink, compression="zstd", compression_level=1)
+        with self.store.writing(f"{folder}/{name}") as sink:
+            sink.write(part)
+        self.quota.add(part.size)
+        return True
 
     def _run(self) -> None:
         failing = False

@@ -1,29 +1,44 @@
-"""An HTTP connection that ends when its client takes too long to say what it wants, or says too much before it."""
+"""HTTP connections: how long one may wait for its client, what it may keep, and who goes when all are taken."""
 
 import asyncio
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 REQUEST_SECONDS = 30.0  # from a request's first byte (or the connection) to the end of its body
+ANSWER_SECONDS = 60.0  # for a client to take what was sent
 HEAD_BYTES = 1 << 16
+MAX_CONNECTIONS = 900  # then the one that has waited for its client for longest is closed
+MAX_PER_ADDRESS = 100
+MAX_PIPELINED = 16  # requests that are sent before earlier ones are answered
+HEALTH = b"/healthz"
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
     """uvicorn itself waits for ever for a request to end, and keeps a head of any length."""
 
     began: float | None = None  # while a request is coming in
+    since: float = 0.0  # when this connection began to wait for its client
+    unread: RequestResponseCycle | None = None  # whose answer was not taken when that was last looked at
+    unread_since = 0.0
     in_head = True
     body_bytes = other_bytes = 0
     body_in_piece = 0  # of what was received last
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.began = self.loop.time()
+        self.began = self.since = self.loop.time()
         self.loop.call_later(REQUEST_SECONDS, self._check_time)
+        if len(self.connections) > MAX_CONNECTIONS:
+            self._make_room()
+        if self._is_one_too_many():
+            self._refuse(429)
 
     def data_received(self, data: bytes) -> None:
         self.body_in_piece = 0
         super().data_received(data)
+        if len(self.pipeline) > MAX_PIPELINED:
+            self._refuse(429)
         if self.began is None:
             return
         self.other_bytes += len(data) - self.body_in_piece
@@ -47,6 +62,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
+        # Whether it is alive may be asked when all connections are taken by requests that are being answered.
+        self.limit_concurrency = None if self.url.partition(b"?")[0] == HEALTH else self.config.limit_concurrency
         super().on_headers_complete()
         self.in_head = False
 
@@ -54,13 +71,44 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self.began = None
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self.since = self.loop.time()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is its client's turn: nothing, or not all, of a request has come."""
+        return self.cycle is None or self.cycle.response_complete or self.cycle.more_body
+
+    def _make_room(self) -> None:
+        others = cast(Any, self.connections)
+        waiting = [other for other in others if other is not self and other.is_waiting]
+        if waiting:
+            min(waiting, key=lambda other: other.since).transport.abort()
+
+    def _is_one_too_many(self) -> bool:
+        """Whether its address has more than its share of all connections, where that is known."""
+        app, others = cast(Any, self.app), cast(Any, self.connections)
+        host = self.client[0] if self.client else ""
+        if app.state.service.addresses.of_peer(host) is None:
+            return False
+        return sum(other.client is not None and other.client[0] == host for other in others) > MAX_PER_ADDRESS
+
     def _check_time(self) -> None:
         # One timer a connection, and none a request: timers cost.
-        if self.transport.is_closing():
+        is_unread = self.transport.get_write_buffer_size() > 0
+        if self.transport.is_closing() and not is_unread:
             return
         now = self.loop.time()
         if self.began is not None and now - self.began >= REQUEST_SECONDS:
             self._refuse(408)
+            self.began = None
+        if not is_unread:
+            self.unread = None
+        elif self.unread is None or self.unread is not self.cycle:
+            self.unread, self.unread_since = self.cycle, now
+        elif now - self.unread_since >= ANSWER_SECONDS:
+            self.transport.abort()
             return
         self.loop.call_later(REQUEST_SECONDS - (now - self.began if self.began is not None else 0), self._check_time)
 

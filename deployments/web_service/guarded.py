@@ -38,14 +38,16 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     413: {"model": Sentence, "description": "Longer than is allowed"},
     415: {"model": Sentence, "description": "A content type that is not understood"},
     422: {"model": Faults, "description": "Each field that is wrong, and the reason"},
-    503: {"model": Sentence, "description": "No model is there yet; ask again after Retry-After"},
+    429: {"model": Sentence, "description": "One address asks for too much; ask again after Retry-After"},
+    503: {"model": Sentence, "description": "No model is there yet, or no room; ask again after Retry-After"},
 }
 
 
 class Guarded(APIRoute):
-    """`open_to_all` routes are those that machines ask and that hold no secrets."""
+    """A route that asks for a key, where keys are configured."""
 
-    open_to_all = False
+    def is_open(self, service: Any) -> bool:
+        return False
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         began = perf_counter()
@@ -60,8 +62,9 @@ class Guarded(APIRoute):
         if scope["method"] == "HEAD" and "GET" in (self.methods or ()):  # the server leaves out the body
             scope = {**scope, "method": "GET"}
         try:
-            if not self.open_to_all:
-                scope["app"].state.service.keys.check(scope["headers"])
+            service = scope["app"].state.service
+            if not self.is_open(service):
+                service.keys.check(scope["headers"], service.addresses.of(scope))
             await super().handle(scope, receive, watched)
         except Refusal as refusal:
             await refusal.send(watched)
@@ -76,7 +79,15 @@ class Guarded(APIRoute):
 
 
 class OpenToAll(Guarded):
-    open_to_all = True
+    """What machines ask and holds no secrets."""
+
+    def is_open(self, service: Any) -> bool:
+        return True
+
+
+class OpenIfMetricsAre(Guarded):
+    def is_open(self, service: Any) -> bool:
+        return bool(service.metrics_open)
 
 
 async def wrong_parameter(_: Request, error: Exception) -> Any:

@@ -18,6 +18,7 @@ rejected = Counter("campaign_rejected_rows", "Rows of batches that could not be 
 unknown = Counter("campaign_unknown_categories", "Values that training never saw", ["feature"])
 captured = Counter("campaign_captured", "Predictions that were written to the store")
 dropped = Counter("campaign_capture_dropped", "Predictions that could not be kept until the store was back")
+over_quota = Counter("campaign_capture_over_quota", "Predictions that were not kept: the day's quota was used up")
 waiting = Gauge("campaign_capture_waiting", "Predictions that wait to be written", multiprocess_mode="livesum")
 swaps = Counter("campaign_model_swaps", "Models that came into service, the first included")
 version = Gauge(

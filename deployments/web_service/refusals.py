@@ -73,8 +73,17 @@ class NotUnderstood(Refusal):
         return "; ".join(f"{field} {reason}" for field, reason in self.faults)
 
 
+class TooMany(Refusal):
+    """429: what one address may ask for is used up, for so many seconds."""
+
+    status = 429
+
+    def __init__(self, why: str, retry_after: int) -> None:
+        super().__init__(why, [(b"retry-after", str(retry_after).encode())])
+
+
 class NotReady(Refusal):
-    """503, until a model is there."""
+    """503, until a model is there, or room."""
 
     status = 503
 

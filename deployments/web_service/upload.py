@@ -1,37 +1,34 @@
 """A table of campaigns as it was sent (JSON, CSV or Parquet), checked and turned into rows that a forest scores."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import compress
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from campaign.arrow_types import as_usual_type
 from campaign.batch import Batch
-from campaign.errors import BadInput, CampaignError
-from campaign.lengths import MAX_TEXT_CHARACTERS
+from campaign.checking import Checker
+from campaign.errors import BadInput, CampaignError, NoRows
 from campaign.packing import unpacked
-from campaign.raw import RawColumns
-from campaign.reading import likely_names, read_campaigns
+from campaign.raw import RawBatch, RawColumns
+from campaign.reading import likely_names, wanted_columns
 from campaign.row_ids import given_ids
 from campaign.schema import ID, Schema
-from campaign.text_file import text_batches
+from campaign.text_file import OPEN_QUOTE, text_batches
 from deployments.web_service.capture import captured_columns
 from deployments.web_service.live_model import LiveModel
+from deployments.web_service.parquet import ParquetDecoder
+from deployments.web_service.parquet_process import MAX_ROWS
 from deployments.web_service.refusals import NotUnderstood, TooLarge, WrongType
 from deployments.web_service.request import from_body
 
-MAX_CAMPAIGNS = 10_000
-MAX_COLUMNS = 1_000  # of a table that is to come back: few bytes may name many
-MAX_EXPANDED = 1 << 27  # bytes of a Parquet file once it is decompressed
+MAX_CAMPAIGNS = MAX_ROWS
+MAX_VALUES, MAX_LISTS = 500_000, 50_000  # of a JSON body, of which few bytes may be many objects
+MAX_UNPACKED = 1 << 24  # bytes of a text that is packed
+CHUNK_BYTES = 1 << 19  # of a text: a chunk takes many times its length while it is read
 JSON, CSV, PARQUET = "json", "csv", "parquet"
 CONTENT_TYPES = {
     b"application/json": JSON,
@@ -75,23 +72,20 @@ def table_format(content_type: bytes, body: bytes) -> str:
     )
 
 
-def read_upload(kind: str, body: bytes, live: LiveModel) -> Upload:
+def read_upload(kind: str, body: bytes, live: LiveModel, parquet: ParquetDecoder) -> Upload:
     """Raises `NotUnderstood` for what is no table of campaigns at all, and `TooLarge` beyond MAX_CAMPAIGNS."""
     if kind == JSON:
         return _from_json(json_rows(body), live)
-    with TemporaryDirectory(prefix="campaign-") as folder:
-        file = Path(folder) / f"upload.{kind}"
-        file.write_bytes(body)
-        try:
-            if kind == PARQUET:
-                _refuse_bombs(file)
-            return _from_file(file, live)
-        except (CampaignError, pa.ArrowException, OSError) as error:  # Arrow's decoders raise OSErrors too
-            raise NotUnderstood([("body", f"is not a table of campaigns: {error}")]) from error
+    try:
+        return _from_batches(kind, body, live, parquet)
+    except (CampaignError, pa.ArrowException, OSError) as error:  # Arrow's decoders raise OSErrors too
+        raise NotUnderstood([("body", f"is not a table of campaigns: {error}")]) from error
 
 
 def json_rows(body: bytes) -> list[Any]:
     """The rows of `{"campaigns": […]}` or of a bare list."""
+    if body.count(b",") > MAX_VALUES or body.count(b"{") + body.count(b"[") > MAX_LISTS:
+        raise TooLarge("There are too many values. Send the campaigns in several requests.")
     parsed = from_body(body)
     rows = parsed.get("campaigns") if isinstance(parsed, dict) else parsed
     if not isinstance(rows, list):
@@ -100,56 +94,11 @@ def json_rows(body: bytes) -> list[Any]:
     return rows
 
 
-@dataclass(frozen=True)
-class SentColumns:
-    """The columns of the table that was sent, as texts, and the names of those that have no place in a CSV."""
-
-    table: pa.Table
-    left_out: list[str]
-
-
-def read_all_columns(kind: str, body: bytes, schema: Schema) -> SentColumns:
-    """Every column of a table that was read before, but nested ones, bytes, and those with texts that are too long."""
-    if kind == JSON:
-        rows = [row if isinstance(row, dict) else {} for row in json_rows(body)]
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        _refuse_more_columns(len(names))
-        texts = [pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in names]
-        return _without_long_texts(texts, names, [])
-    if kind == PARQUET:
-        fields = pq.read_schema(pa.BufferReader(body))
-        flat = [field.name for field in fields if not pa.types.is_nested(field.type)]
-        _refuse_more_columns(len(flat))
-        table = pq.read_table(pa.BufferReader(body), columns=flat)
-        columns = [_as_texts(column, name) for name, column in zip(table.column_names, table.columns, strict=True)]
-        return _without_long_texts(columns, table.column_names, [name for name in fields.names if name not in flat])
-
-    def choose(names: list[str]) -> dict[str, str]:
-        _refuse_more_columns(len(names))
-        return {name: name for name in names}
-
-    chunks = unpacked(io.BytesIO(body), "body", MAX_EXPANDED)
-    batches = text_batches(chunks, "body", RawColumns(choose, missing_words=()), schema.text, likely_names(schema))
-    table = pa.Table.from_batches([batch.rows for batch in batches])
-    return _without_long_texts(table.columns, table.column_names, [])
-
-
-def _as_texts(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray | None:
-    """None for what has no form as text."""
-    try:
-        usual = [as_usual_type(chunk, name, "body") for chunk in column.chunks]
-        return pa.chunked_array([chunk.cast(pa.string()) for chunk in usual], pa.string())
-    except (BadInput, pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None
-
-
-def _without_long_texts(columns: Sequence[Any], names: Sequence[str], left_out: list[str]) -> SentColumns:
-    kept = [
-        column is not None and (pc.max(pc.binary_length(column)).as_py() or 0) <= MAX_TEXT_CHARACTERS
-        for column in columns
-    ]
-    table = pa.table(list(compress(columns, kept)), list(compress(names, kept)))
-    return SentColumns(table, [*left_out, *(name for name, keep in zip(names, kept, strict=True) if not keep)])
+def text_rows(kind: str, body: bytes, wanted: RawColumns, schema: Schema) -> Iterator[RawBatch]:
+    """The rows of a text, a few at a time."""
+    source = f"upload.{kind}"
+    chunks = unpacked(io.BytesIO(body), source, MAX_UNPACKED, CHUNK_BYTES)
+    return text_batches(chunks, source, wanted, schema.text, likely_names(schema))
 
 
 def _from_json(rows: list[Any], live: LiveModel) -> Upload:
@@ -168,17 +117,56 @@ def _from_json(rows: list[Any], live: LiveModel) -> Upload:
     return Upload(len(rows), errors, live.model.encoder.encode(batch)[batch.good], _campaigns(batch, live, True))
 
 
-def _from_file(file: Path, live: LiveModel) -> Upload:
-    schema, encoder = live.model.schema, live.model.encoder
+def _from_batches(kind: str, body: bytes, live: LiveModel, parquet: ParquetDecoder) -> Upload:
+    schema, encoder, source = live.model.schema, live.model.encoder, f"upload.{kind}"
+    wanted = wanted_columns(schema, schema.features, source)
+    checker = Checker(schema, schema.features, source)
     rows, matrices, tables = 0, [], []
     errors: dict[int, str] = {}
-    for batch in read_campaigns(str(file), schema, batch_rows=MAX_CAMPAIGNS + 1, most_bytes=MAX_EXPANDED):
-        _refuse_more_than_allowed(rows + len(batch))
+    if not body:
+        raise NoRows(f"{source}: it is empty.", "Send it with its rows.")
+    for raw in _parquet_batch(body, wanted, parquet) if kind == PARQUET else text_rows(kind, body, wanted, schema):
+        _refuse_more_than_allowed(rows + len(raw.rows))
+        _refuse_open_quote(raw, rows, source)
+        batch = checker.check(raw, rows)
         errors |= {rows + at: "; ".join(reasons) for at, reasons in batch.reasons.items()}
         rows += len(batch)
         matrices.append(encoder.encode(batch)[batch.good])
         tables.append(_campaigns(batch, live, False))
+    checker.refuse_doubtful()
+    if not rows:
+        raise NoRows(f"{source}: it holds no rows.", "Send it with its rows.")
     return Upload(rows, errors, np.concatenate(matrices), pa.concat_tables(tables))
+
+
+def _parquet_batch(body: bytes, wanted: RawColumns, parquet: ParquetDecoder) -> Iterator[RawBatch]:
+    at: dict[str, str] = {}
+
+    def choose(found: dict[str, bool]) -> list[str]:
+        at.update(wanted.choose(list(found)))
+        for name in at.values():
+            if not found[name]:
+                raise BadInput(
+                    f"upload.{PARQUET}: column {name} is there twice, or of a type that holds no campaign's value.",
+                    "Write it as a number or a text.",
+                )
+        return list(dict.fromkeys(at.values()))
+
+    table = parquet.read(body, choose)
+    for name in at.values():
+        if name not in table.column_names:
+            raise BadInput(f"upload.{PARQUET}: column {name} holds bytes that are no text.", "Write it as text.")
+    for batch in table.select(list(at.values())).rename_columns(list(at)).to_batches():
+        yield RawBatch(batch)
+
+
+def _refuse_open_quote(raw: RawBatch, first: int, source: str) -> None:
+    """A file that was cut ends so, and what is sent is a whole table or none."""
+    for at, reason in raw.unread.items():
+        if reason == OPEN_QUOTE:
+            raise BadInput(
+                f"{source}: row {first + at + 1} {reason}.", "Close it, or write a quote within a text twice."
+            )
 
 
 def _columns(live: LiveModel) -> dict[str, pa.DataType]:
@@ -206,34 +194,3 @@ def _campaigns(batch: Batch, live: LiveModel, checked: bool) -> pa.Table:
 def _refuse_more_than_allowed(rows: int) -> None:
     if rows > MAX_CAMPAIGNS:
         raise TooLarge(f"There are more than {MAX_CAMPAIGNS:,} campaigns. Send them in several requests.")
-
-
-def _refuse_more_columns(columns: int) -> None:
-    if columns > MAX_COLUMNS:
-        raise TooLarge(f"There are more than {MAX_COLUMNS:,} columns. Leave out those that are not asked for.")
-
-
-def _refuse_bombs(file: Path) -> None:
-    described = pq.read_metadata(file)
-    _refuse_more_than_allowed(described.num_rows)
-    groups = (described.row_group(at) for at in range(described.num_row_groups))
-    if sum(group.total_byte_size for group in groups) > MAX_EXPANDED or _length_of_texts(file) > MAX_EXPANDED:
-        raise TooLarge(
-            f"The table is longer than {MAX_EXPANDED:,} bytes. Leave out the columns that are not asked for."
-        )
-
-
-def _length_of_texts(file: Path) -> int:
-    """Bytes of all texts, of which a file may hold one and mean it ten thousand times."""
-    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    texts = [field.name for field in pq.read_schema(file) if any(kind(field.type) for kind in kinds)]
-    total = 0
-    for column in pq.read_table(file, columns=texts, read_dictionary=texts).columns:
-        for chunk in column.chunks:
-            lengths = pc.binary_length(chunk.dictionary).take(chunk.indices)
-            total += pc.sum(lengths.cast(pa.int64())).as_py() or 0
-    return total
-
-
-def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else str(value)

@@ -12,12 +12,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from campaign.batch import Batch
-from campaign.errors import BadInput, NoRows
+from campaign.errors import NoRows
 from campaign.files import reading_errors
 from campaign.reading import read_campaigns
 from campaign.schema import ID, Column, Schema
-from campaign.store import filesystem_of
-from tasks.manifest import Manifest
+from tasks.manifest import Manifest, read_part
 from tasks.sampling import sample_rows
 
 if TYPE_CHECKING:
@@ -69,15 +68,11 @@ def _frame(batch: Batch, features: tuple[Column, ...], rows: NDArray[np.int64]) 
 def read_predictions(manifest: Manifest) -> Iterator[pa.RecordBatch]:
     """Id and probability of every scored campaign, batch by batch.
 
-    Raises `BadInput` for a part that is damaged, or gone.
+    Raises `BadInput` for a part that is gone, or not as it was written.
     """
     for part in manifest.parts:
-        filesystem, path = filesystem_of(part.uri)
-        try:
-            with reading_errors(part.uri, part.uri), filesystem.open_input_file(path) as file:
-                yield from pq.ParquetFile(file).iter_batches(columns=[ID, "probability"])
-        except BadInput as error:
-            raise BadInput(error.cause, f"Score the day again: `campaign score --day {manifest.day}`.") from error
+        with reading_errors(part.uri, part.uri):
+            yield from pq.ParquetFile(read_part(part, manifest.day)).iter_batches(columns=[ID, "probability"])
 
 
 def sample_predictions(manifest: Manifest) -> pa.Table:

@@ -17,9 +17,9 @@ from campaign.identity import digests_of
 from campaign.model import ScoringModel
 from campaign.schema import ID, Schema
 from campaign.settings import Settings
-from campaign.store import Store, filesystem_of
+from campaign.store import Store
 from tasks.day_files import readable_files
-from tasks.manifest import Manifest, read_manifest
+from tasks.manifest import Manifest, read_manifest, read_part
 from tasks.model_versions import files_of, find_version, load_version
 from tasks.monitoring.decay import bar_of, is_enough, judge_decay
 from tasks.monitoring.inputs import read_predictions, sample_predictions
@@ -79,9 +79,8 @@ def quarantined_ids(manifest: Manifest, schema: Schema) -> Digests:
     """The digests of the ids of a day's bad rows; of rows that have none, nothing."""
     found = [NO_DIGESTS]
     for part in manifest.quarantine:
-        filesystem, path = filesystem_of(part.uri)
-        with reading_errors(part.uri, part.uri), filesystem.open_input_file(path) as file:
-            rows = pq.ParquetFile(file)
+        with reading_errors(part.uri, part.uri):
+            rows = pq.ParquetFile(read_part(part, manifest.day))
             for name in {schema.row.id, ID}.intersection(rows.schema_arrow.names):
                 ids = rows.read([name]).column(0).combine_chunks().cast(pa.string())
                 found.append(digests_of(ids.drop_null()))
@@ -103,10 +102,10 @@ def label_days(store: Store, days: Iterable[OutcomeDay], version: ScoringVersion
     """Those of some days together; a day that another version has scored since is left out."""
     together = LabelledPredictions()
     for day in days:
-        manifest = read_manifest(store, day.day)
-        if manifest is None or manifest.model_version != version.model.version:
-            continue
         try:
+            manifest = read_manifest(store, day.day)
+            if manifest is None or manifest.model_version != version.model.version:
+                continue
             outcomes = label_day(store, manifest, version)
         except BadInput:  # that day's own monitoring says so
             continue

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from campaign.errors import CampaignError
+from campaign.errors import BadInput, CampaignError
 from campaign.schema import Schema
 from campaign.settings import Settings
 from campaign.store import Store
@@ -65,5 +65,11 @@ def earlier_manifests(store: Store, manifest: Manifest, most_days: int) -> Itera
     """Those of the scored days before, the nearest first. Nothing is listed before the first is asked for."""
     day = date.fromisoformat(manifest.day)
     for earlier in reversed(store.days("predictions")):
-        if day - timedelta(days=most_days) <= earlier < day and (found := read_manifest(store, earlier)):
+        if not day - timedelta(days=most_days) <= earlier < day:
+            continue
+        try:
+            found = read_manifest(store, earlier)
+        except BadInput:  # that day's own monitoring says so
+            continue
+        if found:
             yield found

@@ -51,9 +51,17 @@ def is_current(manifest: Manifest | None, entries: list[Entry], store: Store) ->
     return listed == {(store.at(entry.path), entry.size, entry.changed.isoformat()) for entry in entries}
 
 
+def usable_manifest(store: Store, day: date) -> Manifest | None:
+    """The day's manifest; None where there is none, or one that cannot be used: the day is scored again then."""
+    try:
+        return read_manifest(store, day)
+    except BadInput:
+        return None
+
+
 def reusable_manifest(store: Store, day: date, entries: list[Entry], version: str) -> Manifest | None:
     """The day's manifest, if it is of these inputs and this version."""
-    manifest = read_manifest(store, day)
+    manifest = usable_manifest(store, day)
     if manifest is None or not is_current(manifest, entries, store) or manifest.model_version != version:
         return None
     return manifest
@@ -93,7 +101,7 @@ def days_to_score(store: Store, days: list[date]) -> list[date]:
     recorded = recorded_days()
     return [
         day for day in days
-        if day not in recorded or not is_current(read_manifest(store, day), input_files(store, day), store)
+        if day not in recorded or not is_current(usable_manifest(store, day), input_files(store, day), store)
     ]  # fmt: skip
 
 

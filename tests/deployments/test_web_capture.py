@@ -22,6 +22,7 @@ from campaign.store import Store
 from campaign.warm_up import smallest_forest, smallest_model
 from deployments.web_service import capture
 from deployments.web_service.capture import Capture, as_table, capture_schema
+from deployments.web_service.capture_quota import Quota
 from deployments.web_service.live_model import LiveModel
 from deployments.web_service.merging import merge_day, merge_past_days
 from tests.published import KNOWN_CATEGORIES, NAMES, SCHEMA, WIDER
@@ -101,10 +102,34 @@ def test_what_was_captured_can_be_read_like_a_day_of_campaigns(web: Web, tmp_pat
 
 def test_in_s3_too(web: Web, s3: str) -> None:
     store = Store("s3://campaign/captured-here")
-    kept = Capture(store)
+    kept = Capture(store, Quota(store, 1 << 30))
     kept.add("a", VALUES, 0.25, LIVE)
     kept.flush()
     assert rows(store)["prediction_id"].to_pylist() == ["a"]
+
+
+# When a day has as many as it may
+
+
+def test_a_day_that_is_full_is_written_no_more_and_the_rest_is_counted(serve, champion: Path) -> None:
+    web: Web = serve(CAMPAIGN_BUNDLE=str(champion), CAMPAIGN_CAPTURE_QUOTA="1")
+    web.service.rotation.refresh()
+    over = web.count("campaign_capture_over_quota_total")
+    for _ in range(3):
+        assert web.ask.post("/predict", json=FILM).status_code == 200
+        web.service.capture.flush()
+    assert len(rows(web.service.store)) == 1
+    assert web.count("campaign_capture_over_quota_total") == over + 2
+
+
+def test_what_other_processes_wrote_counts_too_and_the_next_day_begins_anew(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    store.publish("captured/day=2026-11-22/part-of-another.parquet", b"x" * 100)
+    quota = Quota(store, 100)
+    assert not quota.has_room("captured/day=2026-11-22")
+    assert quota.has_room("captured/day=2026-11-23")
+    quota.add(100)
+    assert not quota.has_room("captured/day=2026-11-23")
 
 
 # When the store is away
@@ -113,7 +138,8 @@ def test_in_s3_too(web: Web, s3: str) -> None:
 @pytest.fixture
 def kept(tmp_path: Path) -> Capture:
     """A capture whose store can be put out of order, by a file where its folder should be."""
-    return Capture(Store(str(tmp_path / "store")))
+    store = Store(str(tmp_path / "store"))
+    return Capture(store, Quota(store, 1 << 30))
 
 
 @contextmanager

@@ -770,7 +770,7 @@ def test_where_a_key_is_needed_the_page_asks_for_it_and_keeps_it_for_the_tab(
 ) -> None:
     shutil.copytree(folder / "bundle", tmp_path / "bundle")
     with (
-        serving(tmp_path, CAMPAIGN_API_KEYS="other,right") as address,
+        serving(tmp_path, CAMPAIGN_API_KEYS="other-0123456789a,right-0123456789a") as address,
         visiting(browser, address, refusals=True) as page,
     ):
         page.goto(address)
@@ -778,7 +778,7 @@ def test_where_a_key_is_needed_the_page_asks_for_it_and_keeps_it_for_the_tab(
         field.fill("wrong")
         field.press("Enter")
         expect(page.get_by_text("That key was not accepted.")).to_be_visible()
-        field.fill("right")
+        field.fill("right-0123456789a")
         page.get_by_role("button", name="Use this key").click()
         expect(page.locator("#probability")).to_contain_text("%")
         expect(field).to_be_hidden()

@@ -324,6 +324,7 @@ def test_a_text_is_read_however_it_is_packed_and_written(web: Web, table: pa.Tab
         (b'{"rows": []}', "application/json", "is missing or not a list"),
         (b'{"campaigns": 3}', "application/json", "is missing or not a list"),
         (b"\x00\xff\x00", "text/csv", "not a text file"),
+        (",".join(FILM).encode() + b'\n"20000,1\n2,3\n', "text/csv", "row 1 opens a quote that does not close"),
     ],
 )
 def test_what_is_no_table_of_campaigns_is_refused_whole(web: Web, content: bytes, kind: str, reason: str) -> None:
@@ -418,7 +419,7 @@ def test_the_page_and_the_documentation_are_served(web: Web) -> None:
 
 @pytest.fixture
 def locked(serve: Callable[..., Web], champion: Path) -> Web:
-    web = serve(CAMPAIGN_BUNDLE=str(champion), CAMPAIGN_API_KEYS="old-key, new-key")
+    web = serve(CAMPAIGN_BUNDLE=str(champion), CAMPAIGN_API_KEYS="old-key-0123456789, new-key-0123456789")
     web.service.rotation.refresh()
     return web
 
@@ -426,9 +427,9 @@ def locked(serve: Callable[..., Web], champion: Path) -> Web:
 @pytest.mark.parametrize(
     "given",
     [
-        {"headers": {"x-api-key": "old-key"}},
-        {"headers": {"authorization": "Bearer new-key"}},
-        {"auth": ("anyone", "new-key")},
+        {"headers": {"x-api-key": "old-key-0123456789"}},
+        {"headers": {"authorization": "Bearer new-key-0123456789"}},
+        {"auth": ("anyone", "new-key-0123456789")},
     ],
     ids=["header", "bearer", "browser"],
 )
@@ -437,13 +438,15 @@ def test_each_key_opens_in_each_way(locked: Web, given: dict[str, Any]) -> None:
     assert locked.ask.get("/model", **given).status_code == 200
 
 
-@pytest.mark.parametrize("headers", [{}, {"x-api-key": "old-ke"}, {"x-api-key": ""}, {"authorization": "Basic ?"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"x-api-key": "old-key-012345678"}, {"x-api-key": ""}, {"authorization": "Basic ?"}]
+)
 def test_without_a_key_there_is_no_answer(locked: Web, headers: dict[str, str]) -> None:
     for path in ("/predict", "/predict/batch", "/explain"):
         assert locked.ask.post(path, json=FILM, headers=headers).status_code == 401
-    for path in ("/model", "/reports/2026-11-22"):
+    for path in ("/model", "/reports/2026-11-22", "/metrics"):
         assert locked.ask.get(path, headers=headers).status_code == 401
-    for path in ("/healthz", "/readyz", "/metrics"):
+    for path in ("/healthz", "/readyz"):
         assert locked.ask.get(path, headers=headers).status_code == 200
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -156,6 +157,69 @@ def test_many_slow_clients_keep_nobody_waiting(web: Web) -> None:
     finally:
         for client in slow:
             client.close()
+
+
+def test_those_who_say_nothing_make_room_for_those_who_ask(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_limits, "MAX_CONNECTIONS", 50)
+    idle = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(120)]
+    try:
+        for client in idle[:60]:
+            with suppress(OSError):
+                client.sendall(HEAD + b"content-length: 900\r\n\r\n{")
+        for _ in range(3):
+            with connection(web) as client:
+                client.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+                assert b'"alive"' in answer(client)
+        assert still_up(web)
+    finally:
+        for client in idle:
+            client.close()
+
+
+def test_slow_tables_take_nobodys_turn(web: Web, table_body: bytes) -> None:
+    head = HEAD.replace(b"/predict", b"/predict/batch") + b"content-length: 8000000\r\n\r\n"
+    slow = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(60)]
+    try:
+        for client in slow:
+            client.sendall(head + b'{"campaigns": [')
+        headers = {"content-type": "application/json"}
+        assert web.ask.post("/predict/batch", content=table_body, headers=headers).status_code == 200
+    finally:
+        for client in slow:
+            client.close()
+
+
+@pytest.fixture
+def table_body() -> bytes:
+    return json.dumps({"campaigns": [FILM] * 2_000}).encode()
+
+
+def test_an_answer_that_nobody_takes_is_let_go(web: Web, table_body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(connection_limits, "ANSWER_SECONDS", 0.3)
+    head = HEAD.replace(b"/predict", b"/predict/batch") + b"accept: application/json\r\n"
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", web.port))
+        request = head + b"content-length: %d\r\n\r\n" % len(table_body) + table_body
+        for _ in range(8):  # more than the buffers of both sides hold
+            deaf.sendall(request)
+        server = web.service.uploads
+        deaf.settimeout(30)
+        ended = False
+        while not ended:
+            threading.Event().wait(0.1)
+            ended = not any(c.laddr[1] == web.port and c.status == "ESTABLISHED" and c.raddr[1] == deaf.getsockname()[1]
+                            for c in psutil.Process().net_connections())  # fmt: skip
+    assert still_up(web)
+    assert not server._answers
+
+
+def test_requests_that_are_sent_ahead_are_few(web: Web) -> None:
+    with connection(web) as hasty, suppress(ConnectionError):
+        hasty.sendall((HEAD + b"content-length: 900\r\n\r\n" + b" " * 900) * 200)
+        assert answer(hasty).count(b"HTTP/1.1 200") < 200
+    assert still_up(web)
 
 
 def test_a_head_without_end_is_refused(web: Web) -> None:

@@ -86,7 +86,9 @@ def running(app: Any) -> Iterator[Web]:
     from deployments.web_service.connection_limits import LimitedHttpProtocol
 
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, http=LimitedHttpProtocol, log_level="warning", access_log=False)
+        uvicorn.Config(
+            app, port=0, http=LimitedHttpProtocol, proxy_headers=False, log_level="warning", access_log=False
+        )
     )
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -98,7 +98,9 @@ def build_images(stack: Stack) -> str:
     said = stack.command("bash", "-ec", f"cd '{folder}'; {line}")
     check("Total successful campaigns" in said, said)
     [line] = lines("docs/web-service.md", "docker run")
-    container = stack.command("bash", "-ec", line.replace("run --rm -p 8000", "run -d --rm -p 8001")).strip()
+    container = stack.command(
+        "bash", "-ec", line.replace("run --rm -p 127.0.0.1:8000", "run -d --rm -p 127.0.0.1:8001")
+    ).strip()
     until(lambda: is_ready("http://127.0.0.1:8001"), 60, "the web service's image to be ready")
     stack.command("docker", "stop", container)
     return "the batch predictor and the web service, each with the champion in it"

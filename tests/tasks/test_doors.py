@@ -20,6 +20,7 @@ from campaign.store import Store
 from campaign.warm_up import smallest_forest
 from deployments.batch import predict
 from deployments.web_service.live_model import LiveModel
+from deployments.web_service.parquet import ParquetDecoder
 from deployments.web_service.upload import CSV, PARQUET, read_upload
 from flows.first_look import render
 from tasks.outcomes import Outcomes
@@ -130,7 +131,7 @@ def test_outcomes_are_those_of_every_row_that_can_be_read(tmp_path: Path, kind: 
 
 def test_the_web_service_answers_each_row(kind: tuple[str, bytes, int]) -> None:
     live = LiveModel(MODEL, 0)
-    upload = read_upload(PARQUET if kind[1].startswith(b"PAR1") else CSV, kind[1], live)
+    upload = read_upload(PARQUET if kind[1].startswith(b"PAR1") else CSV, kind[1], live, ParquetDecoder())
     assert (upload.rows, len(upload.errors), len(upload.matrix)) == (ROWS + kind[2], BAD + kind[2], ROWS - BAD)
 
 

@@ -21,6 +21,7 @@ from campaign.schema_file import parse_schema
 from campaign.store import Store
 from deployments.batch import predict
 from deployments.web_service.live_model import LiveModel
+from deployments.web_service.parquet import ParquetDecoder
 from deployments.web_service.upload import CSV, read_upload
 from flows.first_look import render
 from tasks.outcomes import Outcomes
@@ -206,7 +207,9 @@ def test_outcomes_are_the_same(kinds: tuple[Kind, Kind]) -> None:
 
 
 def test_the_web_service_answers_alike(kinds: tuple[Kind, Kind]) -> None:
-    odd, plain = (read_upload(CSV, kind.file.read_bytes(), LiveModel(kind.model, 0)) for kind in kinds)
+    odd, plain = (
+        read_upload(CSV, kind.file.read_bytes(), LiveModel(kind.model, 0), ParquetDecoder()) for kind in kinds
+    )
     assert (odd.rows, [*odd.errors]) == (plain.rows, [*plain.errors]) == (ROWS, [7])
     np.testing.assert_allclose(odd.matrix, plain.matrix, rtol=1e-5)
 

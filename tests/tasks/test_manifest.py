@@ -7,21 +7,24 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign import synthetic
 from campaign.encoding import Encoder
+from campaign.errors import BadInput
 from campaign.model import ScoringModel
 from campaign.store import Store
-from tasks.manifest import FOLDERS, Manifest, Part, Rows, manifest_path, read_manifest
-from tasks.scoring.score import input_files
+from tasks.manifest import FOLDERS, Manifest, Part, Rows, manifest_path, read_manifest, read_part
+from tasks.scoring.score import input_files, usable_manifest
 from tasks.scoring.scored_pieces import score_inputs, score_piece
 from tests.published import FEATURES, KNOWN_CATEGORIES, SCHEMA
 
 DAY = date(2026, 11, 22)
 COUNT = st.integers(0, 2**53)
-PATHS = st.builds("predictions/day={}/{}".format, st.dates(), st.text("ab é?%#.", min_size=1))
+NAMES = st.text("ab é?%#.", min_size=1).filter(lambda name: name != "..")
+PATHS = st.builds("predictions/day={}/{}".format, st.dates(), NAMES)
 PARTS = st.lists(st.builds(Part, PATHS, st.text(), COUNT, COUNT, st.text()), max_size=3)
 NAMED = st.dictionaries(st.text(), COUNT, max_size=3)
 ROWS = st.builds(Rows, COUNT, COUNT, COUNT)
@@ -53,6 +56,42 @@ def test_what_was_published_is_read_back_also_where_the_store_has_moved_to(manif
 
 def test_a_day_that_nobody_scored_has_none(tmp_path):
     assert read_manifest(Store(tmp_path.as_uri()), DAY) is None
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["/etc/passwd", "../elsewhere/part.parquet", "predictions/day=2026-11-22/../../../part.parquet",
+     "file:///etc/passwd", "s3://another/part.parquet", "file:///x/predictions/day=2026-11-22/%2e%2e/%2e%2e/part"],
+)  # fmt: skip
+def test_a_manifest_that_names_a_file_outside_the_store_is_none(tmp_path, uri):
+    store = Store(tmp_path.as_uri())
+    part = Part("predictions/day=2026-11-22/part.parquet", "", 1)
+    Manifest(str(DAY), "m", "1", [], [replace(part, uri=store.at(part.uri))], [], Rows(1, 1, 0), "", 0).publish(store)
+    written = store.read(manifest_path(DAY)).decode()
+    assert read_manifest(store, DAY).parts
+    store.publish(manifest_path(DAY), written.replace(part.uri, uri).encode())
+    with pytest.raises(BadInput, match=r"manifest\.json: it is no manifest .*is not in the store.*campaign score"):
+        read_manifest(store, DAY)
+    assert usable_manifest(store, DAY) is None
+
+
+@pytest.mark.parametrize("written", [b"", b"{", b"[]", b'{"day": "2026-11-22"}', b'{"inputs": 3}'])
+def test_a_manifest_that_is_damaged_is_said_and_its_day_scored_again(tmp_path, written):
+    store = Store(tmp_path.as_uri())
+    store.publish(manifest_path(DAY), written)
+    with pytest.raises(BadInput, match="it is no manifest"):
+        read_manifest(store, DAY)
+    assert usable_manifest(store, DAY) is None
+
+
+def test_a_part_that_is_another_than_was_written_is_not_used(tmp_path):
+    store = Store(tmp_path.as_uri())
+    published = store.publish("predictions/day=2026-11-22/part.parquet", b"as it was")
+    part = Part(published.uri, published.sha256, 1)
+    assert read_part(part, DAY).read() == b"as it was"
+    store.publish("predictions/day=2026-11-22/part.parquet", b"as it is now")
+    with pytest.raises(BadInput, match=r"part\.parquet: it is not what the manifest of 2026-11-22 lists\. Score"):
+        read_part(part, DAY)
 
 
 class Coin:

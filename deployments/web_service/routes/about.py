@@ -16,7 +16,7 @@ from campaign.errors import StoreError
 from campaign.masking import shown
 from campaign.model import QUANTILES
 from campaign.schema import ID, Column
-from deployments.web_service.guarded import REFUSALS, Guarded, OpenToAll, Sentence
+from deployments.web_service.guarded import REFUSALS, Guarded, OpenIfMetricsAre, OpenToAll, Sentence
 from deployments.web_service.live_model import LiveModel
 from deployments.web_service.prometheus import render_metrics
 from deployments.web_service.refusals import NotReady, NotThere
@@ -31,9 +31,9 @@ DOCS_POLICY = (
 )
 REPORT_POLICY = f"sandbox allow-scripts; script-src 'unsafe-inline'; connect-src 'none'; img-src data:; {NOT_FRAMED}"
 STATIC = Path(__file__).parents[1] / "static"
-UNAVAILABLE: dict[int | str, dict[str, Any]] = {code: REFUSALS[code] for code in (401, 503)}
+UNAVAILABLE: dict[int | str, dict[str, Any]] = {code: REFUSALS[code] for code in (401, 429, 503)}
 
-guarded, public = APIRouter(route_class=Guarded), APIRouter(route_class=OpenToAll)
+guarded, public, counted = (APIRouter(route_class=kind) for kind in (Guarded, OpenToAll, OpenIfMetricsAre))
 
 
 @public.get("/", include_in_schema=False)
@@ -72,7 +72,7 @@ async def model(request: Request) -> dict[str, Any]:
     responses={
         200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "The drift report of that day"},
         404: {"model": Sentence, "description": "There is no report of that day"},
-        **{code: REFUSALS[code] for code in (401, 422, 503)},
+        **{code: REFUSALS[code] for code in (401, 422, 429, 503)},
     },
 )
 async def report(request: Request, day: Annotated[str, PathParameter(pattern=r"^\d{4}-\d{2}-\d{2}$")]) -> Response:
@@ -116,7 +116,11 @@ async def ready(request: Request) -> dict[str, Any]:
     }
 
 
-@public.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@counted.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}, 401: REFUSALS[401], 429: REFUSALS[429]},
+)
 def prometheus() -> Response:
     """For Prometheus."""
     text, content_type = render_metrics()

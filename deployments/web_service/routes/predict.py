@@ -50,10 +50,13 @@ class PredictOne:
         began = perf_counter()
         counted = _failed
         try:
-            self.service.browsers.check(scope)
-            self.service.keys.check(scope["headers"])
+            service = self.service
+            service.browsers.check(scope)
+            address = service.addresses.of(scope)
+            service.keys.check(scope["headers"], address)
             require_json(scope["headers"])
-            body = self.answer(await body_of(receive, scope["headers"], ONE_CAMPAIGN))
+            with service.addresses.one_more(address):
+                body = self.answer(await body_of(receive, scope["headers"], ONE_CAMPAIGN))
             headers: Headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), NOSNIFF]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body})

@@ -13,17 +13,19 @@ import pyarrow.csv as pacsv
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
 
 from campaign.encoding import UNKNOWN_CATEGORY
 from deployments.web_service import prometheus
-from deployments.web_service.body import MANY_CAMPAIGNS, body_of, content_type_of
+from deployments.web_service.body import MANY_CAMPAIGNS, content_type_of
 from deployments.web_service.capture import capture_schema
 from deployments.web_service.documents import table_body
 from deployments.web_service.formulas import without_formulas
 from deployments.web_service.guarded import REFUSALS, Guarded
 from deployments.web_service.live_model import LiveModel
+from deployments.web_service.sent_columns import read_all_columns
 from deployments.web_service.service import Service
-from deployments.web_service.upload import MAX_CAMPAIGNS, Upload, read_all_columns, read_upload, table_format
+from deployments.web_service.upload import MAX_CAMPAIGNS, Upload, read_upload, table_format
 
 LEFT_OUT = "x-columns-left-out"  # names, as in a URL
 UNKNOWN = "x-values-not-known"  # JSON: rows by value by column
@@ -70,14 +72,16 @@ async def predict_batch(request: Request) -> Response:
     """
     service: Service = request.app.state.service
     service.rotation.ready()
-    async with service.uploads:  # the others wait for their turn, and their bodies on the wire
-        body = await body_of(request.receive, request.headers.raw, MANY_CAMPAIGNS)
+    async with service.uploads.received(request, MANY_CAMPAIGNS) as body:
         kind = table_format(content_type_of(request.headers.raw), body)
         as_csv = "text/csv" in request.headers.get("accept", "")
-        content, left_out, unknown = await run_in_threadpool(answer, service, kind, body, as_csv)
+        async with service.uploads.turn():
+            content, left_out, unknown = await run_in_threadpool(answer, service, kind, body, as_csv)
     headers = {LEFT_OUT: ", ".join(map(quote, left_out))} if left_out else {}
     headers |= {UNKNOWN: json.dumps(unknown)} if unknown else {}
-    return Response(content, media_type="text/csv" if as_csv else "application/json", headers=headers)
+    headers["content-length"] = str(len(content))
+    pieces = service.uploads.answer(content)
+    return StreamingResponse(pieces, media_type="text/csv" if as_csv else "application/json", headers=headers)
 
 
 def answer(
@@ -88,14 +92,14 @@ def answer(
     Gives the answer, the columns that have no place in it, and what the model never met. Raises `Refusal`.
     """
     live = service.rotation.ready()
-    upload = read_upload(kind, body, live)
+    upload = read_upload(kind, body, live, service.parquet)
     probability = live.model.predict(upload.matrix) if len(upload.matrix) else np.empty(0)
     unknown, left_out = unknown_values(upload, live), list[str]()
     successful = int(live.model.predicts_success(probability).sum())
     counts = {"successful": successful, "unsuccessful": len(probability) - successful, "rejected": len(upload.errors)}
     scored = _scored(upload, probability, live, service)
     if as_csv:
-        sent = read_all_columns(kind, body, live.model.schema)
+        sent = read_all_columns(kind, body, live.model.schema, service.parquet)
         rendered, left_out = _csv(sent.table, upload, scored), sent.left_out
     else:
         told = {"model_version": live.version, **counts, "unknown": unknown, "predictions": _rows(upload, scored)}

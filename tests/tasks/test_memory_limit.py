@@ -1,0 +1,61 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from campaign import synthetic
+from tasks import memory_limit
+from tasks.memory_limit import container_limit, limit_run
+
+READ = """
+import sys
+from pathlib import Path
+from campaign.errors import BadInput
+from campaign.reading import read_campaigns
+from campaign.schema_file import published
+from tasks import memory_limit
+
+memory_limit.CONTAINER_LIMITS = (Path(sys.argv[1]),)
+memory_limit.limit_memory()
+for file in sys.argv[2:]:
+    try:
+        print(sum(map(len, read_campaigns(file, published()))))
+    except BadInput as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"), [("1073741824\n", 1 << 30), ("max\n", None), ("9223372036854771712\n", None)]
+)
+def test_a_container_says_what_it_may_have(tmp_path, monkeypatch, written, expected):
+    (tmp_path / "memory.max").write_text(written)
+    monkeypatch.setattr(memory_limit, "CONTAINER_LIMITS", (tmp_path / "none", tmp_path / "memory.max"))
+    assert container_limit() == expected
+
+
+def test_a_run_that_has_no_process_of_its_own_is_not_bounded(monkeypatch):
+    monkeypatch.setattr(memory_limit, "limit_memory", lambda: pytest.fail("it is bounded"))
+    limit_run(None, SimpleNamespace(deployment_id=None), None)
+
+
+def test_a_file_of_four_gigabytes_in_four_kilobytes_is_refused_by_name_and_the_next_is_read(tmp_path):
+    rows = 65_536
+    table = pa.Table.from_batches(synthetic.campaigns(rows)).drop_columns("CampaignID")
+    pq.write_table(table, tmp_path / "good.parquet")
+    said_once = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), ["7" * 62_000])
+    pq.write_table(table.append_column("CampaignID", said_once), tmp_path / "swells.parquet", compression="zstd")
+    (tmp_path / "limit").write_text(str(1 << 30))
+    files = [str(tmp_path / name) for name in ("limit", "swells.parquet", "good.parquet")]
+    own = {"PYTHONPATH": str(Path(__file__).parents[2]), "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", READ, *files]
+    ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | own, check=True)
+    refused, read = ended.stdout.splitlines()
+    assert refused.startswith("swells.parquet: it takes more memory than this process may have. ")
+    assert read == str(rows)

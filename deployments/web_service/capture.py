@@ -33,9 +33,9 @@ FLUSH_SECONDS = 5.0
 FLUSH_ROWS = 20_000  # or as soon as so many wait
 CHUNK_ROWS = 500  # converted in one go, for a millisecond in which no request is answered
 CHUNK_PAUSE = 0.003  # seconds after it that belong to requests
-MAX_QUEUED = 3 * FLUSH_ROWS  # while a write lasts
-MAX_TABLES = 50  # of a batch each
-MAX_WAITING = 500_000  # rows kept for a store that is down: some 100 MB
+MAX_QUEUED, MAX_QUEUED_BYTES = 3 * FLUSH_ROWS, 1 << 26  # while a write lasts
+MAX_TABLES_BYTES = 1 << 26
+MAX_WAITING, MAX_WAITING_BYTES = 500_000, 100_000_000  # rows kept for a store that is down
 STOP_SECONDS = 8.0  # to write the last rows in
 
 Answer = tuple[str, Mapping[str, Any], float, LiveModel, float]
@@ -71,6 +71,8 @@ class Capture:
         self.quota = quota
         self._process, self._numbers, self._files = uuid.uuid4().hex[:16], count(1), count(1)
         self._queue: deque[Answer] = deque()
+        self._sizes: deque[int] = deque()  # bytes of what was sent, for each of the queue
+        self._came = self._went = 0  # bytes of the queue so far: each is counted by one thread
         self._tables: deque[pa.Table] = deque()
         self._waiting: list[pa.Table] = []
         self._full, self._ended = Event(), False
@@ -89,19 +91,23 @@ class Capture:
         """An id that no other prediction has, of this process or another."""
         return f"{self._process}-{next(self._numbers):x}"
 
-    def add(self, prediction_id: str, campaign: Mapping[str, Any], probability: float, live: LiveModel) -> None:
-        """Take one answer. Never waits; what there is no room for is counted."""
+    def add(
+        self, prediction_id: str, campaign: Mapping[str, Any], probability: float, live: LiveModel, size: int = 0
+    ) -> None:
+        """Take one answer to a body of so many bytes. Never waits; what there is no room for is counted."""
         queued = len(self._queue)
-        if queued >= MAX_QUEUED:
+        if queued >= MAX_QUEUED or self._came - self._went > MAX_QUEUED_BYTES:
             prometheus.dropped.inc()
             return
+        self._came += size
+        self._sizes.append(size)
         self._queue.append((prediction_id, campaign, probability, live, time.time()))
         if queued == FLUSH_ROWS:
             self._full.set()
 
     def add_table(self, answered: pa.Table) -> None:
         """Take answers as a table of `capture_schema`. Never waits either."""
-        if len(self._tables) < MAX_TABLES:
+        if sum(table.nbytes for table in list(self._tables)) + answered.nbytes <= MAX_TABLES_BYTES:
             self._tables.append(answered)
         else:
             prometheus.dropped.inc(len(answered))
@@ -112,6 +118,7 @@ class Capture:
         for _ in range(0, len(self._queue), CHUNK_ROWS):
             rows = min(len(self._queue), CHUNK_ROWS)
             answers = [self._queue.popleft() for _ in range(rows)]
+            self._went += sum(self._sizes.popleft() for _ in range(rows))
             tables += [as_table(list(alike)) for _, alike in groupby(answers, key=lambda answer: id(answer[3]))]
             time.sleep(CHUNK_PAUSE)
         while tables:  # a model of another schema has other columns
@@ -124,7 +131,8 @@ class Capture:
         prometheus.waiting.set(0)
 
     def _enqueue(self, table: pa.Table) -> None:
-        if sum(map(len, self._waiting)) + len(table) > MAX_WAITING:
+        rows, size = sum(map(len, self._waiting)), sum(waiting.nbytes for waiting in self._waiting)
+        if rows + len(table) > MAX_WAITING or size + table.nbytes > MAX_WAITING_BYTES:
             prometheus.dropped.inc(len(table))
             return
         for day in pc.unique(_days(table)):

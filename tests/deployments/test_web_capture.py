@@ -181,6 +181,28 @@ def test_a_store_that_stays_away_costs_a_bounded_memory_and_the_rest_is_counted(
     assert dropped() - before == 4 * 10 + 3 * 30
 
 
+@pytest.mark.parametrize("limit", ["MAX_QUEUED_BYTES", "MAX_TABLES_BYTES", "MAX_WAITING_BYTES"])
+def test_what_waits_is_bounded_by_its_length_too(kept: Capture, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setattr(capture, limit, 10_000)
+    before = capture.prometheus.dropped._value.get()
+    with out_of_order(kept):
+        for number in range(200):
+            if limit == "MAX_TABLES_BYTES":
+                kept.add_table(as_table([(str(number), VALUES, 0.25, LIVE, YESTERDAY.timestamp())]))
+            else:
+                kept.add(str(number), VALUES, 0.25, LIVE, 1_000)
+            if limit == "MAX_WAITING_BYTES":
+                with pytest.raises(Exception, match="Cannot write"):
+                    kept.flush()
+    kept.flush()
+    written = len(rows(kept.store))
+    assert 10 <= written < 150
+    assert capture.prometheus.dropped._value.get() - before == 200 - written
+    kept.add("more", VALUES, 0.25, LIVE, 1_000)
+    kept.flush()
+    assert len(rows(kept.store)) == written + 1
+
+
 def test_answers_come_while_the_store_is_away(serve: Callable[..., Web], champion: Path, tmp_path: Path) -> None:
     (tmp_path / "store").write_text("no folder")
     web = serve(CAMPAIGN_BUNDLE=str(champion), CAMPAIGN_STORE=str(tmp_path / "store"))

@@ -29,12 +29,9 @@ CSV, JSON, PARQUET, LINES = "text/csv", "application/json", "application/vnd.apa
 
 def parquet(columns: dict[str, pa.Array], **options: object) -> bytes:
     """Campaigns with some columns in place of theirs, or beside them."""
-    table = pa.Table.from_batches(synthetic.campaigns(len(next(iter(columns.values())))))
-    for name, values in columns.items():
-        if name in table.column_names:
-            table = table.drop_columns(name)
-        table = table.append_column(name, values)
+    usual = pa.Table.from_batches(synthetic.campaigns(len(next(iter(columns.values())))))
     out = io.BytesIO()
+    table = pa.table(dict(zip(usual.column_names, usual.columns, strict=True)) | columns)
     pq.write_table(table, out, compression="zstd", **options)
     return out.getvalue()
 
@@ -81,7 +78,7 @@ BODIES = {
     ),
     "a page that says it is larger": lambda: (PARQUET, with_a_forged_size()),
     "lists": lambda: (PARQUET, parquet({"Currency": pa.array([[["x" * 1_000] * 100]] * ROWS)})),
-    "sixty thousand columns": lambda: (PARQUET, parquet({f"c{at}": pa.array([0]) for at in range(40_000)})),
+    "twenty thousand columns": lambda: (PARQUET, parquet({f"c{at}": pa.array([0]) for at in range(20_000)})),
     "six million commas": lambda: (CSV, b"," * 6_000_000 + b"\n1,2\n"),
     "four million lines": lambda: (CSV, b"GoalAmount\n" + b"1\n" * 4_000_000),
     "a zip of a gigabyte": lambda: (CSV, zipped(b"GoalAmount\n" + b"1" * (1 << 28))),

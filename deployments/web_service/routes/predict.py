@@ -88,5 +88,5 @@ class PredictOne:
         for name in unknown:
             prometheus.unknown.labels(name).inc()
         _outcomes[success].inc()
-        service.capture.add(prediction_id, campaign, probability, live)
+        service.capture.add(prediction_id, campaign, probability, live, len(body))
         return rendered

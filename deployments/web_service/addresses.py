@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from campaign.errors import BadInput
 from deployments.web_service.refusals import TooMany
 
 MAX_AT_ONCE = 32  # requests of one address that are being answered
+NOBODY = nullcontext()
 
 
 class Addresses:
@@ -48,12 +49,12 @@ class Addresses:
                     break
         return name if kind == "known" else None
 
+    def one_more(self, address: str | None) -> AbstractContextManager[None]:
+        """While a request is being answered. Raises `TooMany` when it is entered."""
+        return NOBODY if address is None else self._one_more_of(address)
+
     @contextmanager
-    def one_more(self, address: str | None) -> Iterator[None]:
-        """While a request is being answered. Raises `TooMany`."""
-        if address is None:
-            yield
-            return
+    def _one_more_of(self, address: str) -> Iterator[None]:
         if self._at_once[address] >= MAX_AT_ONCE:
             raise TooMany(f"More than {MAX_AT_ONCE} requests of one address are being answered. Ask again later.", 1)
         self._at_once[address] += 1

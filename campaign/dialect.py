@@ -152,6 +152,9 @@ def is_comment(records: Records, at: int) -> bool:
 
 
 def fields_of(records: Records, at: int, delimiter: str) -> list[str]:
-    """The values of one record, unquoted."""
+    """The values of one record, unquoted; none where one is longer than Python's reader takes."""
     text = records.data[int(records.starts[at]) : int(records.ends[at])].decode()
-    return next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter), [])
+    try:
+        return next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter), [])
+    except csv.Error:
+        return []

@@ -9,6 +9,7 @@ from campaign.errors import BadInput
 
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 CHUNK_BYTES = 1 << 22
+MAX_LIST_BYTES = 1 << 20  # of a zip's list of members: some ten thousand
 
 
 def unpacked(file: Any, source: str, most_bytes: int | None = None, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
@@ -55,8 +56,10 @@ def _gunzipped(file: Any, source: str, chunk_bytes: int) -> Iterator[bytes]:
 
 
 def _unzipped(file: Any, source: str, chunk_bytes: int) -> Iterator[bytes]:
+    opening = _ListOfMembers(file)
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(opening) as archive:
+            opening.limit = None
             names = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
             if any(info.filename.startswith("xl/") for info in names):
                 raise BadInput(f"{source}: it is an Excel workbook.", "Save its sheet as CSV.")
@@ -69,6 +72,23 @@ def _unzipped(file: Any, source: str, chunk_bytes: int) -> Iterator[bytes]:
                     yield chunk
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise BadInput(f"{source}: it cannot be unzipped ({error}).", "Copy or write it again.") from error
+
+
+class _ListOfMembers:
+    """A file of which ZipFile reads the list of members at once: a few megabytes of it become hundreds in memory."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.limit: int | None = MAX_LIST_BYTES
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        if self.limit is not None and size > self.limit:
+            raise zipfile.BadZipFile("it holds too many files")
+        content: bytes = self._file.read(size)
+        return content
 
 
 def _is_hidden(name: str) -> bool:

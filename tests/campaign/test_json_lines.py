@@ -46,6 +46,11 @@ def test_an_array_is_refused_with_the_way_to_write_it() -> None:
         read('[{"a": 1},\n{"a": 2}]')
 
 
+def test_a_line_that_would_take_many_times_its_length_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"a\.jsonl: a line is longer than 1,048,576 bytes"):
+        read('{"a": 1}\n{"a": [' + "[]," * 400_000 + "0]}\n")
+
+
 def test_json_is_told_from_a_header() -> None:
     assert is_json(b' \n{"a": 1}')
     assert is_json(b'[{"a": 1}]')

@@ -38,3 +38,12 @@ def test_a_damaged_file_is_refused_by_name(pack, damage):
     packed = damage(pack(b"".join(b"%d,%d\n" % (number, number * 7919) for number in range(2_000))))
     with pytest.raises(BadInput, match=r"^a\.gz: "):
         list(unpacked(io.BytesIO(packed), "a.gz"))
+
+
+def test_a_zip_of_many_files_is_refused_before_they_are_listed():
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(25_000):
+            archive.writestr(f"{number:x}", b"")
+    with pytest.raises(BadInput, match=r"^a\.zip: it cannot be unzipped \(it holds too many files\)"):
+        list(unpacked(packed, "a.zip"))

@@ -59,6 +59,14 @@ def zipped(content: bytes) -> bytes:
     return out.getvalue()
 
 
+def zip_of_many(files: int) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for number in range(files):
+            archive.writestr(f"{number:x}", b"")
+    return out.getvalue()
+
+
 def json_of(value: str, times: int) -> bytes:
     return b'{"campaigns":[' + ",".join([value] * times).encode() + b"]}"
 
@@ -82,6 +90,8 @@ BODIES = {
     "six million commas": lambda: (CSV, b"," * 6_000_000 + b"\n1,2\n"),
     "four million lines": lambda: (CSV, b"GoalAmount\n" + b"1\n" * 4_000_000),
     "a zip of a gigabyte": lambda: (CSV, zipped(b"GoalAmount\n" + b"1" * (1 << 28))),
+    "a zip of many files": lambda: (CSV, zip_of_many(80_000)),
+    "a header of one long name": lambda: (CSV, b"a" * 8_000_000),
     "a gzip of a gigabyte": lambda: (CSV, gzip.compress(b"GoalAmount,Title\n" + b"1,2\n" * (1 << 26), 1)[: 1 << 23]),
     "objects": lambda: (JSON, json_of("{}", 2_700_000)),
     "lists in JSON": lambda: (JSON, json_of("[[]]", 1_600_000)),

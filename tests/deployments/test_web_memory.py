@@ -71,6 +71,15 @@ def json_of(value: str, times: int) -> bytes:
     return b'{"campaigns":[' + ",".join([value] * times).encode() + b"]}"
 
 
+def wide_row(columns: int) -> bytes:
+    return json.dumps({f"x{at}": at for at in range(columns)}).encode()
+
+
+def csv_of(more_columns: int, rows: int) -> bytes:
+    names = [*FILM, *(f"x{at}" for at in range(more_columns))]
+    return ",".join(names).encode() + b"\n" + (b"," * (len(names) - 1) + b"\n") * rows
+
+
 BODIES = {
     "an id said ten thousand times": lambda: (PARQUET, parquet({"CampaignID": said_once("7" * 12_500)})),
     "a category": lambda: (PARQUET, parquet({"Category": said_once("F" * 40_000)})),
@@ -96,6 +105,8 @@ BODIES = {
     "objects": lambda: (JSON, json_of("{}", 2_700_000)),
     "lists in JSON": lambda: (JSON, json_of("[[]]", 1_600_000)),
     "keys that differ": lambda: (JSON, json.dumps({"campaigns": [{f"{at:x}": 0 for at in range(700_000)}]}).encode()),
+    "rows without columns": lambda: (JSON, json_of("{}", 9_999)[:-2] + b"," + wide_row(1_000) + b"]}"),
+    "columns without rows": lambda: (CSV, csv_of(900, 8_000)),
     "a line of lists": lambda: (LINES, b'{"a":[' + b"[]," * 2_000_000 + b"0]}\n"),
 }  # fmt: skip
 

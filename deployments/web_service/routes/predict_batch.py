@@ -29,6 +29,7 @@ from deployments.web_service.upload import MAX_CAMPAIGNS, Upload, read_upload, t
 
 LEFT_OUT = "x-columns-left-out"  # names, as in a URL
 UNKNOWN = "x-values-not-known"  # JSON: rows by value by column
+MOST_LEFT_OUT = 100
 MOST_UNKNOWN, MOST_CHARACTERS = 5, 40  # values that are named of a column, and what is shown of each
 ADDED = ("probability", "success", "model_version", "error")
 
@@ -77,7 +78,8 @@ async def predict_batch(request: Request) -> Response:
         as_csv = "text/csv" in request.headers.get("accept", "")
         async with service.uploads.turn():
             content, left_out, unknown = await run_in_threadpool(answer, service, kind, body, as_csv)
-    headers = {LEFT_OUT: ", ".join(map(quote, left_out))} if left_out else {}
+    named = ", ".join(quote(name[:MOST_CHARACTERS]) for name in left_out[:MOST_LEFT_OUT])
+    headers = {LEFT_OUT: named} if named else {}
     headers |= {UNKNOWN: json.dumps(unknown)} if unknown else {}
     headers["content-length"] = str(len(content))
     pieces = service.uploads.answer(content)

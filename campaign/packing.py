@@ -84,8 +84,8 @@ class _ListOfMembers:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
-    def read(self, size: int = -1) -> bytes:
-        if self.limit is not None and size > self.limit:
+    def read(self, size: int | None = None) -> bytes:
+        if self.limit is not None and (size or 0) > self.limit:
             raise zipfile.BadZipFile("it holds too many files")
         content: bytes = self._file.read(size)
         return content

@@ -96,6 +96,9 @@ def _find_header(start: bytes, delimiter: str, source: str, likely: Iterable[str
     if records is None or first is None:
         raise BadInput(f"{source}: it holds no rows.", "Write it again with its rows, or remove it.")
     names = fields_of(records, first, delimiter)
+    if not names:
+        cause = f"{source}: a name in line {records.lines[first]}, the header, is longer than any is read."
+        raise BadInput(cause, "Write one row on each line, and a delimiter between two columns.")
     rows = [at for at in kept if at > first][:50]
     if rows and sum(records.fields[at] == len(names) + 1 for at in rows) > 0.9 * len(rows):
         ends = [records.data[int(records.ends[at]) - 1 : int(records.ends[at])] for at in rows]
@@ -108,7 +111,7 @@ def _refuse_many_fields(records: Records, places: Iterable[int], source: str) ->
     for at in places:
         if records.fields[at] > MAX_FIELDS:
             raise BadInput(
-                f"{source}: line {records.lines[at]} has {records.fields[at]:,} fields; {MAX_FIELDS:,} are the most.",
+                f"{source}: line {records.lines[at]} has more than {MAX_FIELDS:,} fields.",
                 "Leave out the columns that are not asked for.",
             )
 

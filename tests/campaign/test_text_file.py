@@ -90,12 +90,10 @@ def test_a_title_may_stand_before_the_header() -> None:
 
 
 def test_a_header_of_a_million_columns_is_refused_with_its_line() -> None:
-    with pytest.raises(BadInput, match=r"line 2 has 1,000,001 fields; 10,000 are the most"):
-        read(b"title\n" + b"," * 1_000_000 + b"\n1,2\n")
+    with pytest.raises(BadInput, match=r"line 2 has more than 10,000 fields"):
+        read(b"title\n" + b"a," * 1_000_000 + b"\n1,2\n")
 
 
-def test_a_header_of_one_name_that_is_too_long_has_no_name_that_is_wanted() -> None:
-    names: list[str] = []
-    wanted = RawColumns(lambda found: names.extend(found) or {})
-    read(b"a" * 200_000 + b"\n1\n", wanted=wanted)
-    assert names == []
+def test_a_header_of_one_endless_name_is_refused() -> None:
+    with pytest.raises(BadInput, match="a name in line 1, the header, is longer than any is read"):
+        read(b"a" * 200_000 + b"\n1\n")

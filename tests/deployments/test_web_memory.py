@@ -32,7 +32,7 @@ def parquet(columns: dict[str, pa.Array], **options: object) -> bytes:
     usual = pa.Table.from_batches(synthetic.campaigns(len(next(iter(columns.values())))))
     out = io.BytesIO()
     table = pa.table(dict(zip(usual.column_names, usual.columns, strict=True)) | columns)
-    pq.write_table(table, out, compression="zstd", **options)
+    pq.write_table(table, out, compression="zstd", store_schema=False, **options)  # a dictionary is a text then
     return out.getvalue()
 
 

@@ -130,7 +130,7 @@ def choose_recipe(
     chosen = fewest_trees(winner, examples.judged.y, tolerance)
     if chosen is not winner[-1]:
         times, change = winner[-1].size.cost / chosen.size.cost, chosen.size.roc_auc - winner[-1].size.roc_auc
-        reason += f"; with fewer trees, {times:.1f} times cheaper to score (ROC-AUC {change:+.5f})"
+        reason += f"; with fewer trees, {1 - 1 / times:.0%} cheaper to score (ROC-AUC {change:+.5f})"
     choice = Choice(
         chosen.candidate, best[-1].candidate, gain, error, reason, len(examples.fitted.y), len(examples.judged.y),
         examples.by_time,

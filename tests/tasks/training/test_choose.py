@@ -105,7 +105,7 @@ def test_fewer_trees_are_kept_only_where_they_and_all_more_are_within_the_tolera
     choice, _ = choose(TIMID, four, eight)
     assert (choice.chosen.trial, choice.chosen.size.trees) == (0, trees)
     assert choice.chosen.params["n_estimators"] == trees
-    assert ("times cheaper to score" in choice.reason) == (trees < 16)
+    assert ("cheaper to score" in choice.reason) == (trees < 16)
 
 
 @pytest.mark.parametrize(("rows", "trees"), [(ROWS, 4), (60, 16)])

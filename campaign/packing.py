@@ -12,11 +12,12 @@ CHUNK_BYTES = 1 << 22
 MAX_LIST_BYTES = 1 << 20  # of a zip's list of members: some ten thousand
 
 
-def unpacked(file: Any, source: str, most_bytes: int | None = None, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
-    """Chunks of at most `chunk_bytes`, also where a few bytes are packed for many more.
+def unpacked(file: Any, source: str, most_bytes: int | None = None, chunk_bytes: int | None = None) -> Iterator[bytes]:
+    """Chunks of at most `chunk_bytes`, or 4 MB, also where a few bytes are packed for many more.
 
     Raises `BadInput` for a zip of several files, and once more than `most_bytes` have come.
     """
+    chunk_bytes = chunk_bytes or CHUNK_BYTES
     start = file.read(4)
     file.seek(0)
     if start[:2] == GZIP:

@@ -186,7 +186,7 @@ def test_a_day_of_which_nothing_can_be_read_keeps_no_other_from_being_scored(day
 def test_a_day_whose_predictions_are_damaged_keeps_neither_the_others_nor_the_call(days):
     batch_scoring()
     days.publish(days.path_of(read_manifest(days, BROKEN).parts[0].uri), b"damaged")
-    with pytest.raises(BadInput, match="damaged") as caught:
+    with pytest.raises(BadInput, match="is not what the manifest of") as caught:
         monitoring()
     assert caught.value.remedy == f"Score the day again: `campaign score --day {BROKEN}`."
     assert metric("day_state", OTHER)[1]

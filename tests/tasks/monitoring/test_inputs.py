@@ -1,3 +1,5 @@
+from hashlib import sha256
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,7 +27,8 @@ def manifest(tmp_path) -> Manifest:
         rows.to_parquet(tmp_path / f"{name}.parquet", index=False)
     predictions = pa.table({ID: pa.array(table[ID][good].tolist()), "probability": good.to_numpy() / ROWS})
     pq.write_table(predictions, tmp_path / "part.parquet")
-    parts = {name: Part(str(tmp_path / f"{name}.parquet"), "", 0) for name in ("a", "b", "part")}
+    files = {name: tmp_path / f"{name}.parquet" for name in ("a", "b", "part")}
+    parts = {name: Part(str(file), sha256(file.read_bytes()).hexdigest(), 0) for name, file in files.items()}
     counts = Rows(ROWS, ROWS - 3, 3)
     return Manifest("2026-11-22", "m", "1", [parts["a"], parts["b"]], [parts["part"]], [], counts, "", 0)
 

@@ -1,5 +1,6 @@
 """Which days a small one is judged with, on manifests and files written by hand."""
 
+import io
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -31,9 +32,10 @@ def put_day(store: Store, days_ago: int, rows: int, version: str = "1") -> Manif
     predictions = pa.table({ID: table[ID], "probability": [days_ago / 1_000] * rows})
     parts = {}
     for name, written in (("incoming", table), ("predictions", predictions)):
-        with store.writing(f"{name}/day={day}/a.parquet") as sink:
-            pq.write_table(written, sink)
-        parts[name] = [Part(store.at(f"{name}/day={day}/a.parquet"), "", rows)]
+        file = io.BytesIO()
+        pq.write_table(written, file)
+        published = store.publish(f"{name}/day={day}/a.parquet", file.getvalue())
+        parts[name] = [Part(published.uri, published.sha256, rows)]
     counts = Rows(rows, rows, 0)
     manifest = Manifest(str(day), "m", version, parts["incoming"], parts["predictions"], [], counts, "", 0)
     manifest.publish(store)

@@ -26,7 +26,8 @@ MAX_COLUMNS = 1_000
 MAX_BYTES = 1 << 24  # of all values as they are written out
 MAX_WIDTH = 1_000  # bytes of each value where all are of one length
 MEMORY = 96 << 20  # bytes beyond what the process takes when it is idle
-ROWS_AT_ONCE = 1_024
+# Texts are dictionaries until they are measured: few rows at a time would cost more than they save.
+ROWS_AT_ONCE = MAX_ROWS + 1
 DECODED, TOO_LARGE, NOT_READ = b"D", b"L", b"R"
 SOURCE = "upload.parquet"
 
@@ -119,7 +120,7 @@ def is_bytes(kind: pa.DataType) -> bool:
 
 
 def read_column(file: pq.ParquetFile, name: str, room: int) -> tuple[pa.ChunkedArray, int]:
-    """A column and the bytes of its values, measured before they are written out, a few rows at a time."""
+    """A column and the bytes of its values, measured before they are written out."""
     chunks, rows, used = [], 0, 0
     for batch in file.iter_batches(ROWS_AT_ONCE, columns=[name], use_threads=False):
         batch.validate(full=True)  # else a damaged page may end as text that no one can decode

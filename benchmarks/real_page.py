@@ -27,7 +27,10 @@ Figures are means over the seeds; differences are this project's less the other'
 bootstrap of the judged rows. A target is missed if the whole interval lies beyond it. Training is `campaign train` as
 a whole, with its start, search, backtest and registration, beside one fit of each of the others. Scoring begins with a
 file: this project derives the columns that the other models find derived. The champion's three ways begin with the same
-file, read and derived by this project."""
+file, read and derived by this project.
+
+Where this project ranks better and has the worse log loss, it is the level that it misses: late rows weigh more, and
+the share of successes that they follow may turn in the judged period (both shares stand above each table)."""
 
 
 def quality_rows(figures: Mapping[str, Figures]) -> list[dict[str, str]]:

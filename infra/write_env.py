@@ -12,6 +12,7 @@ SECRETS = (
     "POSTGRES_PASSWORD", "PREFECT_DB_PASSWORD", "MLFLOW_DB_PASSWORD", "OPTUNA_DB_PASSWORD", "METRICS_DB_PASSWORD",
     "GRAFANA_DB_PASSWORD", "GRAFANA_PASSWORD", "PREFECT_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY",
 )  # fmt: skip
+MIN_KEY = 16  # characters of a key that the web service accepts
 HEADER = """\
 # Secrets of the stack, and what you set for it. Keep it: the databases are made with these passwords.
 # The services that are left out unless they are named here:
@@ -31,9 +32,6 @@ active = "campaign"
 PREFECT_API_URL = "http://127.0.0.1:4200/api"
 PREFECT_API_AUTH_STRING = "admin:{password}"
 """
-
-
-MIN_KEY = 16  # characters of a key that the web service accepts
 
 
 def read_env(file: Path) -> dict[str, str]:

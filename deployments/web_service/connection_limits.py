@@ -89,10 +89,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _is_one_too_many(self) -> bool:
         """Whether its address has more than its share of all connections, where that is known."""
         app, others = cast(Any, self.app), cast(Any, self.connections)
-        host = self.client[0] if self.client else ""
-        if app.state.service.addresses.of_peer(host) is None:
+        of_peer = app.state.service.addresses.of_peer
+        address = of_peer(self.client[0]) if self.client else None
+        if address is None:
             return False
-        return sum(other.client is not None and other.client[0] == host for other in others) > MAX_PER_ADDRESS
+        return (
+            sum(other.client is not None and of_peer(other.client[0]) == address for other in others) > MAX_PER_ADDRESS
+        )
 
     def _check_time(self) -> None:
         # One timer a connection, and none a request: timers cost.

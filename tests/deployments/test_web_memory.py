@@ -143,7 +143,7 @@ def test_what_swells_in_memory_is_refused_and_nobody_else_notices(service, name:
 
     def ask() -> None:
         with httpx.Client(base_url=url, timeout=30) as client:
-            while not (others and done.is_set()):  # once at least: four refusals may take less than its first connection
+            while not (others and done.is_set()):  # once at least: four refusals may come before its first answer
                 others.append(client.post("/predict", json=FILM).status_code)
                 others.append(client.get("/healthz").status_code)
 

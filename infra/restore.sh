@@ -2,9 +2,16 @@
 # make restore DIR=…: put back what `make backup` saved, in place of what the stack holds now. Works on an empty stack too.
 set -eu
 dir=${1:?say which: make restore DIR=backups/2026-11-22}
+if command -v sha256sum > /dev/null; then sha256=sha256sum; else sha256="shasum -a 256"; fi # as on macOS
+is_intact() { grep " $1\$" "$dir/SHA256SUMS" | (cd "$dir" && $sha256 --check --status) 2> /dev/null; }
 for file in prefect.dump mlflow.dump optuna.dump metrics.dump objects.tar; do
   [ -s "$dir/$file" ] || { echo "$dir holds no $file: it is no whole backup. Name the folder that make backup made." >&2; exit 1; }
+  [ ! -e "$dir/SHA256SUMS" ] || is_intact "$file" || {
+    echo "$dir/$file is damaged: its digest is not the one in SHA256SUMS. Nothing was changed. Restore another backup, or another copy of this one." >&2
+    exit 1
+  }
 done
+[ -e "$dir/SHA256SUMS" ] || echo "Warning: an earlier version made $dir, without SHA256SUMS: whether it is intact cannot be checked." >&2
 docker compose stop
 docker compose up -d --wait --no-build postgres
 docker compose run --rm -T object-store-init

@@ -15,6 +15,7 @@ rm -rf "$partial" && mkdir -p "$partial"
 writers=$(echo "$running" | grep -v '^postgres$')
 resume() { docker compose up -d --wait --no-build; }
 trap 'echo "Backup failed; nothing was kept. Starting the stack again." >&2; rm -rf "$partial"; resume' EXIT
+trap 'exit 130' INT TERM # dash runs the trap above at an exit alone, and not at Ctrl-C
 docker compose stop $writers
 for database in prefect mlflow optuna metrics; do
   docker compose exec -T postgres pg_dump -U postgres --format=custom "$database" > "$partial/$database.dump"

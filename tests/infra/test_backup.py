@@ -3,7 +3,9 @@
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -14,13 +16,18 @@ FILES = ["metrics.dump", "mlflow.dump", "objects.tar", "optuna.dump", "prefect.d
 DOCKER = """\
 #!/bin/sh
 echo "$*" >> docker-calls
-case "$*" in *"${FAILS_AT:-nothing}"*) exit 1 ;; esac
+case "$*" in *"${FAILS_AT:-nothing}"*) exit 1 ;; *"${HANGS_AT:-nothing}"*) sleep 60 ;; esac
 case "$*" in
   *"ps --services"*) printf 'postgres\\nobject-store\\nweb\\n' ;;
   *pg_dump*|*"tar --create"*) echo "bytes of $*" ;;
   *pg_restore*|*"tar --extract"*) cat >> restored ;;
 esac
 """
+
+
+def hear_interrupts() -> None:
+    """What starts tests in the background has them ignore SIGINT, and their children with them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Stack:
@@ -34,12 +41,19 @@ class Stack:
         docker.write_text(DOCKER)
         docker.chmod(0o755)
 
-    def run(self, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def start(self, script: str, **variables: str) -> subprocess.Popen[str]:
         path = {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"}
         command = ["sh", str(ROOT / "infra" / script), "backups/day"]
-        return subprocess.run(
-            command, cwd=self.folder, env=os.environ | path | variables, capture_output=True, text=True, timeout=60
-        )
+        env = os.environ | path | variables
+        return subprocess.Popen(
+            command, cwd=self.folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=True, preexec_fn=hear_interrupts,
+        )  # fmt: skip
+
+    def run(self, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(script, **variables)
+        output, errors = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
     def calls(self) -> list[str]:
         recorded = self.folder / "docker-calls"
@@ -121,6 +135,18 @@ def test_a_backup_that_fails_leaves_nothing_and_starts_the_stack_again(stack, fa
     ended = stack.run("backup.sh", FAILS_AT=fails_at)
     assert ended.returncode == 1
     assert "nothing was kept" in ended.stderr
+    assert list((stack.folder / "backups").iterdir()) == []
+    assert stack.calls()[-1] == "compose up -d --wait --no-build"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_backup_that_is_interrupted_leaves_nothing_and_starts_the_stack_again(stack, number):
+    backup = stack.start("backup.sh", HANGS_AT="tar --create")
+    while not any("tar --create" in call for call in stack.calls()):
+        assert backup.poll() is None
+        time.sleep(0.02)
+    os.killpg(backup.pid, number)  # as Ctrl-C does: the script and what it waits for
+    assert backup.wait(timeout=30) == 130
     assert list((stack.folder / "backups").iterdir()) == []
     assert stack.calls()[-1] == "compose up -d --wait --no-build"
 

@@ -54,6 +54,7 @@ def write_private(file: Path, text: str) -> None:
     """A file that nobody else may read."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
+    file.chmod(0o600)  # touch gives its mode to a new file alone
     file.write_text(text)
 
 

@@ -24,6 +24,15 @@ def test_it_writes_secrets_once_and_keeps_what_is_there(tmp_path):
     assert (tmp_path / "home" / "prefect" / "profiles.toml").exists()
 
 
+def test_nobody_else_may_read_what_it_writes(tmp_path):
+    profiles = tmp_path / "home" / "prefect" / "profiles.toml"
+    profiles.parent.mkdir(parents=True)
+    profiles.write_text("of an earlier version")
+    profiles.chmod(0o644)
+    assert write_env(tmp_path).returncode == 0
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "env", profiles)} == {0o600}
+
+
 @pytest.mark.parametrize("where", ["file", "environment"])
 def test_a_key_that_could_be_guessed_stops_it_before_anything_is_changed(tmp_path, where):
     keys = "a-key-of-some-length,short"

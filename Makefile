@@ -5,7 +5,6 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python3.14; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done || true)
 BIN := .venv/bin
 UV := $(BIN)/uv
-UV_VERSION := 0.13.9
 ENV_FILE ?= .env
 export COMPOSE_ENV_FILES := $(ENV_FILE)
 
@@ -78,6 +77,7 @@ e2e: .venv/installed-dev ## run the stack for real and drive it as a user would 
 	@$(BIN)/python -m tests.e2e $(if $(OFFLINE),--offline)
 
 lock: .venv/uv ## resolve the dependencies anew, with hashes and without addresses
+	@echo uv | $(UV) pip compile - --universal --python-version 3.11 --only-binary uv --emit-build-options --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --quiet -o requirements-uv.lock
 	@$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
 	@$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -c requirements.lock -o requirements-dev.lock
 	@for image in batch web_service; do $(UV) pip compile deployments/$$image/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements.lock -o deployments/$$image/requirements.lock; done
@@ -89,13 +89,13 @@ docs: .venv/installed-dev ## write the tables of docs/ anew
 clean: ## remove what the demo made (.campaign)
 	@rm -rf .campaign
 
-.venv/uv:
+.venv/uv: requirements-uv.lock
 	@$(or $(PYTHON),false) -c '$(FITS)' 2>/dev/null || { \
 	  found=$$($(or $(PYTHON),python3) --version 2>/dev/null) || found=none; \
 	  echo "campaign-success needs Python 3.11 to 3.14; found: $$found. Say which: make PYTHON=/path/to/python3.12 …"; exit 1; }
 	@echo "Installing into .venv, once: an environment and uv …"
 	@"$(PYTHON)" -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
 	@touch $@
 
 # Compiled at once, or every import of every first process would compile for itself.

@@ -45,7 +45,7 @@ def test_every_command_stands_in_the_page_of_commands():
 
 
 def test_the_locks_pin_every_package_with_hashes_and_name_no_address():
-    for lock in ("requirements.lock", "requirements-dev.lock", "benchmarks/requirements.lock"):
+    for lock in ("requirements-uv.lock", "requirements.lock", "requirements-dev.lock", "benchmarks/requirements.lock"):
         text = (ROOT / lock).read_text()
         assert "://" not in text
         packages = re.findall(r"^[a-z0-9].*$", text, flags=re.MULTILINE)
@@ -67,7 +67,7 @@ def test_make_says_which_python_it_needs(tmp_path):
     old = tmp_path / "python3"
     old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.1" && exit 0\nexit 1\n')
     old.chmod(0o755)
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-uv.lock"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     ended = subprocess.run(["make", "demo", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True)
     assert ended.returncode != 0

@@ -22,7 +22,6 @@ from infra.prefect.alerts import set_alerts
 from tasks.metrics_database import database
 from tasks.synthetic_days import write_training_data
 
-WORK_POOL = "campaign"
 BASE_ROWS = 100_000
 HOME = Path("/campaign-home")  # as docker-compose.yml mounts it
 DEPLOYMENTS_FILE = Path("prefect.yaml")
@@ -43,17 +42,23 @@ def keep_manual_changes(client: SyncPrefectClient, wanted: dict[str, Any]) -> di
     return without_schedules | {"paused": existing.paused}
 
 
+def make_work_pools(client: SyncPrefectClient, deployments: list[dict[str, Any]]) -> None:
+    """Make each work pool that a deployment names, unless it exists."""
+    existing = {pool.name for pool in client.read_work_pools()}
+    for name in sorted({deployment["work_pool"]["name"] for deployment in deployments} - existing):
+        # By the command line, which knows the job template of the type.
+        subprocess.run(["prefect", "--no-prompt", "work-pool", "create", name, "--type", "process"], check=True)
+
+
 def deploy(reset: bool) -> None:
-    """Make the work pool unless it exists, then the deployments and the alerts."""
+    """Make the work pools unless they exist, then the deployments and the alerts."""
     specification = yaml.safe_load(DEPLOYMENTS_FILE.read_text())
     with get_client(sync_client=True) as client:
+        make_work_pools(client, specification["deployments"])
         if not reset:
             specification["deployments"] = [
                 keep_manual_changes(client, deployment) for deployment in specification["deployments"]
             ]
-    work_pool = ["prefect", "--no-prompt", "work-pool"]
-    if subprocess.run([*work_pool, "inspect", WORK_POOL], capture_output=True).returncode:
-        subprocess.run([*work_pool, "create", WORK_POOL, "--type", "process"], check=True)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "prefect.yaml"
         file.write_text(yaml.safe_dump(specification))

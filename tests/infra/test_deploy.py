@@ -1,11 +1,25 @@
-"""The schema of a home, put where the stack's services read it."""
+"""What prefect.yaml says, on a real Prefect API; the schema of a home, put where the stack's services read it."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
+from prefect.settings import PREFECT_API_URL
 
 from campaign.errors import BadInput
 from campaign.store import Store
 from infra.prefect import deploy
 
+POOLS = {
+    "training/weekly": "training",
+    "batch-scoring/daily": "campaign",
+    "monitoring/daily": "campaign",
+    "traffic/daily": "traffic",
+}
 OWN = """
 [model]
 name = "projects"
@@ -75,3 +89,38 @@ def test_a_stack_of_the_published_schema_needs_none(store, monkeypatch):
     write(OWN)
     deploy.publish_schema()
     assert store.entries("") == []
+
+
+@pytest.fixture(scope="module")
+def server(prefect_api: None) -> Iterator[SyncPrefectClient]:
+    """A server that has the pool of an earlier version, with a limit that a person has set; `prefect` speaks to it."""
+    with pytest.MonkeyPatch.context() as patch, get_client(sync_client=True) as client:
+        patch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
+        patch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+        client.create_work_pool(WorkPoolCreate(name="campaign", type="process"))
+        client.update_work_pool("campaign", WorkPoolUpdate(concurrency_limit=3))
+        deploy.deploy(reset=False)
+        yield client
+        for name in POOLS:
+            client.delete_deployment(client.read_deployment_by_name(name).id)
+        for pool in client.read_work_pools():
+            client.delete_work_pool(pool.name)
+
+
+def test_each_deployment_is_in_its_work_pool_and_a_pool_that_exists_stays_as_it_is(server):
+    assert {name: server.read_deployment_by_name(name).work_pool_name for name in POOLS} == POOLS
+    pools = {pool.name: pool for pool in server.read_work_pools()}
+    assert {name: pools[name].type for name in POOLS.values()} == dict.fromkeys(POOLS.values(), "process")
+    assert pools["campaign"].concurrency_limit == 3
+
+
+def test_what_people_changed_survives_the_next_deploy(server):
+    weekly, traffic = (server.read_deployment_by_name(name) for name in ("training/weekly", "traffic/daily"))
+    server.update_deployment(weekly.id, DeploymentUpdate(paused=True))
+    server.update_deployment(traffic.id, DeploymentUpdate(paused=False))
+    server.delete_deployment_schedule(weekly.id, weekly.schedules[0].id)
+    deploy.deploy(reset=False)
+    weekly, traffic = (server.read_deployment_by_name(name) for name in ("training/weekly", "traffic/daily"))
+    assert (weekly.paused, weekly.schedules, weekly.work_pool_name) == (True, [], "training")
+    assert not traffic.paused
+    assert len(traffic.schedules) == 1

@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.runtime import deployment
 
 from campaign.settings import Settings
 from campaign.store import Store
@@ -16,6 +17,7 @@ from tasks.monitoring.captured import captured_days_due, find_captured_days, mon
 from tasks.monitoring.judge import full_windows, judge_waiting_days
 from tasks.monitoring.monitor import MonitoredDay, find_scored_days, monitor_day, scored_days_due
 from tasks.monitoring.retention import delete_expired, has_expired_files
+from tasks.monitoring.retention_call import call_for_retention
 from tasks.monitoring.retraining_call import Call, call_for_retraining, has_reasons
 
 
@@ -59,7 +61,11 @@ def monitoring(
     called = call_for_retraining(return_state=True)
     captured_days = find_captured_days(day, from_day, to_day)
     captured = [monitor_captured_day(day, return_state=True) for day in captured_days]
-    deleted = delete_expired(return_state=True)
-    states: list[State[Any]] = [*monitored, judged, called, *captured, deleted]
+    states: list[State[Any]] = [*monitored, judged, called, *captured]
+    if deployment.id:
+        # Its worker may not delete, that of the flow retention may. A call that fails is made again by the next run.
+        call_for_retention(return_state=True)
+    else:
+        states.append(delete_expired(return_state=True))
     results_of(states)  # raises what failed, now that all else is done
     return Monitoring(results_of(monitored), called.result())

@@ -6,7 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterExpectedStartTime
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
+)
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 
@@ -43,9 +48,10 @@ def wait_for(flow_run: FlowRun) -> None:
 def run_of_the_automation(since: Any) -> FlowRun:
     """The training that the retraining event has started."""
     newer = FlowRunFilter(expected_start_time=FlowRunFilterExpectedStartTime(after_=since))
+    training = FlowFilter(name=FlowFilterName(any_=["training"]))  # the retention is started by an event too
     with get_client(sync_client=True) as client:
         for _ in range(60):
-            for flow_run in client.read_flow_runs(flow_run_filter=newer):
+            for flow_run in client.read_flow_runs(flow_filter=training, flow_run_filter=newer):
                 if flow_run.created_by and flow_run.created_by.type == "AUTOMATION":
                     return flow_run
             time.sleep(2)

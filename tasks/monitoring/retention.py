@@ -1,5 +1,6 @@
 """Delete what is older than the settings say: days of each folder, versions that never won."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from prefect import get_run_logger, task
@@ -75,21 +76,44 @@ def has_expired_files(store: Store, settings: Settings, today: date) -> bool:
     return any(find_expired_days(store, settings, today).values()) or bool(expired_bad_rows(store, settings, today))
 
 
+@dataclass(frozen=True)
+class Expired:
+    """What is older than it is kept."""
+
+    days: dict[str, list[date]]
+    bad_rows: list[str]
+    versions: list[Version]
+
+    def counts(self) -> dict[str, int]:
+        """How many days of each folder, files of bad rows, and versions; what has none is left out."""
+        counts = {folder: len(days) for folder, days in self.days.items()}
+        counts |= {"files of bad rows": len(self.bad_rows), "versions": len(self.versions)}
+        return {what: count for what, count in counts.items() if count}
+
+
+def find_expired(store: Store, settings: Settings, today: date) -> Expired:
+    """Days and bad rows by the run's day, versions by the clock."""
+    return Expired(
+        find_expired_days(store, settings, today),
+        expired_bad_rows(store, settings, today),
+        expired_versions(served_model(), datetime.now(UTC), settings.keep_losers_days),
+    )
+
+
 @task(timeout_seconds=900, **RETRIES)
 def delete_expired() -> dict[str, int]:
-    """Delete what is older than it is kept; gives how many days and versions that were."""
-    settings, today = Settings(), scheduled_day()
+    """Delete what is older than it is kept; gives how many days, files and versions that were."""
+    settings = Settings()
     store = Store(settings.store)
-    expired = find_expired_days(store, settings, today)
-    for folder, days in expired.items():
+    expired = find_expired(store, settings, scheduled_day())
+    for folder, days in expired.days.items():
         for day in days:
             delete_day(store, folder, day)
-    for path in expired_bad_rows(store, settings, today):
+    for path in expired.bad_rows:
         store.delete(path)
-    versions = expired_versions(served_model(), datetime.now(UTC), settings.keep_losers_days)
-    for version in versions:
+    for version in expired.versions:
         delete_version(version)
-    deleted = {folder: len(days) for folder, days in expired.items()} | {"versions": len(versions)}
-    if any(deleted.values()):
-        get_run_logger().info("Deleted: %s", ", ".join(f"{count} {what}" for what, count in deleted.items() if count))
+    deleted = expired.counts()
+    if deleted:
+        get_run_logger().info("Deleted: %s", ", ".join(f"{count} {what}" for what, count in deleted.items()))
     return deleted

@@ -2,22 +2,28 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
+from prefect.client.schemas.objects import FlowRun
+from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL
 
 from campaign.errors import BadInput
 from campaign.store import Store
 from infra.prefect import deploy
+from tasks.monitoring import retention_call, retraining_call
 
 POOLS = {
     "training/weekly": "training",
     "batch-scoring/daily": "campaign",
     "monitoring/daily": "campaign",
+    "retention/daily": "training",
     "traffic/daily": "traffic",
 }
 OWN = """
@@ -124,3 +130,28 @@ def test_what_people_changed_survives_the_next_deploy(server):
     assert (weekly.paused, weekly.schedules, weekly.work_pool_name) == (True, [], "training")
     assert not traffic.paused
     assert len(traffic.schedules) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "event", "payload", "parameters"),
+    [
+        ("training/weekly", retraining_call.EVENT, {"reasons": ["a storm"]}, {"trials": 30, "reasons": ["a storm"]}),
+        ("retention/daily", retention_call.EVENT, {"expired": {"reports": 3}}, {}),
+    ],
+)
+def test_a_storm_of_ten_events_starts_one_run(server, name, event, payload, parameters):
+    deployment_id = server.read_deployment_by_name(name).id
+    of_the_deployment = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment_id]))
+
+    def started() -> list[FlowRun]:
+        runs = server.read_flow_runs(flow_run_filter=of_the_deployment)
+        return [run for run in runs if run.created_by and run.created_by.type == "AUTOMATION"]
+
+    for _ in range(10):
+        emit_event(event, {"prefect.resource.id": "campaign.model.campaign-success"}, payload=payload)
+    for _ in range(60):
+        if started():
+            break
+        time.sleep(0.5)
+    time.sleep(3)  # a second run would come as fast as the first
+    assert [(run.work_pool_name, run.parameters) for run in started()] == [("training", parameters)]

@@ -6,6 +6,7 @@ edited and start one that a person paused. RESET_SCHEDULES=1 takes the file's.
 
 import os
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +20,8 @@ from campaign.schema_file import NAME, parse_schema
 from campaign.settings import Settings
 from campaign.store import Store
 from infra.prefect.alerts import set_alerts
+from infra.prefect.moved_runs import replace_moved_runs
+from infra.prefect.watchdog import will_start
 from tasks.metrics_database import database
 from tasks.synthetic_days import write_training_data
 
@@ -64,6 +67,8 @@ def deploy(reset: bool) -> None:
         file.write_text(yaml.safe_dump(specification))
         subprocess.run(["prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file)], check=True)
     with get_client(sync_client=True) as client:
+        # The watchdog does so too, but it begins when the workers begin, and they may be quicker.
+        replace_moved_runs(client, datetime.now(UTC), will_start)
         set_alerts(client, os.environ.get("ALERT_WEBHOOK_URL", ""))
 
 

@@ -1,4 +1,5 @@
-"""Recover the runs that a killed worker left behind, and record the state of the schedules.
+"""Recover the runs that a killed worker left behind or that wait in a work pool that their deployment has left, and
+record the state of the schedules.
 
 Nothing on a Prefect server looks for a worker that is gone: its run stays Running and holds the deployment's slot. So
 every ten seconds this reads the runs of deployments and their last heartbeat. One that is silent is marked Crashed,
@@ -26,6 +27,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import AwaitingRetry, Crashed, Failed
 from sqlalchemy.exc import SQLAlchemyError
 
+from infra.prefect.moved_runs import replace_moved_runs
 from infra.prefect.schedules import record_schedules
 
 HEARTBEAT = "prefect.flow-run.heartbeat"  # every PREFECT_FLOWS_HEARTBEAT_FREQUENCY, 30 s in the stack
@@ -66,6 +68,15 @@ def last_heartbeat(client: SyncPrefectClient, run: FlowRun) -> datetime | None:
     return events[0].received if events else None
 
 
+def will_start(client: SyncPrefectClient, run: FlowRun, now: datetime) -> bool:
+    """Whether the run is still to begin: it waits, a worker has just taken it, or it will be taken up after a crash."""
+    assert run.state is not None
+    if run.state.is_scheduled() or run.state.is_pending():
+        return True
+    state = next_state(run, last_heartbeat(client, run), now)
+    return state is not None and state.is_scheduled()
+
+
 def recover_runs(client: SyncPrefectClient, now: datetime) -> list[FlowRun]:
     """Put each run of a deployment that has lost its worker into its next state; gives the runs that were changed."""
     run_filter = FlowRunFilter(
@@ -91,6 +102,8 @@ def watch() -> None:
             with get_client(sync_client=True) as client:
                 client.api_version()  # an outage must be noticed before any run is changed
                 if time.monotonic() >= quiet_until:
+                    # First the runs that have moved, before one that has crashed waits for a worker of its pool again.
+                    replace_moved_runs(client, datetime.now(UTC), will_start)
                     recover_runs(client, datetime.now(UTC))
                     if check % RECORD_EVERY == 0:
                         record_schedules(client, datetime.now(UTC))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterName
 from prefect.client.schemas.objects import FlowRun
 from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL
@@ -99,12 +99,17 @@ def test_a_stack_of_the_published_schema_needs_none(store, monkeypatch):
 
 @pytest.fixture(scope="module")
 def server(prefect_api: None) -> Iterator[SyncPrefectClient]:
-    """A server that has the pool of an earlier version, with a limit that a person has set; `prefect` speaks to it."""
+    """A server of an earlier version: one work pool, with a limit that a person has set, and a training that waits."""
     with pytest.MonkeyPatch.context() as patch, get_client(sync_client=True) as client:
         patch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
         patch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
         client.create_work_pool(WorkPoolCreate(name="campaign", type="process"))
         client.update_work_pool("campaign", WorkPoolUpdate(concurrency_limit=3))
+        weekly = client.create_deployment(
+            client.create_flow_from_name("training"), "weekly", entrypoint="flows/training.py:training",
+            work_pool_name="campaign",
+        )  # fmt: skip
+        client.create_flow_run_from_deployment(weekly, parameters={"seed": 7}, name="waiting")
         deploy.deploy(reset=False)
         yield client
         for name in POOLS:
@@ -120,14 +125,24 @@ def test_each_deployment_is_in_its_work_pool_and_a_pool_that_exists_stays_as_it_
     assert pools["campaign"].concurrency_limit == 3
 
 
+def test_a_run_that_waits_goes_where_its_deployment_went(server):
+    waiting = FlowRunFilter(name=FlowRunFilterName(any_=["waiting"]))
+    runs = {run.state.name: run for run in server.read_flow_runs(flow_run_filter=waiting)}
+    assert {state: run.work_pool_name for state, run in runs.items()} == {
+        "Cancelled": "campaign",
+        "Scheduled": "training",
+    }
+    assert runs["Scheduled"].parameters["seed"] == 7
+
+
 def test_what_people_changed_survives_the_next_deploy(server):
-    weekly, traffic = (server.read_deployment_by_name(name) for name in ("training/weekly", "traffic/daily"))
-    server.update_deployment(weekly.id, DeploymentUpdate(paused=True))
+    scoring, traffic = (server.read_deployment_by_name(name) for name in ("batch-scoring/daily", "traffic/daily"))
+    server.update_deployment(scoring.id, DeploymentUpdate(paused=True))
     server.update_deployment(traffic.id, DeploymentUpdate(paused=False))
-    server.delete_deployment_schedule(weekly.id, weekly.schedules[0].id)
+    server.delete_deployment_schedule(scoring.id, scoring.schedules[0].id)
     deploy.deploy(reset=False)
-    weekly, traffic = (server.read_deployment_by_name(name) for name in ("training/weekly", "traffic/daily"))
-    assert (weekly.paused, weekly.schedules, weekly.work_pool_name) == (True, [], "training")
+    scoring, traffic = (server.read_deployment_by_name(name) for name in ("batch-scoring/daily", "traffic/daily"))
+    assert (scoring.paused, scoring.schedules) == (True, [])
     assert not traffic.paused
     assert len(traffic.schedules) == 1
 

@@ -5,17 +5,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.states import AwaitingRetry, Cancelled, Completed, Crashed, Failed, Late, Pending, Running, Scheduled
 
 from infra.prefect.alerts import ALERTS, set_alerts
+from infra.prefect.moved_runs import replace_moved_runs
 from infra.prefect.schedules import record_schedules
-from infra.prefect.watchdog import next_state, recover_runs
+from infra.prefect.watchdog import next_state, recover_runs, will_start
 from tasks.metrics_database import database, schedules
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -100,6 +105,154 @@ def test_a_run_that_has_ended_stays_as_it_ended(client: SyncPrefectClient, deplo
     monkeypatch.setattr(SyncPrefectClient, "read_flow_runs", lambda *_, **__: [stale])
     recover_runs(client, datetime.now(UTC) + timedelta(minutes=10))
     assert client.read_flow_run(run.id).state.name == "Completed"
+
+
+@flow(name="moved")
+def moved(trials: int = 30, reasons: list[str] | None = None) -> None:
+    """A flow whose deployment moves."""
+
+
+def deploy_in(client: SyncPrefectClient, pool: str, schema: Any = None) -> UUID:
+    return client.create_deployment(
+        client.create_flow(moved),
+        "weekly",
+        entrypoint="moved.py:moved",
+        work_pool_name=pool,
+        enforce_parameter_schema=schema is not None,
+        parameter_openapi_schema=schema,
+    )
+
+
+@pytest.fixture
+def in_campaign(client: SyncPrefectClient) -> Iterator[UUID]:
+    """A deployment in the work pool `campaign`, and another pool to which it can move."""
+    for pool in ("campaign", "training"):
+        client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+    deployment_id = deploy_in(client, "campaign")
+    yield deployment_id
+    for run in runs_of(client, deployment_id):
+        client.delete_flow_run(run.id)
+    client.delete_deployment(deployment_id)
+    for pool in ("campaign", "training"):
+        client.delete_work_pool(pool)
+
+
+def runs_of(client: SyncPrefectClient, deployment: UUID) -> list[FlowRun]:
+    of_the_deployment = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment]))
+    return client.read_flow_runs(flow_run_filter=of_the_deployment)
+
+
+def made_run(client: SyncPrefectClient, deployment: UUID, *states: Any) -> FlowRun:
+    """A run that has been through these states."""
+    run = client.create_flow_run_from_deployment(deployment, parameters={"trials": 7, "reasons": ["drift"]}, name="old")
+    for state in states:
+        assert client.set_flow_run_state(run.id, state, force=state.name == "Late").state.name == state.name
+    return client.read_flow_run(run.id)
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        (),
+        (Late(),),
+        (Pending(),),
+        (Pending(), Running(), Crashed()),
+        (Pending(), Running(), Crashed(), AwaitingRetry()),
+    ],
+    ids=["scheduled", "late", "pending", "crashed", "awaiting retry"],
+)
+def test_a_run_that_waits_in_the_pool_its_deployment_left_is_replaced_once(client, in_campaign, states):
+    run = made_run(client, in_campaign, *states)
+    now = datetime.now(UTC) + timedelta(minutes=1)  # a crash has settled by then
+    assert replace_moved_runs(client, now, will_start) == []
+    deploy_in(client, "training")
+    [successor] = replace_moved_runs(client, now, will_start)
+    successor, old = client.read_flow_run(successor.id), client.read_flow_run(run.id)
+    assert (successor.work_pool_name, successor.state.name, successor.name) == ("training", "Scheduled", "old")
+    assert successor.parameters == {"trials": 7, "reasons": ["drift"]}
+    assert successor.expected_start_time == now
+    assert old.state.name == "Cancelled"
+    assert old.state.message == "Its deployment has moved to work pool training: run old goes on with it."
+    assert replace_moved_runs(client, now, will_start) == []
+    assert recover_runs(client, now) == []
+    assert {run.id for run in runs_of(client, in_campaign)} == {old.id, successor.id}
+
+
+def test_a_run_that_is_due_later_stays_due_then(client, in_campaign):
+    due = datetime.now(UTC) + timedelta(days=3)
+    client.create_flow_run_from_deployment(in_campaign, state=Scheduled(scheduled_time=due))
+    deploy_in(client, "training")
+    [successor] = replace_moved_runs(client, datetime.now(UTC), will_start)
+    assert successor.expected_start_time == due
+
+
+def test_a_cancellation_that_failed_is_made_up_for_without_a_second_run(client, in_campaign, monkeypatch):
+    run = made_run(client, in_campaign)
+    deploy_in(client, "training")
+    with monkeypatch.context() as patch:
+        patch.setattr(SyncPrefectClient, "set_flow_run_state", lambda *_, **__: None)
+        [first] = replace_moved_runs(client, datetime.now(UTC), will_start)
+    [again] = replace_moved_runs(client, datetime.now(UTC), will_start)
+    assert again.id == first.id
+    assert client.read_flow_run(run.id).state.name == "Cancelled"
+    assert len(runs_of(client, in_campaign)) == 2
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        (Pending(), Running()),
+        (Pending(), Running(), Completed()),
+        (Pending(), Running(), Failed()),
+        (Cancelled(),),
+    ],
+    ids=["running", "completed", "failed", "cancelled"],
+)
+def test_a_run_that_is_under_way_or_over_stays_where_it_is(client, in_campaign, states):
+    run = made_run(client, in_campaign, *states)
+    deploy_in(client, "training")
+    assert replace_moved_runs(client, datetime.now(UTC), will_start) == []
+    assert client.read_flow_run(run.id).state.name == states[-1].name
+
+
+def test_a_run_whose_worker_is_gone_crashes_first_and_is_replaced_then(client, in_campaign):
+    run = made_run(client, in_campaign, Pending(), Running())
+    deploy_in(client, "training")
+    silent = datetime.now(UTC) + timedelta(minutes=2)
+    assert replace_moved_runs(client, silent, will_start) == []
+    recover_runs(client, silent)
+    assert client.read_flow_run(run.id).state.name == "Crashed"
+    [successor] = replace_moved_runs(client, silent + timedelta(minutes=2), will_start)
+    assert (successor.work_pool_name, client.read_flow_run(run.id).state.name) == ("training", "Cancelled")
+
+
+def test_a_crash_after_the_last_start_is_not_replaced(client, in_campaign):
+    run = made_run(client, in_campaign, *[Pending(), Running(), Crashed()] * 3)
+    assert run.run_count == 3
+    deploy_in(client, "training")
+    assert replace_moved_runs(client, datetime.now(UTC) + timedelta(minutes=1), will_start) == []
+
+
+def test_parameters_that_the_flow_no_longer_has_keep_no_other_run_from_being_replaced(client, in_campaign):
+    run = made_run(client, in_campaign)
+    other = client.create_flow_run_from_deployment(in_campaign)
+    deploy_in(client, "training", {"type": "object", "properties": {}, "additionalProperties": False})
+    [successor] = replace_moved_runs(client, datetime.now(UTC), will_start)
+    assert client.read_flow_run(other.id).state.message.endswith(f"run {successor.name} goes on with it.")
+    assert client.read_flow_run(run.id).state.name == "Scheduled"
+
+
+def test_an_outage_is_not_taken_for_a_refusal(client, in_campaign, monkeypatch):
+    made_run(client, in_campaign)
+    deploy_in(client, "training")
+
+    def away(*_: Any, **__: Any) -> None:
+        request = httpx.Request("POST", "http://prefect")
+        raise PrefectHTTPStatusError("away", request=request, response=httpx.Response(503, request=request))
+
+    monkeypatch.setattr(SyncPrefectClient, "create_flow_run_from_deployment", away)
+    with pytest.raises(PrefectHTTPStatusError):
+        replace_moved_runs(client, datetime.now(UTC), will_start)
 
 
 @pytest.fixture

@@ -37,6 +37,8 @@ def prepare() -> None:
         os.environ["PREFECT_HOME"] = str(home)
         # Prefect's own address of it does not hold for every folder; a --home behind the command is said after this.
         os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = sqlite_url(home / "prefect.db", "aiosqlite")
+        # Pages read nothing from the temporary server; Prefect's default lets those of every site.
+        os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ""
         os.environ["PREFECT_PROFILE"] = "ephemeral"  # in this folder the active one may be the stack's
 
 

@@ -34,8 +34,11 @@ def serve() -> None:
         "mlflow": ["server", "--backend-store-uri", settings.mlflow_tracking_uri, "--host", "127.0.0.1"],
         "prefect": ["server", "start", "--host", "127.0.0.1"],
     }
+    prefect = [f"http://{host}:{ports['prefect']}" for host in ("127.0.0.1", "localhost")]
     own = {
-        "PREFECT_UI_API_URL": f"http://127.0.0.1:{ports['prefect']}/api",
+        "PREFECT_UI_API_URL": f"{prefect[0]}/api",
+        # Prefect's default is any page that the browser has open.
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(prefect),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     servers = {}

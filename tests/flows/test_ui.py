@@ -6,11 +6,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect, sync_playwright
 from test_terminal import CAMPAIGN
@@ -19,6 +21,16 @@ from campaign.schema_file import served_model
 from tasks.mlflow_run import mlflow_client
 from tasks.model_versions import find_version
 
+EVIL = "http://evil.example"
+TEMPORARY_SERVER = """
+from flows.environment import make_home, prepare
+prepare()
+make_home()
+from prefect.server.api.server import SubprocessASGIServer
+with SubprocessASGIServer() as server:
+    print(server.address, flush=True)
+    input()
+"""
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SECONDS = 60_000  # milliseconds; MLflow's first page of a server that has just started takes its time
 
@@ -97,3 +109,34 @@ def test_the_page_of_the_search_has_its_marks_in_mlflow(served, trained, page, m
 def test_prefects_pages_open(served, page):
     page.goto(f"{served.prefect}/runs")
     expect(page.get_by_text("Runs store the state history").first).to_be_visible(timeout=SECONDS)
+
+
+def origin_let_in(address: str, origin: str) -> list[str | None]:
+    """The origin that the server lets read its answers: asked before a request, and with one."""
+    header = {"Origin": origin}
+    asked = httpx.options(f"{address}/api/flows/filter", headers=header | {"Access-Control-Request-Method": "POST"})
+    answered = httpx.get(f"{address}/api/health", headers=header)
+    assert answered.json() is True
+    return [answer.headers.get("access-control-allow-origin") for answer in (asked, answered)]
+
+
+def test_prefects_server_lets_its_own_pages_read_and_those_of_no_other_site(served):
+    address, port = served.prefect, served.prefect.rpartition(":")[2]
+    assert address == f"http://127.0.0.1:{port}"
+    assert origin_let_in(address, EVIL) == [None, None]
+    assert origin_let_in(address, f"http://localhost:{int(port) + 1}") == [None, None]
+    for own in (address, f"http://localhost:{port}"):
+        assert origin_let_in(address, own) == [own, own]
+
+
+def test_prefects_server_listens_on_this_machine_alone(served):
+    with socket.socket() as other_address:
+        other_address.settimeout(2)
+        assert other_address.connect_ex(("127.0.0.2", int(served.prefect.rpartition(":")[2]))) != 0
+
+
+def test_pages_of_other_sites_read_nothing_from_a_temporary_server(environment):
+    command = [sys.executable, "-c", TEMPORARY_SERVER]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert origin_let_in(server.stdout.readline().strip(), EVIL) == [None, None]
+        server.communicate("\n")

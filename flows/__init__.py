@@ -1,1 +1,2 @@
-"""Sentences made of tasks: training, batch scoring, monitoring, and traffic, which stands in for the outside world."""
+"""Sentences made of tasks: training, batch scoring, monitoring, retention, and traffic, which stands in for the outside
+world."""

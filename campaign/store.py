@@ -198,9 +198,18 @@ class Store:
         return len(stale)
 
     def _look_for_bucket(self) -> None:
-        # A bucket that is not there lists like an empty one.
+        # A bucket that is not there lists like an empty one. Whoever may see a part of it alone is refused the bucket
+        # itself, and only if it is there.
         bucket = self._root.partition("/")[0]
-        if self._fs.get_file_info(bucket).type == pafs.FileType.NotFound:
+        try:
+            kind = self._fs.get_file_info(bucket).type
+        except PermissionError:
+            return
+        except OSError as error:
+            if "ACCESS_DENIED" in str(error):
+                return
+            raise
+        if kind == pafs.FileType.NotFound:
             raise StoreError(f"There is no bucket {bucket} for {self.uri}.", "Make it, or correct CAMPAIGN_STORE.")
 
     @contextmanager

@@ -4,7 +4,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pyarrow as pa
@@ -208,6 +210,54 @@ def test_an_endpoint_that_is_no_web_address_does_not_lead_to_amazon(
 def test_a_store_that_cannot_be_written_says_so_and_what_to_check(broken: Store) -> None:
     with pytest.raises(StoreError, match=f"(?s)Cannot write {broken.uri}/in/a.bin: .* Check CAMPAIGN_STORE"):
         broken.publish("in/a.bin", b"x")
+
+
+class Fence(BaseHTTPRequestHandler):
+    """An object store as one sees it who may list `incoming/` of a bucket, which is empty, and nothing else."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(403)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        allowed = "prefix=incoming" in self.path
+        body = LISTING if allowed else b""
+        self.send_response(200 if allowed else 403)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+LISTING = b"""<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+<Name>campaign</Name><Prefix>incoming/</Prefix><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>"""
+
+
+@pytest.fixture
+def fence(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Fence)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+        "AWS_ACCESS_KEY_ID": "traffic",
+        "AWS_SECRET_ACCESS_KEY": "of-traffic",
+    }.items():
+        monkeypatch.setenv(name, value)
+    try:
+        yield Store("s3://campaign")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_bucket_that_may_be_seen_in_part_alone_is_taken_to_be_there(fence: Store) -> None:
+    assert fence.days("incoming") == []
+    with pytest.raises(StoreError, match="Cannot list s3://campaign/base"):
+        fence.days("base")
 
 
 @pytest.mark.usefixtures("s3")

@@ -17,7 +17,7 @@ class ConfiguredTaskRunner(ThreadPoolTaskRunner):
     """
 
     def duplicate(self) -> TaskRunner[Any]:  # type: ignore[override]
-        scheduler = Settings().dask_scheduler
+        scheduler = scheduler_address()
         if not scheduler:
             # One piece after the other: each uses all cores by itself, and two would take twice the memory.
             return ThreadPoolTaskRunner(max_workers=1)
@@ -26,9 +26,16 @@ class ConfiguredTaskRunner(ThreadPoolTaskRunner):
         return DaskTaskRunner(address=scheduler)
 
 
+def scheduler_address() -> str:
+    """The cluster's; empty without one. An .env of before the stack had certificates says tcp."""
+    address = Settings().dask_scheduler
+    encrypted = os.environ.get("DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION") == "True"
+    return address.replace("tcp://", "tls://", 1) if encrypted else address
+
+
 def count_workers() -> int:
     """How many pieces run at a time: the workers of the cluster, or one."""
-    scheduler = Settings().dask_scheduler
+    scheduler = scheduler_address()
     if not scheduler:
         return 1
     from distributed import Client

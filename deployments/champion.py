@@ -63,8 +63,9 @@ def registered_champion(model: str) -> str:
     """The number of the version that the alias names now. Raises `NoChampion`, also when MLflow does not answer."""
     mlflow, errors = _mlflow()
     uri = os.environ[TRACKING]
+    client = mlflow.MlflowClient(tracking_uri=uri)
     try:
-        return str(mlflow.MlflowClient(tracking_uri=uri).get_model_version_by_alias(model, ALIAS).version)
+        return str(client.get_model_version_by_alias(model, ALIAS).version)
     except errors.MlflowException as error:
         if type(error).__name__ == "UnsupportedModelRegistryStoreURIException":
             raise NoChampion(
@@ -72,14 +73,27 @@ def registered_champion(model: str) -> str:
                 "Give the address of a tracking server (http://…), install the whole of MLflow (`pip install mlflow`), "
                 f"or unset it and give an exported champion as {BUNDLE}.",
             ) from error
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE") or _is_missing(
+            client, model, error
+        ):
             raise NoChampion(
                 f"{model} has no champion yet in MLflow at {_without_password(uri)}.",
                 "Train one first (`campaign train`), or name another model in CAMPAIGN_MODEL.",
             ) from error
+        if "error code 401" in str(error) or "error code 403" in str(error):
+            raise NoChampion(
+                f"MLflow at {_without_password(uri)} asks for a login, or does not know this one.",
+                "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (in the stack: reader, and "
+                "MLFLOW_READER_PASSWORD of .env).",
+            ) from error
         raise _no_answer(uri, error) from error
     except Exception as error:  # a database's errors are of its driver's family
         raise _no_answer(uri, error) from error
+
+
+def _is_missing(client: Any, model: str, error: Exception) -> bool:
+    """Whether MLflow, which refuses a model that is not there as it refuses one that may not be read, has none."""
+    return "error code 403" in str(error) and not client.search_registered_models(f"name = '{model}'")
 
 
 def registered_model(model: str, number: str) -> ScoringModel:

@@ -1,4 +1,4 @@
-"""A server that does not answer, as an error that says which and what to do."""
+"""A server that does not answer, or not to everybody, as an error that says which and what to do."""
 
 import os
 
@@ -12,8 +12,18 @@ class NotAnswering(CampaignError):
     """A server that is needed is away, or somewhere else than the settings say."""
 
 
+class NotLoggedIn(CampaignError):
+    """MLflow asks for a login, or for one that may do more."""
+
+
 def as_outage(error: BaseException) -> CampaignError | None:
     """None for what is a fault of this program's."""
+    if any(f"error code {status} != 200" in str(error) for status in (401, 403)):
+        return NotLoggedIn(
+            f"MLflow at {without_credentials(Settings().mlflow_tracking_uri)} asks for another login.",
+            "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (in the stack: reader, trainer or admin, and "
+            "MLFLOW_…_PASSWORD of .env).",
+        )
     if isinstance(error, StoreError) or not is_outage(error):
         return None
     libraries = {type(cause).__module__.partition(".")[0] for cause in causes_of(error)}

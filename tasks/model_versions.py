@@ -61,6 +61,10 @@ def find_champion(model: str) -> Version | None:
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
+        if "error code 403" in str(error) and not list_versions(
+            model
+        ):  # so MLflow with logins says of what is not there
+            return None
         raise
 
 

@@ -184,7 +184,7 @@ def promote(registered: Registered, parts: Parts, data: Dataset, run: Run) -> Ve
     create_markdown_artifact(card, "model-card", f"Version {number} of {model}")
     uri = Settings().mlflow_ui
     if uri.startswith("http"):
-        link = f"{uri}/#/models/{model}/versions/{number}"
+        link = f"{uri}/#/models/{model}/versions/{number}?workspace=default"
         create_link_artifact(link, f"{model} {number}", key="registered-version")
     get_run_logger().info("Version %s is %s: %s", number, role, verdict.reason)
     verdict = replace(verdict, expectation=registered.expectation)

@@ -44,9 +44,10 @@ champion: .venv/installed ## list the versions, and who was champion when and wh
 	@$(BIN)/campaign champion
 
 up: .venv/installed ## build and start the stack in Docker, wait until it is healthy, say where everything is
-	@$(BIN)/python infra/write_env.py $(ENV_FILE)
+	@$(BIN)/python -m infra.write_env $(ENV_FILE)
+	@infra/stop_old_workers.sh
 	@docker compose up -d --build --wait
-	@$(BIN)/python infra/where.py $(ENV_FILE)
+	@$(BIN)/python -m infra.where $(ENV_FILE)
 
 down: ## stop the stack; its data stays
 	@docker compose --profile '*' down
@@ -54,7 +55,8 @@ down: ## stop the stack; its data stays
 clean-stack: ## stop the stack and remove its data
 	@docker compose --profile '*' down --volumes
 
-redeploy: ## bring the deployments to what prefect.yaml says (RESET_SCHEDULES=1: its schedules too)
+redeploy: .venv/installed ## bring the deployments to what prefect.yaml says (RESET_SCHEDULES=1: its schedules too)
+	@$(BIN)/python -m infra.write_env $(ENV_FILE)
 	@docker compose run --rm --build --no-deps -e RESET_SCHEDULES=$(RESET_SCHEDULES) deploy
 
 stack-demo: ## play the demo's days through the stack's deployments
@@ -68,7 +70,7 @@ restore: ## put back what `make backup` saved in DIR
 
 images: .venv/installed ## export the champion and build all images
 	@$(BIN)/campaign champion export .campaign/bundle
-	@$(BIN)/python infra/write_env.py $(ENV_FILE)
+	@$(BIN)/python -m infra.write_env $(ENV_FILE)
 	@docker compose build
 	@docker build -f deployments/batch/Dockerfile -t campaign-batch .
 	@docker build -f deployments/web_service/Dockerfile -t campaign-web .

@@ -14,6 +14,7 @@ done
 [ -e "$dir/SHA256SUMS" ] || echo "Warning: an earlier version made $dir, without SHA256SUMS: whether it is intact cannot be checked." >&2
 docker compose stop
 docker compose up -d --wait --no-build postgres
+docker compose run --rm -T --no-deps postgres-setup # the roles that own what is restored
 docker compose run --rm -T object-store-init
 for database in prefect mlflow optuna metrics; do
   docker compose exec -T postgres pg_restore -U postgres -d postgres --clean --if-exists --create --exit-on-error < "$dir/$database.dump"

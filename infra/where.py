@@ -1,10 +1,11 @@
-"""Say where the stack's pages are, who may log in, and what to do next: `python infra/where.py [ENV_FILE]`."""
+"""Say where the stack's pages are, who may log in, and what to do next: `python -m infra.where [ENV_FILE]`."""
 
 import sys
 from pathlib import Path
 
-file = Path(sys.argv[1] if len(sys.argv) > 1 else ".env")
-env = dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line and line[0] != "#")
+from infra.write_env import read_env
+
+env = read_env(Path(sys.argv[1] if len(sys.argv) > 1 else ".env"))
 data = env.get("CAMPAIGN_DATASET") or "the store's base/campaigns.parquet"
 grafana = "left out"
 if "grafana" in env.get("COMPOSE_PROFILES", ""):
@@ -13,10 +14,11 @@ if "grafana" in env.get("COMPOSE_PROFILES", ""):
 print(f"""
 Web       http://localhost:8000   the page for marketers; its interface at /docs
 Prefect   http://localhost:4200   password admin:{env["PREFECT_PASSWORD"]}
-MLflow    http://localhost:5000
+MLflow    http://localhost:5000   user admin, password {env["MLFLOW_ADMIN_PASSWORD"]}
 Grafana   {grafana}
 S3        http://localhost:7070   browse at http://localhost:7071
-          access key {env["S3_ACCESS_KEY"]}, secret key {env["S3_SECRET_KEY"]}
+          bucket campaign; access key reader, secret key {env["S3_READER_SECRET"]}, for predictions/
+          everything: access key {env["S3_ACCESS_KEY"]}, secret key {env["S3_SECRET_KEY"]}
 
 Next, in this folder:
   make stack-demo                                                          play the demo's days through the stack

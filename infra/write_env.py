@@ -1,6 +1,7 @@
-"""Write .env with random secrets, if there is none, and the Prefect profile that goes with it.
+"""Write .env with random secrets, or add those that it lacks, and what is made of it: a file for each service's
+secrets, and the Prefect profile of this folder.
 
-`python infra/write_env.py [ENV_FILE]`. Secrets are hexadecimal, for `$` and `@` would break URLs and .env alike.
+`python -m infra.write_env [ENV_FILE]`. Secrets are hexadecimal, for `$` and `@` would break URLs and .env alike.
 """
 
 import os
@@ -8,9 +9,14 @@ import secrets
 import sys
 from pathlib import Path
 
+from infra.object_store.policies import MLFLOW, USERS
+from infra.secret_files import prefect_profile, write_secret_files
+
 SECRETS = (
     "POSTGRES_PASSWORD", "PREFECT_DB_PASSWORD", "MLFLOW_DB_PASSWORD", "OPTUNA_DB_PASSWORD", "METRICS_DB_PASSWORD",
     "GRAFANA_DB_PASSWORD", "GRAFANA_PASSWORD", "PREFECT_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY",
+    *(f"S3_{user.upper()}_SECRET" for user in (*USERS, MLFLOW)),
+    "MLFLOW_ADMIN_PASSWORD", "MLFLOW_TRAINER_PASSWORD", "MLFLOW_READER_PASSWORD", "MLFLOW_SESSION_KEY",
 )  # fmt: skip
 MIN_KEY = 16  # characters of a key that the web service accepts
 HEADER = """\
@@ -24,25 +30,18 @@ COMPOSE_PROFILES=grafana
 # CAMPAIGN_DATASET=s3://campaign/base/campaigns.csv
 # Further settings: CAMPAIGN_LOOKBACK_DAYS, CAMPAIGN_KEEP_…_DAYS, PREFECT_EVENTS_DAYS (README)
 """
-PROFILE = """\
-# Written by `make up`: `prefect` in this folder speaks to the stack.
-active = "campaign"
-
-[profiles.campaign]
-PREFECT_API_URL = "http://127.0.0.1:4200/api"
-PREFECT_API_AUTH_STRING = "admin:{password}"
-"""
 
 
 def read_env(file: Path) -> dict[str, str]:
     """What the file says, or nothing if it is not there."""
     lines = file.read_text().splitlines() if file.exists() else []
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    pairs = [line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith("#")]
+    return {name.strip(): value.strip().strip("\"'") for name, value in pairs}
 
 
 def refuse_weak_keys(file: Path) -> None:
     """What the web service would refuse when it starts ends here, before anything is changed."""
-    listed = os.environ.get("CAMPAIGN_API_KEYS") or read_env(file).get("CAMPAIGN_API_KEYS", "").strip("\"' ")
+    listed = os.environ.get("CAMPAIGN_API_KEYS") or read_env(file).get("CAMPAIGN_API_KEYS", "")
     if any(0 < len(key.strip()) < MIN_KEY for key in listed.split(",")):
         sys.exit(
             f"CAMPAIGN_API_KEYS holds a key of fewer than {MIN_KEY} characters; nothing was changed.\n"
@@ -58,12 +57,27 @@ def write_private(file: Path, text: str) -> None:
     file.write_text(text)
 
 
+def add_secrets(file: Path) -> None:
+    """Make the file, or add at its end the secrets that it lacks; what a person wrote stays."""
+    missing = [name for name in SECRETS if not read_env(file).get(name)]
+    if not missing:
+        return
+    added = "".join(f"{name}={secrets.token_hex(16)}\n" for name in missing)
+    if not file.exists():
+        write_private(file, HEADER + added)
+        print(f"Wrote {file} with random secrets. Keep it: the databases are made with them.")
+        return
+    before = file.read_text()
+    end = "" if before.endswith("\n") else "\n"
+    write_private(file, f"{before}{end}# Added by a later version:\n{added}")
+    print(f"Added to {file}, which lacked them: {', '.join(missing)}")
+
+
 if __name__ == "__main__":
     file = Path(sys.argv[1] if len(sys.argv) > 1 else ".env")
     refuse_weak_keys(file)
-    if not file.exists():
-        write_private(file, HEADER + "".join(f"{name}={secrets.token_hex(16)}\n" for name in SECRETS))
-        print(f"Wrote {file} with random secrets. Keep it: the databases are made with them.")
-    password = read_env(file)["PREFECT_PASSWORD"]
+    add_secrets(file)
     home = Path(os.environ.get("CAMPAIGN_HOME") or ".campaign")
-    write_private(home / "prefect" / "profiles.toml", PROFILE.format(password=password))
+    env = read_env(file)
+    write_private(home / "prefect" / "profiles.toml", prefect_profile(env, "http://127.0.0.1:4200/api"))
+    write_secret_files(home, env)

@@ -82,7 +82,7 @@ def publish_schema() -> None:
     if not settings.schema_uri.startswith(f"{store.uri}/"):
         return
     path = store.path_of(settings.schema_uri)
-    if not own.is_file():
+    if not own.is_file() or not own.read_text().strip():  # the stack mounts an empty one for a home without
         if not store.exists(path):
             raise BadInput(
                 f"CAMPAIGN_SCHEMA is {settings.schema_uri}, where nothing is, and the home has no {NAME}.",

@@ -8,11 +8,16 @@ import pytest
 import yaml
 
 from campaign.settings import Settings
+from infra.secret_files import DASK_CERTIFICATE, DASK_KEY, secret_files
+from infra.write_env import SECRETS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
-ONE_SHOT = {"object-store-init", "deploy", "archive"}
+NETWORKS: dict[str, Any] = yaml.safe_load(TEXT)["networks"]
+ONE_SHOT = {
+    "object-store-init", "object-store-setup", "postgres-setup", "mlflow-setup", "deploy", "forget", "archive",
+}  # fmt: skip
 # It hands a new volume over to another user, which root alone can do.
 RUN_AS_ROOT = {"object-store-init"}
 
@@ -51,8 +56,44 @@ def test_no_secret_has_a_default() -> None:
 
 
 def test_each_setting_of_the_project_can_be_set_in_env() -> None:
-    passed_on = SERVICES["worker"]["environment"].keys() | SERVICES["web"]["environment"].keys()
+    passed_on = SERVICES["training-worker"]["environment"].keys() | SERVICES["web"]["environment"].keys()
     settings = {
         f"CAMPAIGN_{name.upper()}" for name, field in Settings.model_fields.items() if not field.validation_alias
     }
     assert settings - passed_on == {"CAMPAIGN_HOME"}  # the image says it
+
+
+def test_each_secret_is_a_file_that_make_up_writes_and_some_service_names() -> None:
+    declared = yaml.safe_load(TEXT)["secrets"]
+    written = {*secret_files(dict.fromkeys(SECRETS, "x")), "campaign-schema", DASK_CERTIFICATE, DASK_KEY}
+    assert all(file["file"].endswith(f"/secrets/{name}") for name, file in declared.items())
+    assert declared.keys() == written
+    assert {name for service in SERVICES.values() for name in secrets_of(service)} == written
+
+
+def secrets_of(service: dict[str, Any]) -> set[str]:
+    return {secret if isinstance(secret, str) else secret["source"] for secret in service.get("secrets", [])}
+
+
+def test_root_s_key_and_the_databases_superuser_are_known_to_who_sets_up_alone() -> None:
+    holders = {name: secrets_of(service) for name, service in SERVICES.items()}
+    assert {name for name, held in holders.items() if "object-store-root" in held} == {"object-store-setup"}
+    assert {name for name, held in holders.items() if "postgres-password" in held} == {"postgres", "postgres-setup"}
+    assert {name for name, held in holders.items() if "object-store-forget" in held} == {"forget"}
+    assert {name for name, service in SERVICES.items() if "S3_SECRET_KEY" in str(service)} == {"object-store"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_password_stands_in_a_command_line(name: str) -> None:
+    service = SERVICES[name]
+    said = str([service.get("command"), service.get("entrypoint"), service.get("healthcheck")])
+    assert not re.search(r"\$\{?\w*(PASSWORD|SECRET|_KEY)", said)
+
+
+def test_a_network_is_for_who_needs_it() -> None:
+    members = {network: {n for n, s in SERVICES.items() if network in s.get("networks", [])} for network in NETWORKS}
+    assert members["dask"] == {"dask-scheduler", "dask-worker", "worker", "training-worker"}
+    assert {name for name, service in SERVICES.items() if service.get("ports")} <= members["edge"]
+    assert not members["edge"] & {"postgres", "worker", "traffic-worker", "watchdog", "deploy", "forget"}
+    assert NETWORKS["data"] == NETWORKS["dask"] == {"internal": True}
+    assert all(service.get("networks") or service.get("network_mode") == "none" for service in SERVICES.values())

@@ -208,7 +208,7 @@ def test_the_data_source_is_the_read_only_role_on_the_metrics_database():
     assert SOURCE["type"] == "grafana-postgresql-datasource"
     assert (SOURCE["url"], SOURCE["user"], SOURCE["jsonData"]["database"]) == ("postgres:5432", "grafana", "metrics")
     assert "database" not in SOURCE
-    assert SOURCE["secureJsonData"] == {"password": "$GRAFANA_DB_PASSWORD"}
+    assert SOURCE["secureJsonData"] == {"password": "$__file{/run/secrets/grafana-database-password}"}
 
 
 def test_dashboard_and_alerts_share_a_folder():

@@ -14,7 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tests.e2e import documents, faults, offline, own_campaigns, story
+from tests.e2e import access, documents, faults, offline, own_campaigns, story, upgrade
 from tests.e2e.stack import HOME, Failure, Stack
 
 Step = tuple[str, Callable[[Stack], str]]
@@ -62,7 +62,7 @@ def main() -> None:
     stack = Stack(args.offline)
     steps: list[Step] = [
         ("clear away an earlier one", clear),
-        *(step for part in (story, faults, documents, own_campaigns) for step in part.STEPS),
+        *(step for part in (upgrade, access, story, faults, documents, own_campaigns) for step in part.STEPS),
     ]
     if args.offline:
         steps.insert(0, ("build stand-ins for the images", offline.build))
@@ -84,7 +84,7 @@ def main() -> None:
 def clear(stack: Stack) -> str:
     """Remove the tests' own stack with its data. Another stack on the same ports would be in the way: say so."""
     if not (HOME / "env").exists():
-        stack.command(sys.executable, "infra/write_env.py", stack.env["ENV_FILE"])
+        stack.command(sys.executable, "-m", "infra.write_env", stack.env["ENV_FILE"])
     stack.make("clean-stack")
     containers = stack.command("docker", "ps", "--filter", "publish=4200", "--format", "{{.Names}}").split()
     if containers:

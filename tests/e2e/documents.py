@@ -16,7 +16,7 @@ TODAY = datetime.now(UTC).date()
 PLAYED = TODAY - timedelta(days=2)  # one of those that `make stack-demo` drops
 IN_THE_PAGES = {"2026-11-22": str(TODAY), "2026-11-01": str(PLAYED), "trials=20": "trials=6"}
 FENCED = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
-INLINE = re.compile(r"`docker compose exec (worker campaign [^`]+)`")
+INLINE = re.compile(r"`docker compose ((?:exec training-worker campaign champion|run --rm forget) [^`]+)`")
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -53,6 +53,7 @@ def play_the_demo(stack: Stack) -> str:
     stack.make("clean-stack")
     for line in lines("docs/stack.md", "make up") + lines("docs/stack.md", "make stack-demo"):
         said = stack.command("bash", "-ec", line)
+        check(line != "make up" or "http://localhost:4200" in said, "make up does not say where Prefect is")
     check(all(str(TODAY - timedelta(days=n)) in said for n in range(1, 9)), said)
     return f"version {stack.champion()} is champion"
 
@@ -93,7 +94,8 @@ def build_images(stack: Stack) -> str:
     folder = HOME / "typed"
     shutil.copy(ROOT / "docs" / "campaigns.csv", folder)
     with put_aside(ROOT / ".campaign" / "bundle"):
-        stack.command("bash", "-ec", *lines("docs/stack.md", "MLFLOW_TRACKING_URI="))
+        [login, make] = lines("docs/stack.md", "export MLFLOW_") + lines("docs/stack.md", "MLFLOW_TRACKING_URI=")
+        stack.command("bash", "-ec", f"{login.replace('.env', stack.env['ENV_FILE'])}\n{make}")
     [line] = lines("docs/stack.md", "docker run")
     said = stack.command("bash", "-ec", f"cd '{folder}'; {line}")
     check("Total successful campaigns" in said, said)
@@ -115,10 +117,11 @@ def is_ready(url: str) -> bool:
 
 def roll_back_and_forget(stack: Stack) -> str:
     typed = INLINE.findall((ROOT / "docs" / "operations.md").read_text())
-    check(sorted(line.split()[2] for line in typed) == ["champion", "forget"], typed)
+    check(sorted(line.split()[0] for line in typed) == ["exec", "run"], typed)
     gone = stack.table(f"incoming/day={TODAY}/campaigns.parquet")["CampaignID"][0].as_py()
     for line in typed:
-        stack.compose("exec", "-T", *line.replace("set 3", "set 1").replace("ID", gone).split())
+        verb, *words = line.replace("set 3", "set 1").replace("ID", gone).split()
+        stack.compose(verb, "-T", *words)
     check(stack.champion() == "1", f"champion is {stack.champion()}")
     left = [key for key in sorted(stack.keys()) if key.endswith(".parquet") and f"day={TODAY}/" in key]
     check(all(gone not in stack.table(key).column(0).to_pylist() for key in left), f"{gone} is still there")

@@ -95,10 +95,24 @@ def restart_server(stack: Stack) -> str:
     return f"the run completed at start {flow_run.run_count}, same parts"
 
 
+WITHOUT_CERTIFICATE = """
+from dask import config
+from distributed import Client
+
+with config.set({"distributed.comm.require-encryption": False}):
+    try:
+        Client("tcp://dask-scheduler:8786", timeout=5)
+    except OSError:
+        print("refused")
+"""
+
+
 def spread_over_a_cluster(stack: Stack) -> str:
     """The same day and a search, over two Dask workers; one of them is killed while it scores."""
     stack.env["CAMPAIGN_DASK_SCHEDULER"] = "tcp://dask-scheduler:8786"
     stack.compose("--profile", "dask", "up", "-d", "--wait", "--no-build", "--scale", "dask-worker=2")
+    without = stack.compose("exec", "-T", "worker", "python", "-c", WITHOUT_CERTIFICATE)
+    check("refused" in without, f"the scheduler takes whoever comes without a certificate: {without}")
     run = start_scoring_again(stack)
     [_, second] = stack.compose("--profile", "dask", "ps", "-q", "dask-worker").split()
     until(lambda: stack.task_runs(run, f"score {BIG_DAY} 0"), 120, "a piece on its way")

@@ -187,9 +187,16 @@ class Stack:
         return list(csv.DictReader(io.StringIO(output)))
 
     def registry(self) -> Any:
+        """MLflow's client, as a person who may do everything there."""
         from mlflow import MlflowClient
 
+        self.log_in_to_mlflow("admin")
         return MlflowClient("http://127.0.0.1:5000", "http://127.0.0.1:5000")
+
+    def log_in_to_mlflow(self, user: str) -> None:
+        """The version that the upgrade begins with has no logins, and lets in whoever comes."""
+        os.environ["MLFLOW_TRACKING_USERNAME"] = user
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = self.secrets.get(f"MLFLOW_{user.upper()}_PASSWORD", "none")
 
     def champion(self) -> str:
         return str(self.registry().get_model_version_by_alias("campaign-success", "champion").version)

@@ -61,7 +61,7 @@ def version() -> str:
 
 def change_champion(stack: Stack, to: str) -> float:
     """Set the champion; gives the seconds until the service answers with it."""
-    stack.compose("exec", "-T", "worker", "campaign", "champion", "set", to)
+    stack.compose("exec", "-T", "training-worker", "campaign", "champion", "set", to)
     began = time.monotonic()
     until(lambda: version() == to, 10, f"version {to} in service")
     return time.monotonic() - began

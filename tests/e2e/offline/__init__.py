@@ -21,12 +21,12 @@ PYTHON = "python:3.12-slim-bookworm"
 STOOD_IN = "Python (this machine's, on Debian), Postgres (Debian's 15), VersityGW (the real one, built from source)"
 
 
-def build(stack: Stack) -> str:
-    """Compose if Docker has none, then each image that is not there."""
+def build(stack: Stack, files: Path = ROOT) -> str:
+    """Compose if Docker has none, then each image of a version's files that is not there."""
     if not succeeds(stack, "docker", "info"):
         raise Failure("No Docker engine answers. Start one, for example: apt-get install docker.io && dockerd &")
     find_compose(stack)
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    services = yaml.safe_load((files / "docker-compose.yml").read_text())["services"]
     postgres, object_store = services["postgres"]["image"], services["object-store"]["image"]
     built = []
     for image, recipe in ((PYTHON, python_base), (postgres, postgres_image), (object_store, object_store_image)):

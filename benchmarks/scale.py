@@ -75,7 +75,7 @@ In the stack, in `.env`:
 
 ```bash
 COMPOSE_PROFILES=grafana,dask
-CAMPAIGN_DASK_SCHEDULER=tcp://dask-scheduler:8786
+CAMPAIGN_DASK_SCHEDULER=tls://dask-scheduler:8786
 ```
 
 and `docker compose up -d --wait --scale dask-worker=4`. Elsewhere, one worker a core, each with the environment of the

@@ -203,8 +203,6 @@ class Store:
         bucket = self._root.partition("/")[0]
         try:
             kind = self._fs.get_file_info(bucket).type
-        except PermissionError:
-            return
         except OSError as error:
             if "ACCESS_DENIED" in str(error):
                 return

@@ -8,7 +8,7 @@ UV := $(BIN)/uv
 ENV_FILE ?= .env
 export COMPOSE_ENV_FILES := $(ENV_FILE)
 
-.PHONY: help demo test check ui web bench bench-real bench-serving champion up down clean-stack redeploy stack-demo backup restore images e2e lock docs clean
+.PHONY: help demo test check ui web grafana-preview bench bench-real bench-serving champion up down clean-stack redeploy stack-demo backup restore images e2e lock docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ redeploy: .venv/installed ## bring the deployments to what prefect.yaml says (RE
 
 stack-demo: ## play the demo's days through the stack's deployments
 	@docker compose exec $(if $(shell test -t 1 && echo yes),,-T) worker python -m flows.stack_demo $(ARGS)
+
+grafana-preview: .venv/installed-dev ## draw Grafana's panels from this home's figures, into FILE (a PNG), where no Grafana can be run
+	@$(BIN)/python -m infra.grafana.preview $(or $(FILE),.campaign/grafana-preview.png)
 
 backup: ## save the stack's databases and objects into DIR
 	@infra/backup.sh $(DIR)

@@ -87,6 +87,11 @@ class Capture:
         self._full.set()
         self._thread.join(STOP_SECONDS)
 
+    @property
+    def rows_waiting(self) -> int:
+        """Rows that were taken and are not written yet, but for those that are being converted."""
+        return len(self._queue) + sum(map(len, [*self._tables, *self._waiting]))
+
     def new_id(self) -> str:
         """An id that no other prediction has, of this process or another."""
         return f"{self._process}-{next(self._numbers):x}"
@@ -128,7 +133,6 @@ class Capture:
         while self._waiting:
             counted = prometheus.captured if self._publish(self._waiting[0]) else prometheus.over_quota
             counted.inc(len(self._waiting.pop(0)))
-        prometheus.waiting.set(0)
 
     def _enqueue(self, table: pa.Table) -> None:
         rows, size = sum(map(len, self._waiting)), sum(waiting.nbytes for waiting in self._waiting)
@@ -137,7 +141,6 @@ class Capture:
             return
         for day in pc.unique(_days(table)):
             self._waiting.append(table.filter(pc.equal(_days(table), day)))
-        prometheus.waiting.set(sum(map(len, self._waiting)))
 
     def _publish(self, table: pa.Table) -> bool:
         """Whether there was room for it."""

@@ -5,6 +5,8 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from deployments.web_service import prometheus
+
 REQUEST_SECONDS = 30.0  # from a request's first byte (or the connection) to the end of its body
 ANSWER_SECONDS = 60.0  # for a client to take what was sent
 HEAD_BYTES = 1 << 16
@@ -12,6 +14,7 @@ MAX_CONNECTIONS = 900  # then the one that has waited for its client for longest
 MAX_PER_ADDRESS = 100
 MAX_PIPELINED = 16  # requests that are sent before earlier ones are answered
 HEALTH = b"/healthz"
+REFUSED = "campaign.refused"  # in a request's scope: the status that was answered while it still came in
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
@@ -64,6 +67,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         # Whether it is alive may be asked when all connections are taken by requests that are being answered.
         self.limit_concurrency = None if self.url.partition(b"?")[0] == HEALTH else self.config.limit_concurrency
+        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+            prometheus.requests.labels(prometheus.NO_ROUTE, "503").inc()  # by uvicorn itself
         super().on_headers_complete()
         self.in_head = False
 
@@ -115,7 +120,19 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             return
         self.loop.call_later(REQUEST_SECONDS - (now - self.began if self.began is not None else 0), self._check_time)
 
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP."""
+        prometheus.requests.labels(prometheus.NO_ROUTE, "400").inc()
+        super().send_400_response(msg)
+
     def _refuse(self, status: int) -> None:
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        if self.transport.is_closing():
+            return
+        is_answered = self.cycle is None or self.cycle.response_complete
+        if is_answered or self.pipeline:
+            prometheus.requests.labels(prometheus.NO_ROUTE, str(status)).inc()
+        else:  # its route counts it when it finds that nothing more comes
+            cast(Any, self.cycle.scope)[REFUSED] = status
+        if is_answered or not self.cycle.response_started:
             self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()

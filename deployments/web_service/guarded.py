@@ -1,16 +1,14 @@
-"""Every route but /predict, which does the same on its own: the key is asked for, the answer counted and timed."""
+"""Every route but /predict, which does the same on its own: the key is asked for, and a refusal is an answer."""
 
-from time import perf_counter
+from contextlib import suppress
 from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 
-from deployments.web_service import prometheus
-from deployments.web_service.body import GONE, Gone
+from deployments.web_service.body import Gone
 from deployments.web_service.refusals import NotUnderstood, Refusal
 
 
@@ -50,32 +48,16 @@ class Guarded(APIRoute):
         return False
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
-        began = perf_counter()
-        status = 500
-
-        async def watched(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
         if scope["method"] == "HEAD" and "GET" in (self.methods or ()):  # the server leaves out the body
             scope = {**scope, "method": "GET"}
         try:
             service = scope["app"].state.service
             if not self.is_open(service):
                 service.keys.check(scope["headers"], service.addresses.of(scope))
-            await super().handle(scope, receive, watched)
+            with suppress(Gone):
+                await super().handle(scope, receive, send)
         except Refusal as refusal:
-            await refusal.send(watched)
-        except HTTPException as error:
-            status = error.status_code
-            raise
-        except Gone:
-            status = GONE
-        finally:
-            prometheus.requests.labels(self.path, str(status)).inc()
-            prometheus.latency.labels(self.path).observe(perf_counter() - began)
+            await refusal.send(send)
 
 
 class OpenToAll(Guarded):

@@ -58,6 +58,10 @@ class ParquetDecoder:
             self._process.wait()
             self._process = None
 
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
     def read(self, body: bytes, choose: Callable[[dict[str, bool]], list[str]]) -> pa.Table:
         """The columns that are chosen of those that are there, each with whether it can be decoded at all.
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from deployments.web_service import prometheus
 from deployments.web_service.body import GONE, ONE_CAMPAIGN, Gone, Receive, body_of, require_json
 from deployments.web_service.browsers import NOSNIFF
+from deployments.web_service.connection_limits import REFUSED
 from deployments.web_service.documents import JSON_BODY
 from deployments.web_service.guarded import REFUSALS, Guarded
 from deployments.web_service.refusals import Headers, Refusal
@@ -65,7 +66,7 @@ class PredictOne:
             await refusal.send(send)
             counted = prometheus.requests.labels(ROUTE, str(refusal.status))
         except Gone:
-            counted = prometheus.requests.labels(ROUTE, str(GONE))
+            counted = prometheus.requests.labels(ROUTE, str(scope.get(REFUSED, GONE)))
         finally:
             counted.inc()
             _seconds.observe(perf_counter() - began)

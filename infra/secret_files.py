@@ -56,7 +56,13 @@ def secret_files(env: dict[str, str]) -> dict[str, str]:
         "prefect-login": prefect_profile(env, "http://prefect-server:4200/api"),
         "grafana-password": env["GRAFANA_PASSWORD"],
         "grafana-database-password": env["GRAFANA_DB_PASSWORD"],
+        "prometheus-web-key": first_key(env.get("CAMPAIGN_API_KEYS", "")),
     }  # fmt: skip
+
+
+def first_key(listed: str) -> str:
+    """Empty without any. While one is replaced by another the first is the old one, which is accepted until the end."""
+    return next((key.strip() for key in listed.split(",") if key.strip()), "")
 
 
 def postgres_services(passwords: dict[str, str], *databases: str) -> str:

@@ -39,10 +39,14 @@ def read_env(file: Path) -> dict[str, str]:
     return {name.strip(): value.strip().strip("\"'") for name, value in pairs}
 
 
+def api_keys(file: Path) -> str:
+    """The web service's, as Compose gives them to it: the environment comes before the file."""
+    return os.environ.get("CAMPAIGN_API_KEYS") or read_env(file).get("CAMPAIGN_API_KEYS", "")
+
+
 def refuse_weak_keys(file: Path) -> None:
     """What the web service would refuse when it starts ends here, before anything is changed."""
-    listed = os.environ.get("CAMPAIGN_API_KEYS") or read_env(file).get("CAMPAIGN_API_KEYS", "")
-    if any(0 < len(key.strip()) < MIN_KEY for key in listed.split(",")):
+    if any(0 < len(key.strip()) < MIN_KEY for key in api_keys(file).split(",")):
         sys.exit(
             f"CAMPAIGN_API_KEYS holds a key of fewer than {MIN_KEY} characters; nothing was changed.\n"
             "Make one with `openssl rand -hex 16`, and give it to whoever asks the web service."
@@ -78,6 +82,6 @@ if __name__ == "__main__":
     refuse_weak_keys(file)
     add_secrets(file)
     home = Path(os.environ.get("CAMPAIGN_HOME") or ".campaign")
-    env = read_env(file)
+    env = read_env(file) | {"CAMPAIGN_API_KEYS": api_keys(file)}
     write_private(home / "prefect" / "profiles.toml", prefect_profile(env, "http://127.0.0.1:4200/api"))
     write_secret_files(home, env)

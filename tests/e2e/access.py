@@ -42,6 +42,7 @@ HELD = {
     "mlflow": {"MLFLOW_DB_PASSWORD", "MLFLOW_READER_PASSWORD", "MLFLOW_SESSION_KEY", "S3_MLFLOW_SECRET"},
     "prefect-server": {"PREFECT_DB_PASSWORD", "PREFECT_PASSWORD"},
     "postgres": {"POSTGRES_PASSWORD"},
+    "prometheus": set(),  # it has a key of the web service, where there are any
 }  # fmt: skip
 
 

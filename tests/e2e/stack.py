@@ -62,7 +62,7 @@ class Stack:
         self.env = inherited | {
             "COMPOSE_PROJECT_NAME": "campaign-e2e",
             "COMPOSE_FILE": os.pathsep.join(files),
-            "COMPOSE_PROFILES": "" if self.offline else "grafana",
+            "COMPOSE_PROFILES": "prometheus" if self.offline else "grafana",
             "CAMPAIGN_HOME": str(HOME),
             "ENV_FILE": str(HOME / "env"),
             "COMPOSE_ENV_FILES": str(HOME / "env"),
@@ -70,9 +70,11 @@ class Stack:
             "ALERT_WEBHOOK_URL": "http://webhook:8080",
         }
 
-    def command(self, *words: str, seconds: float = 900, input: bytes | None = None, ok: bool = True) -> str:
+    def command(
+        self, *words: str, seconds: float = 900, input: bytes | None = None, ok: bool = True, at: Path = ROOT
+    ) -> str:
         """What a command prints. Raises `Failure` with its last lines when it fails."""
-        ended = subprocess.run(words, cwd=ROOT, env=self.env, capture_output=True, timeout=seconds, input=input)
+        ended = subprocess.run(words, cwd=at, env=self.env, capture_output=True, timeout=seconds, input=input)
         output = ended.stdout.decode(errors="replace")
         if ok and ended.returncode:
             lines = (output + ended.stderr.decode(errors="replace")).strip().splitlines()
@@ -194,9 +196,8 @@ class Stack:
         return MlflowClient("http://127.0.0.1:5000", "http://127.0.0.1:5000")
 
     def log_in_to_mlflow(self, user: str) -> None:
-        """The version that the upgrade begins with has no logins, and lets in whoever comes."""
         os.environ["MLFLOW_TRACKING_USERNAME"] = user
-        os.environ["MLFLOW_TRACKING_PASSWORD"] = self.secrets.get(f"MLFLOW_{user.upper()}_PASSWORD", "none")
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = self.secrets[f"MLFLOW_{user.upper()}_PASSWORD"]
 
     def champion(self) -> str:
         return str(self.registry().get_model_version_by_alias("campaign-success", "champion").version)

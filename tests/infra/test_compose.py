@@ -45,7 +45,7 @@ def test_a_service_that_stays_is_checked_and_starts_after_what_it_needs(name: st
 
 def test_every_port_is_on_loopback_alone() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert {port.rpartition(":")[2] for port in ports} >= {"4200", "5000", "3000", "8000", "7070", "7071"}
+    assert {port.rpartition(":")[2] for port in ports} == {"4200", "5000", "3000", "8000", "7070", "7071", "9090"}
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
@@ -90,10 +90,38 @@ def test_no_password_stands_in_a_command_line(name: str) -> None:
     assert not re.search(r"\$\{?\w*(PASSWORD|SECRET|_KEY)", said)
 
 
+def test_prometheus_watches_the_web_service_and_can_do_nothing_else() -> None:
+    """It asks nobody for a login, so who reaches it may read: it holds one key, and meets two services."""
+    service = SERVICES["prometheus"]
+    assert secrets_of(service) == {"prometheus-web-key"}
+    assert service["networks"] == ["watch"]
+    assert "environment" not in service
+    assert [volume for volume in service["volumes"] if volume.startswith("./")] == [
+        "./infra/prometheus/prometheus.yml:/etc/prometheus/prometheus.yml:ro"
+    ]
+    assert "--storage.tsdb.retention.time=15d" in service["command"]
+    assert not [option for option in service["command"] if option.startswith(("--web.enable", "--enable"))]
+    assert {name for name, other in SERVICES.items() if "prometheus-web-key" in secrets_of(other)} == {"prometheus"}
+
+
+def test_prometheus_comes_with_grafana_and_can_come_without() -> None:
+    assert set(SERVICES["grafana"]["profiles"]) < set(SERVICES["prometheus"]["profiles"])
+
+
+def test_it_scrapes_the_web_service_under_a_name_that_is_allowed_whatever_names_are_set() -> None:
+    [job] = yaml.safe_load((ROOT / "infra" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    assert job["static_configs"] == [{"targets": ["web:8000"]}]
+    assert job["authorization"] == {"credentials_file": "/run/secrets/prometheus-web-key"}
+    assert "web" in Settings().allowed_hosts.split(",")
+    passed_on = SERVICES["web"]["environment"]["CAMPAIGN_ALLOWED_HOSTS"]
+    assert passed_on == "${CAMPAIGN_ALLOWED_HOSTS:+${CAMPAIGN_ALLOWED_HOSTS},web}"  # empty: the default, which has it
+
+
 def test_a_network_is_for_who_needs_it() -> None:
     members = {network: {n for n, s in SERVICES.items() if network in s.get("networks", [])} for network in NETWORKS}
     assert members["dask"] == {"dask-scheduler", "dask-worker", "worker", "training-worker"}
-    assert {name for name, service in SERVICES.items() if service.get("ports")} <= members["edge"]
+    assert members["watch"] == {"prometheus", "web", "grafana"}
+    assert {name for name, service in SERVICES.items() if service.get("ports")} <= members["edge"] | {"prometheus"}
     assert not members["edge"] & {"postgres", "worker", "traffic-worker", "watchdog", "deploy", "forget"}
     assert NETWORKS["data"] == NETWORKS["dask"] == {"internal": True}
     assert all(service.get("networks") or service.get("network_mode") == "none" for service in SERVICES.values())

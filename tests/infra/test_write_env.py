@@ -90,3 +90,30 @@ def test_a_password_that_was_changed_is_written_into_the_file_that_containers_ho
     assert file.stat().st_ino == before.st_ino
     assert key.read_text() == certificate_key
     assert (tmp_path / "home" / "secrets" / "campaign-schema").read_text() == "# of the home"
+
+
+@pytest.mark.parametrize(
+    ("listed", "variables", "key"),
+    [
+        ("", {}, ""),
+        ("old-key-of-some-length, new-key-of-some-length", {}, "old-key-of-some-length"),
+        ("'old-key-of-some-length'", {"CAMPAIGN_API_KEYS": "key-of-the-environment"}, "key-of-the-environment"),
+    ],
+    ids=["none", "while one is replaced", "as Compose has it"],
+)
+def test_prometheus_is_given_the_key_that_is_accepted_for_longest(tmp_path, listed, variables, key):
+    (tmp_path / "env").write_text(f"CAMPAIGN_API_KEYS={listed}\n")
+    assert write_env(tmp_path, **variables).returncode == 0
+    assert (tmp_path / "home" / "secrets" / "prometheus-web-key").read_text() == key
+
+
+def test_a_home_of_an_earlier_version_gets_the_file_that_it_lacks(tmp_path):
+    write_env(tmp_path)
+    secrets = tmp_path / "home" / "secrets"
+    before = {file.name: (file.stat().st_ino, file.read_text()) for file in secrets.iterdir()}
+    (secrets / "prometheus-web-key").unlink()
+    del before["prometheus-web-key"]
+    (tmp_path / "env").write_text((tmp_path / "env").read_text() + "CAMPAIGN_API_KEYS=a-key-of-some-length\n")
+    assert write_env(tmp_path).stdout == ""
+    assert (secrets / "prometheus-web-key").read_text() == "a-key-of-some-length"
+    assert {name: (((secrets / name).stat().st_ino), (secrets / name).read_text()) for name in before} == before

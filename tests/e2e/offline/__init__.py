@@ -1,6 +1,7 @@
 """Images for a machine that reaches Debian's archive, PyPI and Go modules, but no container registry.
 
-The object store is the real one, built from its source; Python is this machine's own on Debian; Postgres is Debian's.
+The object store is the real one, built from its source; Python is this machine's own on Debian; Postgres and Prometheus
+are Debian's.
 What is there already, pulled or built before, is used as it is.
 """
 
@@ -18,7 +19,10 @@ from tests.e2e.stack import ROOT, Failure, Stack, check
 HERE = Path(__file__).parent
 TOOLS = ROOT / ".campaign" / "offline"
 PYTHON = "python:3.12-slim-bookworm"
-STOOD_IN = "Python (this machine's, on Debian), Postgres (Debian's 15), VersityGW (the real one, built from source)"
+STOOD_IN = (
+    "Python (this machine's, on Debian), Postgres (Debian's 15), Prometheus (Debian's 2.42), "
+    "VersityGW (the real one, built from source)"
+)
 
 
 def build(stack: Stack, files: Path = ROOT) -> str:
@@ -27,9 +31,10 @@ def build(stack: Stack, files: Path = ROOT) -> str:
         raise Failure("No Docker engine answers. Start one, for example: apt-get install docker.io && dockerd &")
     find_compose(stack)
     services = yaml.safe_load((files / "docker-compose.yml").read_text())["services"]
-    postgres, object_store = services["postgres"]["image"], services["object-store"]["image"]
+    recipes = {"postgres": of_debian, "object-store": object_store_image, "prometheus": of_debian}
+    images = [(services[name]["image"], recipe) for name, recipe in recipes.items() if name in services]
     built = []
-    for image, recipe in ((PYTHON, python_base), (postgres, postgres_image), (object_store, object_store_image)):
+    for image, recipe in ((PYTHON, python_base), *images):
         if not succeeds(stack, "docker", "image", "inspect", image):
             recipe(stack, image)
             built.append(image)
@@ -62,8 +67,9 @@ def python_base(stack: Stack, image: str) -> None:
     stack.command("bash", str(HERE / "python-base.sh"), image)
 
 
-def postgres_image(stack: Stack, image: str) -> None:
-    stack.command("docker", "build", "-t", image, str(HERE / "postgres"))
+def of_debian(stack: Stack, image: str) -> None:
+    """From the folder with the image's name."""
+    stack.command("docker", "build", "-t", image, str(HERE / image.rpartition("/")[2].partition(":")[0]))
 
 
 def object_store_image(stack: Stack, image: str) -> None:

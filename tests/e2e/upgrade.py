@@ -19,6 +19,7 @@ BEFORE = ROOT / ".campaign" / "e2e-before"  # that version's files
 IMAGES = {f"campaign-{name}:0.1.0": f"campaign-{name}:before-{COMMIT[:12]}" for name in ("worker", "web")}
 DAY, ROWS = story.TODAY - timedelta(days=20), 3_000_000
 MOVED = "15 2 * * *"
+NEW_SECRET, NEW_SERVICE = HOME / "secrets" / "prometheus-web-key", "prometheus"  # what that version does not have
 
 
 def check_out(stack: Stack) -> None:
@@ -47,7 +48,7 @@ def earlier(stack: Stack, *words: str) -> str:
 
 def start_earlier(stack: Stack) -> None:
     """What `make up` of the earlier version does; its images are built once and kept."""
-    stack.command(sys.executable, str(BEFORE / "infra" / "write_env.py"), stack.env["ENV_FILE"])
+    stack.command(sys.executable, "-m", "infra.write_env", stack.env["ENV_FILE"], at=BEFORE)
     kept = stack.command("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split()
     if not set(IMAGES.values()) <= set(kept):
         earlier(stack, "build")
@@ -84,6 +85,7 @@ def move_schedule(stack: Stack, cron: str) -> None:
 def upgrade(stack: Stack) -> str:
     """`make up` while a run is under way and somebody asks the web service."""
     written = (HOME / "env").read_text()
+    check(not NEW_SECRET.exists(), f"the version before knows {NEW_SECRET.name}: upgrade_from is too late")
     objects = {key for key in stack.keys() if not key.endswith("/")}  # noqa: SIM118
     run = stack.start("batch-scoring/daily", day=DAY)
     stack.running(run)
@@ -93,7 +95,8 @@ def upgrade(stack: Stack) -> str:
     rows = stack.manifest(DAY)["rows"]
     check(rows["read"] == ROWS, rows)
     check((HOME / "env").read_text().startswith(written), "make up changed what was in .env")
-    del stack.secrets  # some are new
+    check(NEW_SECRET.exists(), f"make up has not added the secret {NEW_SECRET.name}")
+    check(NEW_SERVICE in services(stack), f"make up has not started {NEW_SERVICE}")
     gone = objects - stack.keys().keys()
     check(not gone, f"gone: {sorted(gone)[:3]}")
     check(stack.champion() == "1", "the champion is another")
@@ -139,20 +142,23 @@ def containers(stack: Stack) -> set[str]:
     return set(stack.compose("ps", "-q").split())
 
 
-def back_and_forward(stack: Stack) -> str:
-    """With the files of before everything is read by root's key and without a login; then this version again."""
-    from mlflow import MlflowClient
+def services(stack: Stack) -> set[str]:
+    return set(stack.compose("ps", "--services", "--status", "running").split())
 
+
+def back_and_forward(stack: Stack) -> str:
+    """The files of before run on these volumes, secrets and logins, without what is new; then this version again."""
     start_earlier(stack)
-    without_login = MlflowClient("http://127.0.0.1:5000", "http://127.0.0.1:5000")
-    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
-        os.environ.pop(name, None)
-    version = without_login.get_model_version_by_alias("campaign-success", "champion").version
-    check(str(version) == "1", f"champion is {version}")
+    check(NEW_SERVICE not in services(stack), f"{NEW_SERVICE} of this version is left running")
+    check(stack.champion() == "1", "the champion is another")
+    with stack.api() as client:
+        [schedule] = client.read_deployment_by_name("batch-scoring/daily").schedules
+    check(schedule.schedule.cron == MOVED, f"the schedule that a person moved is {schedule.schedule.cron}")
     stack.ran("batch-scoring/daily", day=story.CALM[0])
     story.check_scored(stack, story.CALM[0], "1")
     stack.make("up")
     story.healthy(stack)
+    check(NEW_SERVICE in services(stack), f"make up has not started {NEW_SERVICE} again")
     check(stack.champion() == "1", "the champion is another")
     move_schedule(stack, "0 1 * * *")
     until(lambda: httpx.get("http://127.0.0.1:8000/readyz").status_code == 200, 60, "the web service to be ready")

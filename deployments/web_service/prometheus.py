@@ -44,6 +44,11 @@ since = Gauge(
 )
 registry_silent = Gauge("campaign_registry_silent", "1 while nobody says who is champion", multiprocess_mode="livemax")
 
+# From 0 on, for a rate does not see the request with which a series begins, and an alert is to see the first failure.
+for _route in ("/predict", "/predict/batch", "/explain", "/model"):
+    for _status in ("500", "503"):
+        requests.labels(_route, _status)
+
 
 def count(route: str, status: int, seconds: float) -> None:
     """One request, once it is answered or its client has gone."""

@@ -136,6 +136,13 @@ def test_a_body_that_stays_away_is_counted_once_and_by_its_route(
     assert counted() == {(path, "408"): 1}
 
 
+@pytest.mark.parametrize("route", ["/predict", "/predict/batch", "/explain", "/model"])
+def test_the_first_failure_is_a_step_from_0(web: Web, route: str) -> None:
+    """A counter that appears with 1 is no increase to Prometheus."""
+    for status in ("500", "503"):
+        assert ("campaign_requests_total", (("route", route), ("status", status))) in samples(metrics_of(web))
+
+
 def test_latency_has_room_from_microseconds_to_seconds(web: Web) -> None:
     web.ask.post("/predict", json=FILM)
     name, by = "campaign_request_seconds_bucket", {"route": "/predict"}
@@ -191,6 +198,8 @@ def test_two_workers_are_summed_and_one_that_died_leaves_its_counts_alone(champi
         wait_until(lambda: len(workers_of(server.pid) - workers) == 1 and swaps(metrics()) == 3, 30)
         assert total(metrics(), "campaign_resident_memory_bytes") < 1.25 * two
         assert requests_counted(metrics())["/predict", "200"] == rows
+        server.terminate()  # the workers as well, which would outlive it if it were killed
+        server.wait()
 
 
 def swaps(text: str) -> float:

@@ -14,7 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tests.e2e import access, documents, faults, offline, own_campaigns, story, upgrade
+from tests.e2e import access, documents, faults, offline, own_campaigns, story, upgrade, watched
 from tests.e2e.stack import HOME, Failure, Stack
 
 Step = tuple[str, Callable[[Stack], str]]
@@ -62,7 +62,7 @@ def main() -> None:
     stack = Stack(args.offline)
     steps: list[Step] = [
         ("clear away an earlier one", clear),
-        *(step for part in (upgrade, access, story, faults, documents, own_campaigns) for step in part.STEPS),
+        *(step for part in (upgrade, access, story, watched, faults, documents, own_campaigns) for step in part.STEPS),
     ]
     if args.offline:
         steps.insert(0, ("build stand-ins for the images", offline.build))

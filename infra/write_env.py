@@ -21,7 +21,7 @@ SECRETS = (
 MIN_KEY = 16  # characters of a key that the web service accepts
 HEADER = """\
 # Secrets of the stack, and what you set for it. Keep it: the databases are made with these passwords.
-# The services that are left out unless they are named here:
+# The services that are left out unless they are named here; grafana brings Prometheus with it:
 COMPOSE_PROFILES=grafana
 # Where alerts of Prefect and Grafana go, as {"text": "…"}:
 # ALERT_WEBHOOK_URL=

@@ -12,11 +12,18 @@ from matplotlib.ticker import MaxNLocator
 
 COLOURS = {
     "green": "#73bf69", "yellow": "#fade2a", "orange": "#ff9830", "red": "#f2495c", "blue": "#5794f2",
-    "purple": "#b877d9", "text": "#ccccdc",
+    "purple": "#b877d9", "text": "#ccccdc", "transparent": "none",
+    "light-green": "#96d98d", "light-yellow": "#ffee52", "light-blue": "#8ab8ff", "super-light-blue": "#c0d8ff",
+    "dark-yellow": "#e0b400", "dark-orange": "#fa6400", "dark-red": "#c4162a", "dark-purple": "#8f3bb8",
     "page": "#111217", "panel": "#181b1f", "faint": "#8e8e9b", "line": "#2e3137",
 }  # fmt: skip
 OTHERS = ["#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#5794f2", "#b877d9", "#705da0", "#37872d", "#fade2a"]
 INCHES_X, INCHES_Y = 0.8, 0.42  # of a cell of the 24 columns' grid
+
+
+def shade(name: str) -> str:
+    """Of a name that Grafana's palette has, or of a colour in hexadecimal."""
+    return COLOURS.get(name, name)
 
 
 def written(value: Any, unit: str, decimals: int | None) -> str:
@@ -47,26 +54,27 @@ def of_column(panel: dict, name: str) -> dict:
     return said
 
 
+def meaning_of(value: Any, said: dict) -> dict[str, str]:
+    """What a value mapping says of a value: its text and colour."""
+    key = f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
+    return next((mapping["options"][key] for mapping in said.get("mappings", []) if key in mapping["options"]), {})
+
+
 def colour_of(value: Any, said: dict) -> str:
     if said.get("color", {}).get("mode") == "fixed":
-        return COLOURS[said["color"]["fixedColor"]]
-    for mapping in said.get("mappings", []):
-        key = str(int(value)) if isinstance(value, float) and value == value else str(value)
-        if found := mapping["options"].get(key):
-            return COLOURS[found["color"]]
+        return shade(said["color"]["fixedColor"])
+    if found := meaning_of(value, said):
+        return shade(found["color"])
     colour = "text"
     for step in said.get("thresholds", {}).get("steps", []):
         is_reached = not isinstance(value, str) and pd.notna(value) and value >= (step["value"] or 0)
         if step["value"] is None or is_reached:
             colour = step["color"]
-    return COLOURS[colour]
+    return shade(colour)
 
 
 def mapped(value: Any, said: dict) -> str:
-    for mapping in said.get("mappings", []):
-        if found := mapping["options"].get(str(value)):
-            return str(found.get("text", value))
-    return written(value, said.get("unit", ""), said.get("decimals"))
+    return meaning_of(value, said).get("text") or written(value, said.get("unit", ""), said.get("decimals"))
 
 
 def draw_stat(axes: Axes, panel: dict, frame: pd.DataFrame) -> None:
@@ -74,9 +82,11 @@ def draw_stat(axes: Axes, panel: dict, frame: pd.DataFrame) -> None:
     names = [name for name in frame.columns if name != "time" and shown.match(str(name))]
     values = [(name, frame[name].dropna().iloc[-1] if frame[name].notna().any() else None) for name in names]
     values = sorted(values, key=lambda each: each[0] == "day") or [("", None)]
-    for n, (name, value) in enumerate(values):
+    for n, (name, value) in enumerate(values[:2]):
         said = of_column(panel, name)
         text = mapped(value, said) if value is not None else said["noValue"]
+        if panel["options"]["textMode"] == "name" and value is not None:
+            text = str(name)
         size = min(20, 200 / max(len(text), 1)) if n == 0 else 10
         y = 0.5 if len(values) == 1 else 0.62 - 0.4 * n
         axes.text(0.5, y, text, color=colour_of(value, said), size=size, ha="center", va="center")
@@ -88,7 +98,7 @@ def draw_series(axes: Axes, panel: dict, frame: pd.DataFrame) -> None:
     names = [name for name in frame.columns if name not in ("time", "day")]
     for name in names:
         of = of_column(panel, name)
-        colour = COLOURS[of["color"]["fixedColor"]] if of["color"]["mode"] == "fixed" else next(others)
+        colour = shade(of["color"]["fixedColor"]) if of["color"]["mode"] == "fixed" else next(others)
         values = frame[name].astype(float)
         last = written(values.dropna().iloc[-1] if values.notna().any() else None, of["unit"], of.get("decimals"))
         label = f"{name}  {last or said['noValue']}"
@@ -105,7 +115,8 @@ def draw_series(axes: Axes, panel: dict, frame: pd.DataFrame) -> None:
             )  # fmt: skip
     soft = said["custom"].get("axisSoftMin", said.get("min"))
     if soft is not None:
-        axes.set_ylim(bottom=min(soft, axes.get_ylim()[0]))
+        low, high = axes.get_ylim()
+        axes.set_ylim(soft if frame[names].min(axis=None) >= soft else low, max(high, soft + 1e-6))
     axes.yaxis.set_major_formatter(lambda value, _: written(value, said["unit"], None))
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=said["unit"] == "locale"))
     axes.set_axisbelow(True)
@@ -164,7 +175,11 @@ def draw_table(axes: Axes, panel: dict, frame: pd.DataFrame) -> None:
 
 def draw_words(axes: Axes, panel: dict, _: pd.DataFrame) -> None:
     words = panel["options"].get("content", "What fires now, as Grafana's rules find it.")
-    lines = [line for part in words.splitlines() for line in textwrap.wrap(part.replace("**", ""), 78)]
+    lines = [
+        line
+        for part in words.splitlines()
+        for line in textwrap.wrap(part.replace("**", ""), 10 * panel["gridPos"]["w"])
+    ]
     for n, line in enumerate(lines):
         axes.text(0.02, 0.88 - 0.155 * n, line, size=6.8, color=COLOURS["text"], va="center")
 

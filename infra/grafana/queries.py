@@ -60,12 +60,8 @@ def ask_prometheus(board: dict, url: str) -> Ask:
         columns = []
         for target in panel["targets"]:
             query = re.sub(r"\$__(rate_interval|interval)", "1m", target["expr"])
-            asked: dict[str, str | float] = {
-                "query": query,
-                "start": begin.timestamp(),
-                "end": end.timestamp(),
-                "step": step,
-            }
+            since = end if target.get("instant") else begin
+            asked = {"query": query, "start": str(since.timestamp()), "end": str(end.timestamp()), "step": str(step)}
             answer = httpx.get(f"{url}/api/v1/query_range", params=asked).raise_for_status().json()
             for series in answer["data"]["result"]:
                 moments, values = zip(*series["values"], strict=True)

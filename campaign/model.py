@@ -23,6 +23,7 @@ FORMAT, FOREST_FORMAT = 3, 2  # a forest alone, without rare categories, is read
 KEYS = {"format", "name", "schema", "encoder", "columns", "threshold", "about"}
 KEYS_OF = {FOREST_FORMAT: KEYS, FORMAT: KEYS | {"predictor"}}
 QUANTILES = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1)  # of what training saw of a number
+NEWEST = "is_newest"  # marks the rows of REFERENCE that drift is measured against; no such column: all of them
 NORMAL_FORM = "the normal form of ids"  # about.split_by of a model whose rows were split by it
 DESCRIPTION, REFERENCE, LEARNT = "model.json", "reference.parquet", "learnt.npy"
 VERSION_TYPE = pa.dictionary(pa.int8(), pa.string())  # one text for all rows of a batch
@@ -43,8 +44,8 @@ class ScoringModel:
 
     `columns` holds what training saw of each feature: a number's `quantiles` at QUANTILES, `categories` with their
     rows, how many rows are `missing`. `about` holds what the model card says: metrics, the data it learnt from, when.
-    Beside its files lie REFERENCE, a sample of its test rows with its own predictions, and LEARNT, the sorted digests
-    of all ids that it was fitted or judged on.
+    Beside its files lie REFERENCE, a sample of its test rows with its own predictions, where NEWEST marks those of the
+    newest labelled days if they are enough, and LEARNT, the sorted digests of all ids that it was fitted or judged on.
     """
 
     name: str

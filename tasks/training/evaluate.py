@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 
-from campaign.model import REFERENCE, ScoringModel
+from campaign.model import NEWEST, REFERENCE, ScoringModel
 from campaign.schema import ID, LABEL, LABELLED_DAY
 from campaign.settings import Settings
 from tasks.measures import classification_metrics, confidence_intervals, roc_auc
@@ -37,7 +37,10 @@ LIFT_FILE = "evaluation/lift.json"
 
 @dataclass(frozen=True)
 class Scores:
-    """Metrics on test rows with 95 % intervals; `reference` is a Parquet file of those rows with the predictions."""
+    """Metrics on test rows with 95 % intervals; `reference` is a Parquet file of those rows with the predictions.
+
+    `drift_rows` says which of them drift is measured against.
+    """
 
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]
@@ -46,6 +49,7 @@ class Scores:
     reference: str
     lift: list[Lift] = field(default_factory=list)
     profit: Profit | None = None
+    drift_rows: str = "its test rows"
 
 
 def score_test_rows(data: Dataset, parts: Parts, model: ScoringModel) -> pd.DataFrame:
@@ -101,15 +105,37 @@ def permutation_importance(
     return dict(sorted(lost.items(), key=lambda item: -item[1]))
 
 
-def reference_of(test: pd.DataFrame, model: ScoringModel, rows: int, seed: int = 1) -> pd.DataFrame:
-    """At most `rows` test campaigns with the model's own predictions: what drift is measured against.
+def newest_day_since(days: pd.Series, rows: int) -> str | None:
+    """The day since which the newest labelled days have so many rows together; None where all have fewer."""
+    counts = days[days != ""].value_counts().sort_index(ascending=False).cumsum()
+    enough = counts.index[counts >= rows]
+    return str(enough[0]) if len(enough) else None
+
+
+def reference_of(
+    test: pd.DataFrame, model: ScoringModel, rows: int, newest_rows: int, seed: int = 1
+) -> tuple[pd.DataFrame, str]:
+    """At most `rows` test campaigns with the model's own predictions, and which of them drift is measured against.
 
     Test rows, because a deep forest's predictions on rows it was fitted on differ from its unseen ones by 0.8 in
-    Jensen–Shannon distance without any drift.
+    Jensen–Shannon distance without any drift. NEWEST marks those of the newest labelled days, if there are
+    `newest_rows`: a model that learnt that the world moved is right in it, and differs from one mixed with the world
+    before for ever. The others stay, as what tells one data set from another, and how sure the test ROC-AUC is.
     """
-    sample = test.iloc[sample_rows(len(test), rows, seed)]
+    since = newest_day_since(test[LABELLED_DAY], newest_rows)
+    is_newest = (test[LABELLED_DAY] >= since).to_numpy() if since else np.zeros(len(test), np.bool_)
+    newest, others = np.flatnonzero(is_newest), np.flatnonzero(~is_newest)
+    newest = newest[sample_rows(len(newest), rows, seed)]
+    others = others[sample_rows(len(others), rows - len(newest), seed)]
+    sample = test.iloc[np.sort(np.concatenate([newest, others]))]
     success = model.predicts_success(sample["probability"].to_numpy()).astype(np.int8)
-    return sample.assign(success=success).drop(columns=[LABELLED_DAY])
+    reference = sample.assign(success=success).drop(columns=[LABELLED_DAY])
+    if since is None:
+        return reference, f"{len(reference):,} of its test rows, of whatever time"
+    last = test[LABELLED_DAY].max()
+    span = since if since == last else f"{since} to {last}"
+    described = f"{len(newest):,} of its test rows, those of the newest labelled days ({span})"
+    return reference.assign(**{NEWEST: sample[LABELLED_DAY] >= since}), described
 
 
 def log_scores(scores: Scores, segments: pd.DataFrame, test: pd.DataFrame, threshold: float) -> None:
@@ -138,19 +164,20 @@ def evaluate(fitted: Fitted, parts: Parts, data: Dataset, run: Run) -> Scores:
     test = score_test_rows(data, parts, model)
     label, probability = test[LABEL].to_numpy(), test["probability"].to_numpy()
     names = [column.name for column in parts.encoder.features]
-    reference = Path(fitted.folder) / REFERENCE
+    path, settings = Path(fitted.folder) / REFERENCE, Settings()
+    reference, drift_rows = reference_of(test, model, settings.reference_rows, settings.drift_min_rows)
+    pq.write_table(pa.Table.from_pandas(reference, preserve_index=False), path)
     scores = Scores(
         classification_metrics(label, probability, threshold=model.threshold),
         confidence_intervals(label, probability, threshold=model.threshold),
         permutation_importance(matrix_of_test_rows(parts, model), label, model, names),
         len(test),
-        str(reference),
+        str(path),
         lift_table(label, probability),
         profit_of(label, probability, model.threshold, model.schema.outcome.decide),
+        drift_rows,
     )
     segments = by_segment(test, model)
-    sample = reference_of(test, model, Settings().reference_rows)
-    pq.write_table(pa.Table.from_pandas(sample, preserve_index=False), reference)
     low, high = scores.intervals["roc_auc"]
     get_run_logger().info("Test ROC-AUC %.5f (%.5f–%.5f) on %d rows", scores.metrics["roc_auc"], low, high, len(test))
     with reporting_to(run):

@@ -62,6 +62,7 @@ Schema `{model.schema.name}`, digest `{model.schema.digest}`.
 {data.rows:,} good rows from `{data.shown}` and {days}, digest `{data.digest}`; {_bad(data)}{_waiting(data)}.
 Searched on {choice.rows:,} train rows, fitted on {fitted} train and validation rows, judged on \
 {scores.rows:,} test rows, which no champion was ever fitted on.
+Drift is measured against {scores.drift_rows}.
 
 ## How good it is
 {_over_time(later)}| on test rows | value | 95 % interval |

@@ -64,14 +64,42 @@ def test_judged_alone_are_judged_each_with_its_own_prediction(trained, judged):
 
 @pytest.mark.parametrize("most", [10, 10_000])
 def test_the_reference_is_at_most_so_many_judged_with_their_predictions(trained, judged, most):
-    reference = reference_of(judged, trained[2], most)
+    reference, described = reference_of(judged, trained[2], most, 100)
+    assert described == f"{len(reference):,} of its test rows, of whatever time"
     assert len(reference) == min(most, len(judged))
     assert [*reference.columns] == [ID, *NAMES, LABEL, "probability", "success"]
     pd.testing.assert_frame_equal(
         reference.drop(columns="success"), judged.loc[reference.index].drop(columns="LabelledDay"), check_like=True
     )
     assert (reference["success"] == (reference["probability"] > 0.5)).all()
-    pd.testing.assert_frame_equal(reference_of(judged, trained[2], most), reference)
+    pd.testing.assert_frame_equal(reference_of(judged, trained[2], most, 100)[0], reference)
+
+
+@pytest.mark.parametrize(
+    ("newest_rows", "rows", "days"),
+    [(40, 50, ["03"]), (51, 100, ["03", "02"]), (100, 100, ["03", "02"]), (110, 110, ["03", "02", "01"])],
+)
+def test_drift_is_measured_against_the_newest_labelled_days_that_are_enough(trained, judged, newest_rows, rows, days):
+    """Fifty test rows of each of two days, ten of the one before; the others came with the data set."""
+    labelled = judged.assign(LabelledDay=["2026-11-01"] * 10 + ["2026-11-02"] * 50 + ["2026-11-03"] * 50
+                             + [""] * (len(judged) - 110))  # fmt: skip
+    reference, described = reference_of(labelled, trained[2], 10_000, newest_rows)
+    assert len(reference) == len(judged)  # the others stay, as what tells one data set from another
+    newest = labelled.loc[reference.index[reference["is_newest"]], "LabelledDay"]
+    assert set(newest) == {f"2026-11-{day}" for day in days}
+    span = "2026-11-03" if len(days) == 1 else f"2026-11-{days[-1]} to 2026-11-03"
+    assert described == f"{rows} of its test rows, those of the newest labelled days ({span})"
+
+
+def test_the_newest_labelled_days_come_before_others_where_not_all_rows_are_kept(trained, judged):
+    labelled = judged.assign(LabelledDay=["2026-11-03"] * 100 + [""] * (len(judged) - 100))
+    assert reference_of(labelled, trained[2], 150, 100)[0]["is_newest"].sum() == 100
+    assert reference_of(labelled, trained[2], 50, 100)[0]["is_newest"].sum() == 50
+
+
+def test_labelled_days_of_too_few_test_rows_are_not_told_apart(trained, judged):
+    labelled = judged.assign(LabelledDay=["2026-11-03"] * 99 + [""] * (len(judged) - 99))
+    assert "is_newest" not in reference_of(labelled, trained[2], 10_000, 100)[0]
 
 
 def test_segments_hold_every_row_once_per_kind(trained, judged):

@@ -47,6 +47,17 @@ def test_made_up_campaigns_and_the_bad_rows_of_days_are_said(card_facts):
     assert "2 bad rows, and 9 of those days in quarantine" in card(card_facts, bad_in_days=9)
 
 
+def test_the_card_says_against_which_rows_drift_is_measured(card_facts):
+    fitted, scores, data, explored = card_facts()
+    about = describe_model(fitted, scores, None, data, explored, [])
+    model = ScoringModel("m", "1", SCHEMA, Encoder(SCHEMA.features, KNOWN_CATEGORIES), smallest_forest(), about)
+    newest = replace(scores, drift_rows="1,992 of its test rows, those of the newest labelled days (2026-11-28)")
+    text = model_card(model, newest, None, fitted.choice, data, explored)
+    assert (
+        "\nDrift is measured against 1,992 of its test rows, those of the newest labelled days (2026-11-28).\n" in text
+    )
+
+
 def test_the_verdict_compares_both_sides_and_names_who_took_no_part():
     aucs = {"all": {"rows": 100, "candidate": 0.9, "champion": 0.8}}
     losses = {"all": {"rows": 100, "candidate": 0.3, "champion": 0.4}}

@@ -120,6 +120,12 @@ class Settings(BaseSettings):
         0.05, ge=0, description="Mean probability this far from the share of successes means decay"
     )
     decay_rate_ratio: float = Field(0.25, ge=0, description="Likewise as a part of that share, whichever is less")
+    unseen_rows_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of rows with a value that training never saw above which estimated quality is not trusted",
+    )
     outcomes_share: float = Field(
         0.9,
         gt=0,

@@ -262,6 +262,7 @@ def monitor(
     if not has_days():
         return
     from flows import monitoring as module
+    from tasks.monitoring.estimated_quality import ASSUMPTION
     from tasks.monitoring.retraining_call import NOT_NEEDED
 
     configure_logging()
@@ -274,11 +275,12 @@ def monitor(
         monitored = module.monitoring(*wanted)
     for result in monitored.days:
         drift = "-" if result.prediction_drift is None else f"{result.prediction_drift:.3f}"
-        auc = "-" if result.roc_auc is None else f"{result.roc_auc:.4f}"
         columns = ", ".join(result.drifted_columns) or "none"
         span = "" if result.days == 1 else f" (with the {result.days - 1} days before)"
-        figures = f"prediction drift {drift}, drifted columns {columns}, ROC-AUC {auc}"
+        figures = f"prediction drift {drift}, drifted columns {columns}, {result.quality}"
         typer.echo(f"{result.day}: {result.verdict}{span}, {figures}")
+    if any(result.estimated_roc_auc is not None for result in monitored.days):
+        typer.echo(f"Estimates hold {ASSUMPTION}.")
     if not monitored.days:
         typer.echo("No day is new or changed.")
     typer.echo(f"Retraining: {monitored.call.status}")

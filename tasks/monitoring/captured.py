@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 from prefect import get_run_logger, task
 
 from campaign.errors import CampaignError
-from campaign.model import REFERENCE
 from campaign.schema import ID
 from campaign.schema_file import served_model
 from campaign.settings import Settings
@@ -19,11 +18,13 @@ from campaign.store import Store, filesystem_of
 from tasks.days import select_days
 from tasks.metrics_database import database
 from tasks.monitoring.changes import changed_days, digest_of_files, fingerprint_of, write_fingerprint
-from tasks.monitoring.drift import measure_drift
+from tasks.monitoring.drift import PROBABILITY, measure_drift
+from tasks.monitoring.estimated_quality import estimated_quality
 from tasks.monitoring.labelled_predictions import DayOutcomes, LearntIds, label_predictions
 from tasks.monitoring.metric_rows import MetricRow, day_drifted_row, day_state_row, write_metrics
 from tasks.monitoring.quality import ScoringVersion, read_outcomes
 from tasks.monitoring.realised_quality import realised_quality
+from tasks.monitoring.unseen_values import share_of_unseen
 from tasks.outcomes import Outcomes
 from tasks.retries import RETRIES
 
@@ -51,22 +52,26 @@ def read_answers(store: Store, day: date) -> pd.DataFrame:
     return answers.drop_duplicates("prediction_id", ignore_index=True)
 
 
+def latest_answers(answers: pd.DataFrame) -> pd.DataFrame:
+    """The last one of each campaign: somebody who tries other goals asks many times about one."""
+    return answers.dropna(subset=[ID]).sort_values("answered_at").drop_duplicates(ID, keep="last")
+
+
 def label_answers(answers: pd.DataFrame, outcomes: Outcomes | None, learnt: LearntIds | None = None) -> DayOutcomes:
-    """The last answer of each campaign beside its outcome: somebody who tries other goals asks many times about one."""
-    latest = answers.dropna(subset=[ID]).sort_values("answered_at").drop_duplicates(ID, keep="last")
+    """The last answer of each campaign beside its outcome."""
+    latest = latest_answers(answers)
     batch = pa.record_batch({ID: pa.array(latest[ID].tolist(), pa.string()), "probability": latest["probability"]})
     return label_predictions([batch], outcomes, learnt)
 
 
 def measure_answers(store: Store, day: date, answers: pd.DataFrame, number: str) -> list[MetricRow]:
-    """Counts, drift against the version's reference, and realised quality of the campaigns that have an outcome.
+    """Counts, drift against the version's reference, the quality to be expected of each campaign's last answer, and
+    realised quality of the campaigns that have an outcome.
 
     Raises `NoChampion` or `ModelMismatch` for a version that the registry does not hold.
     """
-    import pandas as pd
-
     settings, version = Settings(), ScoringVersion.find(served_model(), number)
-    model, reference = version.model, pd.read_parquet(version.folder / REFERENCE)
+    model, reference, latest = version.model, version.reference(), latest_answers(answers)
     drift = measure_drift(answers, reference, model.schema.features, settings)
     ids = pa.table({ID: pa.array(answers[ID].dropna().tolist(), pa.string())})
     known = LearntIds.of_day(version.folder, model.about, str(day), ids)
@@ -75,11 +80,16 @@ def measure_answers(store: Store, day: date, answers: pd.DataFrame, number: str)
         MetricRow("rows_scored", float(len(answers))),
         MetricRow("predicted_success_rate", float(answers["success"].mean())),
         *drift.rows(),
+        *estimated_quality(
+            latest[PROBABILITY].to_numpy(), share_of_unseen(latest, model, reference), model, version.bar(settings),
+            settings,
+        ),
         day_drifted_row(drift.is_drifted, drift.is_judged),
-    ]
+    ]  # fmt: skip
     if known is not None or outcomes is not None:
         labelled = label_answers(answers, outcomes, known)
-        quality = realised_quality(labelled.labelled, model.about["metrics"], settings, model.threshold)
+        decide = model.schema.outcome.decide
+        quality = realised_quality(labelled.labelled, model.about["metrics"], settings, model.threshold, decide)
         # Most of a day's outcomes are of campaigns that nobody asked about here.
         rows += [*(row for row in labelled.rows() if row.metric != "unjoined"), *quality]
     return [*rows, day_state_row(rows)]

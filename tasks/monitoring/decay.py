@@ -15,9 +15,7 @@ from campaign.settings import Settings
 from tasks.measures import Ranked
 from tasks.monitoring.drift import PROBABILITY
 from tasks.monitoring.labelled_predictions import LabelledPredictions
-from tasks.monitoring.metric_rows import DECAYED, NOT_COMPUTABLE, OK, MetricRow
-
-JUDGED = ("judged_roc_auc", "judged_success_rate")
+from tasks.monitoring.metric_rows import DECAYED, JUDGED, NOT_COMPUTABLE, OK, MetricRow
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def judge_decay(predictions: LabelledPredictions, bar: Bar, settings: Settings) 
     Or the mean probability lies outside the interval of the share of successes (Wilson's), and is far from it: base
     rates move while ROC-AUC stays.
     """
-    from scipy.stats import binomtest, norm
+    from scipy.stats import binomtest
 
     label, probability, rows = predictions.pairs()
     ranked, count, won = Ranked.of(probability), rows.sum(), (label * rows).sum()
@@ -65,9 +63,9 @@ def judge_decay(predictions: LabelledPredictions, bar: Bar, settings: Settings) 
     if np.isnan(variance):
         judged.append(MetricRow(JUDGED[0], None, NOT_COMPUTABLE, threshold=bar.roc_auc))
     else:
-        half = float(norm.ppf((1 + settings.decay_confidence) / 2)) * (variance + bar.variance) ** 0.5
-        status = DECAYED if roc_auc + half < bar.roc_auc else OK
-        method = _interval(settings, roc_auc - half, roc_auc + half)
+        low, high = interval(roc_auc, variance + bar.variance, settings)
+        status = DECAYED if high < bar.roc_auc else OK
+        method = _interval(settings, low, high)
         judged.append(MetricRow(JUDGED[0], roc_auc, status, method=method, threshold=bar.roc_auc))
     share, foretold = float(won / count), float((probability * rows).sum() / count)
     low, high = binomtest(int(won), int(count)).proportion_ci(settings.decay_confidence, "wilson")
@@ -77,6 +75,14 @@ def judge_decay(predictions: LabelledPredictions, bar: Bar, settings: Settings) 
         MetricRow(JUDGED[1], share, status, method=_interval(settings, float(low), float(high)), threshold=foretold)
     )
     return judged
+
+
+def interval(value: float, variance: float, settings: Settings) -> tuple[float, float]:
+    """Where a figure may lie, of `decay_confidence`, as its sampling error is normal."""
+    from scipy.stats import norm
+
+    half = float(norm.ppf((1 + settings.decay_confidence) / 2)) * variance**0.5
+    return value - half, value + half
 
 
 def _interval(settings: Settings, low: float, high: float) -> str:

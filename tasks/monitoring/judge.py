@@ -12,7 +12,7 @@ from campaign.settings import Settings
 from campaign.store import Store
 from tasks.days import scheduled_day
 from tasks.metrics_database import database
-from tasks.monitoring.metric_rows import MetricRow, day_state_row, read_metrics, write_metrics
+from tasks.monitoring.metric_rows import MetricRow, day_state_row, read_metrics, write_day_state, write_metrics
 from tasks.monitoring.monitor import BATCH
 from tasks.monitoring.outcome_days import OutcomeDay, next_windows, read_outcome_days, write_outcome_day
 from tasks.monitoring.quality import OF_DECAY, ScoringVersion, decay_rows, label_days
@@ -20,7 +20,7 @@ from tasks.retries import RETRIES
 
 
 def judge_window(store: Store, window: list[OutcomeDay], version: ScoringVersion, settings: Settings) -> str:
-    """Write the verdict beside the newest day of a window; gives that day's state."""
+    """Write the verdict beside the newest day of a window, whose state it gives; the others know if quality held."""
     verdict = decay_rows(label_days(store, window, version), len(window), version, settings)
     last, number = window[-1].day, version.model.version
     with database().begin() as connection:
@@ -29,6 +29,9 @@ def judge_window(store: Store, window: list[OutcomeDay], version: ScoringVersion
         write_metrics(connection, last, BATCH, {number: [*kept, *verdict, state]})
         for day in window:
             write_outcome_day(connection, replace(day, judged_until=last))
+        for day in window[:-1]:
+            if rows := read_metrics(connection, day.day, BATCH, number):
+                write_day_state(connection, day.day, BATCH, number, day_state_row(rows, verdict))
     return state.status
 
 

@@ -1,6 +1,6 @@
 """What monitoring measures, as rows of the metrics table, and how they are written for a day."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 
@@ -9,9 +9,12 @@ import sqlalchemy as sa
 from tasks.metrics_database import metrics, now
 
 OK, DRIFTED, DECAYED, LEARNT, NOT_JUDGED = "ok", "drifted", "decayed", "learnt", "not judged"
+QUALITY_HOLDS = "drifted, quality holds"  # by outcomes
 INCOMPLETE, UNJOINED = "incomplete", "unjoined"  # a file cannot be read; most outcomes are of no campaign of the day
+JUDGED = ("judged_roc_auc", "judged_success_rate")  # the verdict of outcomes
 CALENDAR = "calendar"  # of a column whose distance is charted and never counts
 NOT_COMPUTABLE, TOO_FEW_ROWS = "not computable", "too few rows"
+NOT_TRUSTED, BELOW_BAR = "not trusted", "below the bar"  # of what is estimated before outcomes come
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,33 @@ def day_drifted_row(is_drifted: bool, is_judged: bool = True) -> MetricRow:
     return MetricRow("day_drifted", float(is_drifted), status)
 
 
-def day_state_row(rows: list[MetricRow]) -> MetricRow:
-    """What all that was measured of a day comes to, in one word. Quality outranks drift.
+def day_state_row(rows: Iterable[MetricRow], verdict: Iterable[MetricRow] = ()) -> MetricRow:
+    """What all that was measured of a day comes to, in one word. Outcomes outrank drift.
 
-    A day that the version had learnt from says nothing of how it does on others.
+    A day that the version had learnt from says nothing of how it does on others. `verdict` is that on the window in
+    which a small day was judged, where it stands beside a later day: that one decays by it, this one does not, but if
+    quality held in the window, it did so on each of its drifted days.
     """
     statuses = {row.metric: row.status for row in rows if not row.column_name}
+    own, of_window = ([found[name] for name in JUDGED if name in found] for found in (
+        statuses, {row.metric: row.status for row in verdict},
+    ))  # fmt: skip
     if statuses.get("learnt_rows") == LEARNT:
-        return MetricRow("day_state", None, LEARNT)
-    is_decayed = DECAYED in (statuses.get("judged_roc_auc"), statuses.get("judged_success_rate"))
-    return MetricRow("day_state", None, DECAYED if is_decayed else statuses["day_drifted"])
+        state = LEARNT
+    elif DECAYED in own:
+        state = DECAYED
+    elif statuses["day_drifted"] == DRIFTED and {*own, *of_window} == {OK}:
+        state = QUALITY_HOLDS
+    else:
+        state = statuses["day_drifted"]
+    return MetricRow("day_state", None, state)
+
+
+def write_day_state(connection: sa.Connection, day: date, source: str, version: str, state: MetricRow) -> None:
+    """In place of the state that stands there of a day; all else stays."""
+    key = metrics.c.day == day, metrics.c.source == source, metrics.c.model_version == version
+    row = {"status": state.status, "computed_at": now()}
+    connection.execute(sa.update(metrics).where(*key, metrics.c.metric == state.metric).values(row))
 
 
 def incomplete_row(unread: int) -> MetricRow:

@@ -11,7 +11,6 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from campaign.errors import ModelMismatch, NoChampion
-from campaign.model import REFERENCE
 from campaign.settings import Settings
 from campaign.store import Store
 from tasks.days import scheduled_day, select_days
@@ -20,9 +19,12 @@ from tasks.metrics_database import database
 from tasks.monitoring.changes import changed_days, fingerprint_of, stored_fingerprint, write_fingerprint
 from tasks.monitoring.drift import PROBABILITY, measure_drift
 from tasks.monitoring.drift_error import sampling_errors
+from tasks.monitoring.estimated_quality import ESTIMATED_ROC_AUC, UNSEEN_ROWS, estimated_quality
 from tasks.monitoring.metric_rows import (
     DRIFTED,
+    JUDGED,
     NOT_JUDGED,
+    NOT_TRUSTED,
     MetricRow,
     day_drifted_row,
     day_state_row,
@@ -32,6 +34,7 @@ from tasks.monitoring.metric_rows import (
 )
 from tasks.monitoring.outcome_days import OutcomeDay, read_outcome_days, write_outcome_day
 from tasks.monitoring.quality import ScoringVersion, is_of_outcomes, label_day, measure_quality, remarks_on_outcomes
+from tasks.monitoring.unseen_values import share_of_unseen
 from tasks.monitoring.window import read_window
 from tasks.retries import RETRIES
 
@@ -46,7 +49,11 @@ REPORT_POLICY = (
 @dataclass(frozen=True)
 class MonitoredDay:
     """What monitoring found. ROC-AUC is None without outcomes; `days` is how many the inputs span, `rows` how many they
-    are together, `incomplete` how many files of the day could not be read."""
+    are together, `incomplete` how many files of the day could not be read.
+
+    `outcomes_share`: of the day's campaigns, those whose outcome has come. `estimated_roc_auc`: what was to be expected
+    before, `interval` says how surely; None if `unseen` of its rows are too many to trust it, or it has too few rows.
+    """
 
     day: str
     model_version: str
@@ -59,6 +66,22 @@ class MonitoredDay:
     report: str
     rows: int = 0
     incomplete: int = 0
+    outcomes_share: float = 0.0
+    estimated_roc_auc: float | None = None
+    interval: str = ""
+    unseen: float = 0.0
+
+    @property
+    def quality(self) -> str:
+        """ROC-AUC by the outcomes that have come, how many these are, and what the probabilities alone foretell."""
+        realised = "-" if self.roc_auc is None else f"{self.roc_auc:.4f}"
+        if self.roc_auc is not None and self.outcomes_share < Settings().outcomes_share:
+            realised += f" by {self.outcomes_share:.0%} of the outcomes"
+        if self.estimated_roc_auc is not None:
+            return f"ROC-AUC {realised}, estimated {self.estimated_roc_auc:.4f} ({self.interval})"
+        if self.unseen > Settings().unseen_rows_share:
+            return f"ROC-AUC {realised}, no estimate: {self.unseen:.0%} of the rows hold what training never saw"
+        return f"ROC-AUC {realised}"
 
     @property
     def verdict(self) -> str:
@@ -73,11 +96,16 @@ class MonitoredDay:
         by_name = {row.metric: row for row in rows if not row.column_name}
         drifted = [row.column_name for row in rows if row.metric == "column_drift" and row.status == DRIFTED]
         roc_auc, incomplete = by_name.get("realised_roc_auc"), by_name.get("incomplete")
+        share, estimate, unseen = (by_name.get(name) for name in ("outcomes_share", ESTIMATED_ROC_AUC, UNSEEN_ROWS))
+        if estimate and estimate.status == NOT_TRUSTED:
+            estimate = None
         return cls(
             str(day), version, by_name["day_state"].status, int(by_name["days_judged"].value or 1),
             by_name["day_drifted"].status == DRIFTED, drifted, by_name["prediction_drift"].value,
             roc_auc.value if roc_auc else None, report, int(by_name["sample_rows"].value or 0),
-            int(incomplete.value or 0) if incomplete else 0,
+            int(incomplete.value or 0) if incomplete else 0, (share.value or 0.0) if share else 0.0,
+            estimate.value if estimate else None, (estimate.method or "").split(", ")[0] if estimate else "",
+            (unseen.value or 0.0) if unseen else 0.0,
         )  # fmt: skip
 
 
@@ -106,11 +134,11 @@ def count_rows(manifest: Manifest) -> list[MetricRow]:
 def measure_inputs(
     store: Store, manifest: Manifest, version: ScoringVersion, settings: Settings
 ) -> tuple[list[MetricRow], str | None]:
-    """Counts and drift against the reference of the version that scored the day, and Evidently's report of it."""
-    import pandas as pd
-
-    window = read_window(store, manifest, version.model.schema, settings)
-    reference = pd.read_parquet(version.folder / REFERENCE)
+    """Counts, drift against the reference of the version that scored the day, the quality to be expected, and
+    Evidently's report of the drift."""
+    window, reference = read_window(store, manifest, version.model.schema, settings), version.reference()
+    probability = window.sample[PROBABILITY].dropna().to_numpy()
+    unseen = share_of_unseen(window.sample, version.model, reference)
     drift = measure_drift(window.sample, reference, version.model.encoder.features, settings)
     rows = [
         *count_rows(manifest),
@@ -119,6 +147,7 @@ def measure_inputs(
         MetricRow("days_judged", float(window.prediction_days), column_name=PROBABILITY),
         *drift.rows(),
         *sampling_errors(window.sample, reference, drift, window.rows),
+        *estimated_quality(probability, unseen, version.model, version.bar(settings), settings),
         day_drifted_row(drift.is_drifted, drift.is_judged),
     ]
     return rows, drift.html
@@ -146,6 +175,15 @@ def point_to(report: str, day: date, settings: Settings) -> None:
         create_link_artifact(f"{settings.web_url}/reports/{day}", key=f"drift-{day}", description=described)
     else:
         create_markdown_artifact(f"{described} is in `{report}`.", key=f"drift-{day}", description=described)
+
+
+def read_verdict(record: OutcomeDay | None, number: str) -> list[MetricRow]:
+    """On the window in which a day's outcomes were judged, where it stands beside a later day."""
+    if record is None or record.judged_until in (None, record.day):
+        return []
+    assert record.judged_until is not None
+    with database().connect() as connection:
+        return [row for row in read_metrics(connection, record.judged_until, BATCH, number) if row.metric in JUDGED]
 
 
 def scored_days_due(day: date | None, from_day: date | None, to_day: date | None) -> list[date]:
@@ -218,7 +256,8 @@ def monitor_day(day: date) -> MonitoredDay:
         quality, record = measure_quality(store, outcomes, record, list(records.values()), version, settings)
         rows += quality
     rows.append(incomplete_row(len(manifest.faults) + len(outcomes.unread if outcomes else ())))
-    rows.append(day_state_row(rows))
+    verdict = read_verdict(record, number)
+    rows.append(day_state_row(rows, verdict))
     with database().begin() as connection:
         write_metrics(connection, day, BATCH, {number: rows})
         if record:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +15,14 @@ import pyarrow.parquet as pq
 from campaign.errors import BadInput
 from campaign.files import reading_errors
 from campaign.identity import digests_of
-from campaign.model import ScoringModel
+from campaign.model import NEWEST, REFERENCE, ScoringModel
 from campaign.schema import ID, Schema
 from campaign.settings import Settings
 from campaign.store import Store
 from tasks.day_files import readable_files
 from tasks.manifest import Manifest, read_manifest, read_part
 from tasks.model_versions import files_of, find_version, load_version
-from tasks.monitoring.decay import bar_of, is_enough, judge_decay
+from tasks.monitoring.decay import Bar, bar_of, is_enough, judge_decay
 from tasks.monitoring.inputs import read_predictions, sample_predictions
 from tasks.monitoring.labelled_predictions import (
     DayOutcomes,
@@ -34,6 +35,9 @@ from tasks.monitoring.outcome_days import OutcomeDay, days_back_until
 from tasks.monitoring.realised_quality import realised_quality
 from tasks.outcome_ids import ids_of_outcomes, why_unjoined
 from tasks.outcomes import NO_DIGESTS, Digests, Outcomes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OF_OUTCOMES, OF_DECAY = "outcomes", "decay"  # as the column of `days_judged`: the days that figures and verdict span
 
@@ -50,6 +54,18 @@ class ScoringVersion:
         """Raises `NoChampion` or `ModelMismatch` for a version that the registry does not hold."""
         version = find_version(model, number)
         return cls(load_version(version), files_of(version))
+
+    def bar(self, settings: Settings) -> Bar:
+        """What its ROC-AUC is held against."""
+        about = self.model.about
+        return bar_of(about["metrics"], about.get("rows_test", 0), self.folder, settings)
+
+    def reference(self) -> pd.DataFrame:
+        """What its drift is measured against: of its test rows those of the newest days, where they are marked."""
+        import pandas as pd
+
+        rows = pd.read_parquet(self.folder / REFERENCE)
+        return rows[rows[NEWEST]].reset_index(drop=True) if NEWEST in rows else rows
 
 
 def is_of_outcomes(row: MetricRow) -> bool:
@@ -118,9 +134,8 @@ def decay_rows(
     labelled: LabelledPredictions, days: int, version: ScoringVersion, settings: Settings
 ) -> list[MetricRow]:
     """The verdict on the outcomes of a window of days, as rows of its last day."""
-    about = version.model.about
-    bar = bar_of(about["metrics"], about.get("rows_test", 0), version.folder, settings)
-    return [*judge_decay(labelled, bar, settings), MetricRow("days_judged", float(days), OK, OF_DECAY)]
+    verdict = judge_decay(labelled, version.bar(settings), settings)
+    return [*verdict, MetricRow("days_judged", float(days), OK, OF_DECAY)]
 
 
 def measure_quality(
@@ -133,13 +148,14 @@ def measure_quality(
     that closed a window is judged again with the days of that window.
     """
     rows = outcomes.rows()
-    own, about = outcomes.labelled, version.model.about
+    own, model = outcomes.labelled, version.model
     if not own.rows:
         return rows, record
     before = days_back_until(others, record.day, own.rows, settings)
     figures = label_days(store, before, version)
     figures.merge(own)
-    rows += realised_quality(figures, about["metrics"], settings, version.model.threshold)
+    decide = model.schema.outcome.decide
+    rows += realised_quality(figures, model.about["metrics"], settings, model.threshold, decide)
     rows.append(MetricRow("days_judged", float(1 + len(before)), OK, OF_OUTCOMES))
     enough = is_enough(record.outcomes, record.expected_successes, settings)
     if record.judged_until is None and enough and record.is_whole(record.last_change, settings):

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,8 +20,8 @@ from campaign.store import Store
 from tasks.labelled_days import find_labelled_days, unseen_labels
 from tasks.metrics_database import champions, database, metrics, now, retraining_calls
 from tasks.model_versions import find_champion, load_version
-from tasks.monitoring.decay import JUDGED
-from tasks.monitoring.metric_rows import DECAYED, DRIFTED, LEARNT
+from tasks.monitoring.estimated_quality import ESTIMATED_ROC_AUC, UNSEEN_ROWS
+from tasks.monitoring.metric_rows import BELOW_BAR, DECAYED, DRIFTED, JUDGED, LEARNT, NOT_TRUSTED, OK, QUALITY_HOLDS
 from tasks.monitoring.monitor import BATCH
 from tasks.monitoring.quality import OF_DECAY
 from tasks.outcomes import count_outcome_rows
@@ -42,8 +43,9 @@ class Call:
 def find_reasons(connection: sa.Connection, version: str) -> list[str]:
     """Why the champion should be retrained, in words; empty when it should not.
 
-    The newest monitored day is drifted and at least two of the last three were, or outcomes of days that this champion
-    scored have shown that it decayed. A day that it had learnt from says nothing.
+    The newest monitored day is drifted and at least two of the last three were, not counting those of which
+    outcomes have shown that quality holds, and there is cause for doubt. Or outcomes of days that this champion scored
+    have shown that it decayed. A day that it had learnt from says nothing.
     """
     own = sa.and_(metrics.c.source == BATCH, metrics.c.model_version == version)
     learnt = sa.select(metrics.c.day).where(own, metrics.c.metric == "day_state", metrics.c.status == LEARNT)
@@ -53,10 +55,15 @@ def find_reasons(connection: sa.Connection, version: str) -> list[str]:
         .order_by(metrics.c.day.desc())
         .limit(RECENT_DAYS)
     ).all()
+    harmless = set(connection.execute(
+        sa.select(metrics.c.day).where(own, metrics.c.metric == "day_state", metrics.c.status == QUALITY_HOLDS)
+    ).scalars())  # fmt: skip
     reasons = []
-    drifted = [row.day for row in days if row.status == DRIFTED]
-    if days and days[0].status == DRIFTED and len(drifted) >= DRIFTED_DAYS:
-        reasons.append(f"{days[0].day} is drifted, and {len(drifted)} of the last {len(days)} days are")
+    drifted = [row.day for row in days if row.status == DRIFTED and row.day not in harmless]
+    if drifted and drifted[0] == days[0].day and len(drifted) >= DRIFTED_DAYS:
+        doubt = find_doubt(connection, own, drifted[0])
+        if doubt is not None:
+            reasons.append(f"{drifted[0]} is drifted, and {len(drifted)} of the last {len(days)} days are{doubt}")
     spans = dict(
         connection.execute(
             sa.select(metrics.c.day, metrics.c.value)
@@ -69,6 +76,27 @@ def find_reasons(connection: sa.Connection, version: str) -> list[str]:
         .order_by(metrics.c.day, metrics.c.metric)
     )
     return [*reasons, *(_decay_reason(row, int(spans.get(row.day, 1))) for row in decayed)]
+
+
+def find_doubt(connection: sa.Connection, own: sa.ColumnElement[bool], day: date) -> str | None:
+    """Why quality may have suffered on a drifted day, as the end of a sentence; None where its estimate denies that.
+
+    It is estimated to be below the bar, or not to be estimated so that one could trust it.
+    """
+    wanted = sa.select(metrics.c.metric, metrics.c.value, metrics.c.threshold, metrics.c.status)
+    rows = connection.execute(
+        wanted.where(own, metrics.c.day == day, metrics.c.metric.in_((ESTIMATED_ROC_AUC, UNSEEN_ROWS)))
+    )
+    found = {row.metric: row for row in rows}
+    status = found[ESTIMATED_ROC_AUC].status if ESTIMATED_ROC_AUC in found else None
+    if status == OK:
+        return None
+    if status == BELOW_BAR:
+        estimate = found[ESTIMATED_ROC_AUC]
+        return f" (ROC-AUC is estimated to be {estimate.value:.3f}, below {estimate.threshold:.3f})"
+    if status == NOT_TRUSTED:
+        return f" ({found[UNSEEN_ROWS].value:.0%} of its rows hold what training never saw)"
+    return ""  # it cannot be estimated, or was monitored before there were estimates
 
 
 def has_reasons() -> bool:

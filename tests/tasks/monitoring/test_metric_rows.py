@@ -8,12 +8,15 @@ from tasks.monitoring.metric_rows import (
     DECAYED,
     DRIFTED,
     LEARNT,
+    NOT_COMPUTABLE,
     NOT_JUDGED,
     OK,
+    QUALITY_HOLDS,
     MetricRow,
     day_drifted_row,
     day_state_row,
     read_metrics,
+    write_day_state,
     write_metrics,
 )
 
@@ -73,6 +76,45 @@ def test_what_was_written_is_read_as_it_was():
 )
 def test_a_day_comes_to_one_word(rows, state):
     assert day_state_row(rows) == MetricRow("day_state", None, state)
+
+
+def verdict(roc_auc: str, success_rate: str = OK) -> list[MetricRow]:
+    return [MetricRow("judged_roc_auc", 0.9, roc_auc), MetricRow("judged_success_rate", 0.3, success_rate)]
+
+
+@pytest.mark.parametrize(
+    ("drifted", "own", "of_window", "state"),
+    [
+        (True, verdict(OK), [], QUALITY_HOLDS),
+        (True, [], verdict(OK), QUALITY_HOLDS),  # it was judged with later days
+        (True, verdict(DECAYED), [], DECAYED),
+        (True, verdict(OK, DECAYED), [], DECAYED),
+        (True, [], verdict(DECAYED), DRIFTED),  # the window's last day is the one that decayed
+        (True, verdict(NOT_COMPUTABLE), [], DRIFTED),
+        (True, [], [], DRIFTED),
+        (False, verdict(OK), [], OK),
+        (False, [], verdict(OK), OK),
+    ],
+)
+def test_outcomes_outrank_drift(drifted, own, of_window, state):
+    assert day_state_row([day_drifted_row(drifted), *own], of_window).status == state
+
+
+def test_drift_of_a_day_that_was_learnt_from_proves_nothing():
+    rows = [day_drifted_row(True), MetricRow("learnt_rows", 17.0, LEARNT), *verdict(OK)]
+    assert day_state_row(rows).status == LEARNT
+
+
+def test_a_days_state_changes_and_nothing_else_of_it_or_of_others():
+    rows = [MetricRow("day_state", None, DRIFTED), MetricRow("rows_read", 1.0)]
+    for day in (DAY, NEXT):
+        write(day, "batch", {"1": rows})
+    with database().begin() as connection:
+        write_day_state(connection, DAY, "batch", "1", MetricRow("day_state", None, QUALITY_HOLDS))
+        found = [read_metrics(connection, day, "batch", "1") for day in (DAY, NEXT)]
+    assert [sorted(of_day, key=lambda row: row.metric) for of_day in found] == [
+        [MetricRow("day_state", None, QUALITY_HOLDS), rows[1]], rows,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("drifted", "value", "status"), [(True, 1.0, DRIFTED), (False, 0.0, "ok")])

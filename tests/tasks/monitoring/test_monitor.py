@@ -1,7 +1,11 @@
+from dataclasses import replace
 from datetime import date
 
+import pytest
+
 from tasks.manifest import Manifest, Rows
-from tasks.monitoring.monitor import count_rows
+from tasks.monitoring.metric_rows import NOT_TRUSTED, OK, TOO_FEW_ROWS, MetricRow
+from tasks.monitoring.monitor import MonitoredDay, count_rows
 
 DAY = date(2026, 11, 22)
 MANIFEST = Manifest(
@@ -24,3 +28,32 @@ def test_a_day_without_a_scored_row_has_no_success_rate():
     rows = {row.metric: row.value for row in count_rows(empty)}
     assert rows["predicted_success_rate"] is None
     assert rows["missing_values_share"] == 0
+
+
+ESTIMATE = MetricRow("estimated_roc_auc", 0.748, OK, method="99.9% interval 0.731 to 0.765, if the world keeps still")
+
+
+def realised(share: float) -> list[MetricRow]:
+    return [MetricRow("realised_roc_auc", 0.7524), MetricRow("outcomes_share", share)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([], "ROC-AUC -"),
+        (realised(1.0), "ROC-AUC 0.7524"),
+        (realised(0.9), "ROC-AUC 0.7524"),
+        (realised(0.47), "ROC-AUC 0.7524 by 47% of the outcomes"),
+        ([ESTIMATE], "ROC-AUC -, estimated 0.7480 (99.9% interval 0.731 to 0.765)"),
+        ([*realised(1.0), ESTIMATE], "ROC-AUC 0.7524, estimated 0.7480 (99.9% interval 0.731 to 0.765)"),
+        (
+            [replace(ESTIMATE, status=NOT_TRUSTED), MetricRow("unseen_rows_share", 0.67, NOT_TRUSTED)],
+            "ROC-AUC -, no estimate: 67% of the rows hold what training never saw",
+        ),
+        ([MetricRow("estimated_roc_auc", None, TOO_FEW_ROWS), MetricRow("unseen_rows_share", 0.0)], "ROC-AUC -"),
+    ],
+)
+def test_quality_is_told_with_what_it_is_by_and_what_was_to_be_expected(rows, sentence):
+    always = [MetricRow("day_state", None), MetricRow("days_judged", 1.0), MetricRow("day_drifted", 0.0)]
+    always += [MetricRow("prediction_drift", 0.05), MetricRow("sample_rows", 1_000.0)]
+    assert MonitoredDay.of(DAY, "1", [*always, *rows], "").quality == sentence

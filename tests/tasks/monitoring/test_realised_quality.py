@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from campaign.schema_parts import Gain
 from campaign.settings import Settings
 from tasks.measures import calibration_error
 from tasks.monitoring.labelled_predictions import LabelledPredictions
@@ -38,6 +39,14 @@ def test_figures_stand_beside_those_on_test_rows(predictions, status):
     assert rows["test_roc_auc"].value == TEST["roc_auc"]
     assert rows["test_accuracy"].value == TEST["accuracy"]
     assert rows["realised_accuracy"].status == OK
+
+
+def test_profit_is_that_of_acting_above_the_threshold_for_each_campaign():
+    predictions = LabelledPredictions()
+    predictions.add(np.array([0.9, 0.9, 0.2, 0.01]), np.array([1, 0, 0, 1], np.int8))
+    rows = realised_quality(predictions, TEST, Settings(), 0.04, Gain(gain=100, cost=4))
+    assert {row.metric: row.value for row in rows}["realised_profit"] == pytest.approx((96 - 4 - 4) / 4)
+    assert "realised_profit" not in {row.metric for row in realised_quality(predictions, TEST, Settings())}
 
 
 def test_values_are_plain_floats():

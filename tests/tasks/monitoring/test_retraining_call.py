@@ -9,7 +9,16 @@ import sqlalchemy as sa
 from campaign.model import ScoringModel
 from campaign.store import Store
 from tasks.metrics_database import database, metrics, now
-from tasks.monitoring.metric_rows import DECAYED, DRIFTED, LEARNT, OK
+from tasks.monitoring.metric_rows import (
+    BELOW_BAR,
+    DECAYED,
+    DRIFTED,
+    LEARNT,
+    NOT_TRUSTED,
+    OK,
+    QUALITY_HOLDS,
+    TOO_FEW_ROWS,
+)
 from tasks.monitoring.monitor import BATCH
 from tasks.monitoring.retraining_call import (
     AWAITING,
@@ -92,6 +101,61 @@ def test_a_day_that_the_champion_had_learnt_from_calls_for_nothing(connection):
     monitored(connection, "dd")
     row = {"day": FIRST, "source": BATCH, "model_version": "test-1", "metric": "day_state", "status": LEARNT}
     connection.execute(sa.insert(metrics).values(row | {"computed_at": now()}))
+    assert retraining_call(connection, champion(), lambda: LABELS).status == NOT_NEEDED
+
+
+def put_metric(connection: sa.Connection, number: int, metric: str, status: str, **values: float) -> None:
+    """One more figure of a monitored day."""
+    row = {"day": FIRST + timedelta(number), "source": BATCH, "model_version": "test-1", "metric": metric}
+    connection.execute(sa.insert(metrics).values(row | values | {"status": status, "computed_at": now()}))
+
+
+@pytest.mark.parametrize(
+    ("days", "harmless", "status"),
+    [
+        ("ddd", [2], NOT_NEEDED),  # the newest
+        ("ddd", [0], CALLED),
+        ("ddd", [0, 1], NOT_NEEDED),
+        ("dddd", [0], CALLED),
+    ],
+)
+def test_drift_that_outcomes_have_shown_to_be_harmless_calls_for_nothing(connection, days, harmless, status):
+    monitored(connection, days)
+    for number in range(len(days)):
+        put_metric(connection, number, "day_state", QUALITY_HOLDS if number in harmless else DRIFTED)
+    assert retraining_call(connection, champion(), lambda: LABELS).status == status
+
+
+@pytest.mark.parametrize(
+    ("estimate", "status", "doubt"),
+    [
+        (OK, NOT_NEEDED, ""),
+        (BELOW_BAR, CALLED, " (ROC-AUC is estimated to be 0.600, below 0.700)"),
+        (NOT_TRUSTED, CALLED, " (67% of its rows hold what training never saw)"),
+        (TOO_FEW_ROWS, CALLED, ""),
+        (None, CALLED, ""),  # monitored before there were estimates
+    ],
+)
+def test_before_outcomes_come_drift_calls_unless_quality_may_be_expected_to_hold(connection, estimate, status, doubt):
+    monitored(connection, ".dd")
+    if estimate:
+        put_metric(connection, 2, "estimated_roc_auc", estimate, value=0.6, threshold=0.7)
+        put_metric(connection, 2, "unseen_rows_share", OK, value=0.67)
+    call = retraining_call(connection, champion(), lambda: LABELS)
+    assert call.status == status
+    expected = [f"2026-11-03 is drifted, and 2 of the last 3 days are{doubt}"]
+    assert call.reasons == (expected if status == CALLED else [])
+
+
+def test_an_estimate_of_another_day_or_version_denies_nothing(connection):
+    monitored(connection, ".dd")
+    put_metric(connection, 1, "estimated_roc_auc", OK, value=0.8, threshold=0.7)
+    assert retraining_call(connection, champion(), lambda: LABELS).status == CALLED
+
+
+def test_an_estimate_below_the_bar_calls_for_nothing_without_drift(connection):
+    monitored(connection, "...")
+    put_metric(connection, 2, "estimated_roc_auc", BELOW_BAR, value=0.6, threshold=0.7)
     assert retraining_call(connection, champion(), lambda: LABELS).status == NOT_NEEDED
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from campaign.decision import THRESHOLD
 from tasks.measures import Ranked, calibration_error, classification_metrics, losses
+from tasks.monitoring.estimated_quality import estimates_of
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]
@@ -17,6 +19,9 @@ FIGURES: dict[str, Callable[[Labels, Floats], float]] = {
     PR_AUC: lambda label, probability: classification_metrics(label, probability)["pr_auc"],
     LOG_LOSS: lambda label, probability: classification_metrics(label, probability)["log_loss"],
     CALIBRATION: calibration_error,
+    # What monitoring would have said of these rows before an outcome was known, of the probabilities alone.
+    f"estimated {ROC_AUC}": lambda _, probability: estimates_of(probability, THRESHOLD)["roc_auc"].value,
+    f"estimated {LOG_LOSS}": lambda _, probability: estimates_of(probability, THRESHOLD)["log_loss"].value,
 }
 # Better is more of one, and less of the other.
 SIGNS = {ROC_AUC: 1, LOG_LOSS: -1}

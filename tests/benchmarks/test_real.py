@@ -131,6 +131,15 @@ def test_figures_are_means_over_seeds_and_differences_are_of_the_same_rows():
     assert difference([better], [better], LOG_LOSS) == Difference(0, 0, 0)
 
 
+def test_what_was_estimated_without_outcomes_stands_beside_what_came():
+    rng = np.random.default_rng(1)
+    probability = rng.beta(1, 2, 20_000)
+    means = figures_of((rng.random(20_000) < probability).astype(np.int8), [probability], 1).means
+    for figure in (ROC_AUC, LOG_LOSS):
+        assert means[f"estimated {figure}"] == pytest.approx(means[figure], abs=0.01)
+    assert means[f"estimated {ROC_AUC}"] != means[ROC_AUC]
+
+
 def test_a_target_is_missed_only_if_the_whole_interval_lies_beyond_it():
     gain = Difference(0.01, 0.002, 0.02)
     assert [verdict(gain, bound) for bound in (0, 0.015, 0.03)] == [MET, NOT_TOLD_APART, MISSED]

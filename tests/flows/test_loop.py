@@ -91,6 +91,7 @@ def test_drift_is_seen_where_it_is_and_nowhere_else(world):
 
 def test_without_outcomes_retraining_waits_for_them(world):
     assert world.before_outcomes.call.status == "awaiting_outcomes"
+    assert "of its rows hold what training never saw" in world.before_outcomes.call.reasons[0]
 
 
 def test_with_outcomes_retraining_is_called_for_with_its_reasons(world):
@@ -108,6 +109,7 @@ def test_the_second_champion_learnt_from_the_drift_and_does_better_in_it(world):
     assert world.second.promoted
     drifted, healed = rows_of(world.days[6]), rows_of(world.days[7])
     assert healed["realised_roc_auc", ""].value > drifted["realised_roc_auc", ""].value + 0.02
+    assert (drifted["day_state", ""].status, healed["day_state", ""].status) == ("decayed", "ok")
 
 
 def test_method_and_threshold_stand_beside_each_distance(world):
@@ -267,7 +269,8 @@ def test_what_the_web_service_answered_is_monitored_beside_and_calls_for_nothing
             sa.select(metrics).where(metrics.c.source == "captured", metrics.c.metric == "retraining")
         ).all()
     # The same campaigns, each in a request of its own; a hundred were written twice and count once.
-    for name in ("rows_scored", "predicted_success_rate", "realised_roc_auc", "realised_accuracy"):
+    of_quality = [f"{kind}_{name}" for kind in ("realised", "estimated") for name in ("roc_auc", "accuracy")]
+    for name in ("rows_scored", "predicted_success_rate", *of_quality):
         assert by_source["captured"][name].value == pytest.approx(by_source["batch"][name].value)
     assert by_source["captured"]["prediction_drift"].value == pytest.approx(
         by_source["batch"]["prediction_drift"].value, abs=0.02

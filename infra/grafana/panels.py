@@ -122,7 +122,7 @@ def draw_series(axes: Axes, panel: dict, frame: pd.DataFrame) -> None:
     axes.set_axisbelow(True)
     axes.grid(color=COLOURS["line"], linewidth=0.6)
     longest = max((len(name) + 8 for name in names), default=1)
-    legend(axes, max(1, int(panel["gridPos"]["w"] * 7 / longest)), panel["options"]["legend"]["placement"] == "right")
+    legend(axes, max(1, int(panel["gridPos"]["w"] * 9 / longest)), panel["options"]["legend"]["placement"] == "right")
 
 
 def legend(axes: Axes, columns: int, is_right: bool = False, handles: list[Patch] | None = None) -> None:

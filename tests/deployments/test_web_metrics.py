@@ -6,6 +6,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -181,21 +182,20 @@ def test_two_workers_are_summed_and_one_that_died_leaves_its_counts_alone(champi
             httpx.post(f"{url}/predict/batch", json=[FILM, FILM | {"category": "Never seen"}, {}]).raise_for_status()
             assert httpx.get(f"{url}/model", headers={"host": "evil.example"}).status_code == 403
         metrics = lambda: httpx.get(f"{url}/metrics").text  # noqa: E731
-        counted = requests_counted(metrics())
-        assert (counted["/predict", "200"], counted["/predict/batch", "200"]) == (rows, campaigns)
-        assert counted["none", "403"] == campaigns
+        asked = {("/predict", "200"): rows, ("/predict/batch", "200"): campaigns, ("none", "403"): campaigns}
+        # A request is counted once its answer is on its way; and the other worker may have no model yet.
+        wait_until(lambda: asked.items() <= requests_counted(metrics()).items() and swaps(metrics()) == 2)
         wait_until(lambda: total(metrics(), "campaign_ready") == 1)
         assert total(metrics(), "campaign_predictions_total") == rows + 2 * campaigns
         assert total(metrics(), "campaign_unknown_categories_total", feature="Category") == campaigns
         assert total(metrics(), "campaign_rejected_rows_total") == campaigns
         assert total(metrics(), "campaign_request_seconds_count", route="/predict") == rows
-        assert total(metrics(), "campaign_model_swaps_total") == 2
         assert total(metrics(), "campaign_model_info", version="7") == 1
         two = total(metrics(), "campaign_resident_memory_bytes")
         [worker, *_] = workers = workers_of(server.pid)
         assert len(workers) == 2
         os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: len(workers_of(server.pid) - workers) == 1 and swaps(metrics()) == 3, 30)
+        wait_until(lambda: len(workers_of(server.pid) - workers) == 1 and swaps(metrics()) == 3)
         assert total(metrics(), "campaign_resident_memory_bytes") < 1.25 * two
         assert requests_counted(metrics())["/predict", "200"] == rows
         server.terminate()  # the workers as well, which would outlive it if it were killed
@@ -209,10 +209,15 @@ def swaps(text: str) -> float:
 def workers_of(supervisor: int) -> set[int]:
     """Its processes that serve, and not the one that keeps track of shared memory."""
     children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    return {int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+    found = set()
+    for child in children:
+        with suppress(OSError):  # it has just ended
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.add(int(child))
+    return found
 
 
-def wait_until(claim: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(claim: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not claim():
         assert time.monotonic() < deadline

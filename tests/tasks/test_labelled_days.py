@@ -1,5 +1,10 @@
+from dataclasses import replace
+
+import pytest
+
 from campaign.store import Store
-from tasks.labelled_days import LabelledDay, find_labelled_days
+from campaign.warm_up import smallest_model
+from tasks.labelled_days import LabelledDay, find_labelled_days, unseen_labels
 
 
 def test_days_with_both_campaigns_and_outcomes_are_labelled(tmp_path):
@@ -18,3 +23,21 @@ def test_days_with_both_campaigns_and_outcomes_are_labelled(tmp_path):
     assert [uri.rsplit("/", 1)[1] for uri in (*second.campaigns, *second.outcomes)] == [
         "a.parquet", "b.parquet", "c.parquet"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("learnt", "joined", "unseen"),
+    [
+        ({}, {"2026-11-01": 5}, {"2026-11-01": 5}),
+        ({"2026-11-01": 5}, {"2026-11-01": 5}, {}),
+        ({"2026-11-01": 4}, {"2026-11-01": 5}, {"2026-11-01": 5}),  # more outcomes have come since
+        ({"2026-11-01": 6}, {"2026-11-01": 5}, {}),
+        ({"2026-11-01": 5}, {"2026-11-01": 5, "2026-11-02": 1, "2026-11-03": 0}, {"2026-11-02": 1}),
+    ],
+)
+def test_a_day_is_new_to_a_model_that_learnt_from_fewer_of_its_outcomes(learnt, joined, unseen):
+    assert unseen_labels(replace(smallest_model(), about={"days": learnt}), joined) == unseen
+
+
+def test_to_a_model_that_says_nothing_of_days_all_are_new():
+    assert unseen_labels(replace(smallest_model(), about={}), {"2026-11-01": 5}) == {"2026-11-01": 5}

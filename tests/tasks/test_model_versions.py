@@ -1,10 +1,13 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 import pytest
 import sqlalchemy as sa
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UNAVAILABLE
 
 from campaign.errors import ModelMismatch, NoChampion
 from campaign.settings import Settings
@@ -91,7 +94,75 @@ def test_who_gave_way_to_whom_is_written_down(monkeypatch):
     assert [(row.version, row.previous, row.reason) for row in rows] == [
         ("1", None, "first"), ("2", "1", "better"), ("1", "2", "rolled back")
     ]  # fmt: skip
-    assert [version.number for version in list_versions(MODEL) if version.promoted_at] == ["2", "1"]
+    promoted = [version for version in list_versions(MODEL) if version.promoted_at]
+    assert [(version.number, version.tags["promoted_because"]) for version in promoted] == [
+        ("2", "better"), ("1", "rolled back")
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("no_champion")
+def test_a_promotion_that_is_repeated_is_on_record_once(monkeypatch):
+    monkeypatch.setenv("CAMPAIGN_MODEL", MODEL)
+    for reason in ("first", "tried again"):
+        make_champion(MODEL, "1", reason)
+    with database().connect() as connection:
+        [row] = connection.execute(sa.select(champions)).all()
+    assert (row.version, row.previous, row.reason) == ("1", None, "first")
+    assert require_champion(MODEL).tags["promoted_because"] == "first"
+
+
+@pytest.mark.usefixtures("no_champion")
+def test_who_is_champion_of_another_model_is_no_news_of_the_one_that_scores(monkeypatch):
+    monkeypatch.setenv("CAMPAIGN_MODEL", "another")
+    make_champion(MODEL, "1", "first")
+    assert require_champion(MODEL).number == "1"
+    with database().connect() as connection:
+        assert connection.execute(sa.select(champions)).all() == []
+
+
+class Registry:
+    """Answers as MLflow does: with these versions, and with an error to who asks for the champion."""
+
+    def __init__(self, versions: list[str], error: MlflowException | None = None) -> None:
+        self.versions, self.error = versions, error
+
+    def search_model_versions(self, *_: object, **__: object) -> list[object]:
+        return [
+            SimpleNamespace(name=MODEL, version=number, run_id="r", tags={}, creation_timestamp=0)
+            for number in self.versions
+        ]
+
+    def get_model_version_by_alias(self, *_: object) -> object:
+        raise self.error
+
+
+def test_version_10_is_newer_than_9(monkeypatch):
+    monkeypatch.setattr("tasks.model_versions.mlflow_client", lambda: Registry(["9", "10", "1"]))
+    assert [version.number for version in list_versions(MODEL)] == ["10", "9", "1"]
+
+
+FORBIDDEN = "API request to endpoint /api failed with error code 403 != 200. Response body: 'Permission denied'"
+
+
+@pytest.mark.parametrize(
+    ("error", "versions", "is_answer"),
+    [
+        (MlflowException("no alias", RESOURCE_DOES_NOT_EXIST), ["1"], True),
+        (MlflowException("no alias", INVALID_PARAMETER_VALUE), ["1"], True),
+        (MlflowException(FORBIDDEN), [], True),  # so MLflow with logins says of a model that is not there
+        (MlflowException(FORBIDDEN), ["1"], False),
+        (MlflowException("API request to http://mlflow failed: Connection refused"), [], False),
+        (MlflowException("busy", TEMPORARILY_UNAVAILABLE), [], False),
+    ],
+)
+def test_a_registry_that_is_away_is_not_taken_for_one_without_a_champion(monkeypatch, error, versions, is_answer):
+    """The next version would be promoted unjudged."""
+    monkeypatch.setattr("tasks.model_versions.mlflow_client", lambda: Registry(versions, error))
+    if is_answer:
+        assert find_champion(MODEL) is None
+    else:
+        with pytest.raises(MlflowException):
+            find_champion(MODEL)
 
 
 @pytest.mark.usefixtures("registry")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tasks.measures import log_loss, roc_auc
-from tasks.training.gate import Contest, gate_verdict
+from tasks.training.gate import Contest, compare, gate_verdict
 
 ROWS, NEW_ROWS, MARGIN = 6_000, 400, 0.001
 RNG = np.random.default_rng(3)
@@ -125,6 +125,26 @@ def test_on_new_days_a_log_loss_counts_by_a_margin(on_new_days, promoted):
     assert (earned, "on the labelled days that the champion did not see (log loss -" in why) == (promoted, promoted), (
         why
     )
+
+
+@pytest.mark.parametrize(("rows", "promoted"), [(99, False), (100, True)])
+def test_a_hundred_new_rows_are_enough(rows, promoted):
+    new = np.arange(ROWS) < rows
+    candidate = np.where(new, np.where(LABEL == 1, 0.99, 0.01), scores(1.9))
+    assert gate_verdict(contest(candidate, new=new), MARGIN)[0] is promoted
+
+
+@pytest.mark.parametrize(
+    ("share_above", "better", "worse"), [(0.99, True, False), (0.96, False, False), (0.04, False, False),
+                                         (0.01, False, True)],
+)  # fmt: skip
+@pytest.mark.parametrize("measure", ["roc_auc", "log_loss"])
+def test_sure_is_what_97_of_100_replicates_say_either_way(monkeypatch, measure, share_above, better, worse):
+    above = np.arange(400) < 400 * share_above
+    gains = {"roc_auc": np.zeros(400), "log_loss": np.zeros(400)} | {measure: np.where(above, 1.0, -1.0)}
+    monkeypatch.setattr("tasks.training.gate.paired_gains", lambda *given, **named: gains)
+    compared = compare(contest(USUAL), np.ones(ROWS, bool))
+    assert (measure in compared.better, measure in compared.worse) == (better, worse)
 
 
 def test_new_days_of_failures_alone_promote_nobody():

@@ -1,3 +1,7 @@
+import logging
+from contextlib import nullcontext
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +13,14 @@ from tasks.measures import log_loss, roc_auc
 from tasks.model_versions import Version
 from tasks.training import promote
 from tasks.training.contest import TestRows
-from tasks.training.promote import Registered, compare_parts, compare_with_champion, hold_contest, load_promoted
+from tasks.training.promote import (
+    Registered,
+    Verdict,
+    compare_parts,
+    compare_with_champion,
+    hold_contest,
+    load_promoted,
+)
 from tests.published import KNOWN_CATEGORIES, SCHEMA
 
 LABEL = np.array([0, 1] * 50, np.int8)
@@ -143,6 +154,95 @@ def test_a_verdict_reports_both_measures_of_both_sides(registry, monkeypatch, ro
         assert reported["all"] == {
             "rows": 100, "candidate": measure(LABEL, of_candidate), "champion": measure(LABEL, of_champion)
         }  # fmt: skip
+
+
+def test_a_candidate_is_held_against_the_champion_and_not_the_other_way_round(registry, monkeypatch, rows, data):
+    """In what the models say, in what they cost, and in which of them has learnt from the labelled day."""
+    registry["lost"] = set()
+    monkeypatch.setattr(promote, "is_same_world", lambda *_: True)
+    monkeypatch.setattr(ScoringModel, "cost", lambda self: {"3": 30.0, "2": 20.0}[self.version])
+    candidate = model("3", days={"2026-11-20": 40})
+    monkeypatch.setattr(ScoringModel, "load", lambda folder, number: candidate)
+    read, held = [], []
+    rows(scores(100), scores(80), scores(80))
+    given = promote.score_with_each
+
+    def score(models, data, parts):
+        read.extend(model.version for model in models)
+        return given(models, data, parts)
+
+    monkeypatch.setattr(promote, "score_with_each", score)
+    monkeypatch.setattr(promote, "gate_verdict", lambda contest, margin: (held.append(contest), (True, ""))[1])
+    compare_with_champion(REGISTERED, None, data)
+    assert read == ["3", "2", "1"]
+    [contest] = held
+    assert roc_auc(LABEL, contest.candidate) > roc_auc(LABEL, contest.champion)
+    assert (contest.candidate_cost, contest.champion_cost) == (30.0, 20.0)
+    assert contest.new.sum() == 40
+
+
+def test_a_version_that_never_was_champion_sets_no_bar(registry):
+    registry["lost"] = set()
+    assert load_promoted("m", version("2"))[0].keys() == {"1"}
+    assert load_promoted("m", version("1"))[0].keys() == {"2"}
+
+
+def test_a_promotion_that_is_tried_again_is_not_held_against_itself(registry, monkeypatch):
+    """The first try had moved the alias, and nothing more."""
+    became_champion = replace(version("3"), tags={"promoted_because": "better on all test rows"})
+    monkeypatch.setattr(promote, "find_champion", lambda name: became_champion)
+    registry["lost"] = {"1", "2", "3"}  # nobody is read
+    verdict = compare_with_champion(REGISTERED, None, None)
+    assert (verdict.promoted, verdict.reason) == (True, "better on all test rows")
+
+
+def test_a_registry_that_is_away_promotes_nobody(registry, monkeypatch):
+    def away(name):
+        raise ConnectionError("MLflow is away")
+
+    monkeypatch.setattr(promote, "find_champion", away)
+    with pytest.raises(ConnectionError):
+        compare_with_champion(REGISTERED, None, None)
+
+
+@pytest.fixture
+def promoting(monkeypatch):
+    """The task without Prefect and MLflow: what it does to the registry."""
+    done = []
+
+    class Client:
+        def set_registered_model_alias(self, *given: str) -> None:
+            done.append(("alias", *given))
+
+        def update_model_version(self, model: str, number: str, card: str) -> None:
+            done.append(("card", number))
+
+        def set_model_version_tag(self, *given: str) -> None:
+            done.append(("tag", *given))
+
+    monkeypatch.setattr(promote, "reporting_to", lambda run: nullcontext(Client()))
+    monkeypatch.setattr(promote, "make_champion", lambda *given: done.append(("champion", *given)))
+    monkeypatch.setattr(promote, "get_run_logger", lambda: logging.getLogger("promote"))
+    monkeypatch.setattr("mlflow.log_text", lambda text, file: None)
+    for name in ("create_markdown_artifact", "create_link_artifact"):
+        monkeypatch.setattr(promote, name, lambda *given, **named: None)
+    return done
+
+
+@pytest.mark.parametrize(
+    ("promoted", "alias", "role", "champion"),
+    [
+        (True, ("champion", "m", "3", "why"), "champion", "3"),
+        (False, ("alias", "m", "challenger", "3"), "challenger", "2"),
+    ],
+)
+def test_who_earns_it_becomes_champion_and_who_does_not_challenger(
+    promoting, monkeypatch, promoted, alias, role, champion
+):
+    monkeypatch.setattr(promote, "compare_with_champion", lambda *_: Verdict("3", promoted, "why", "2"))
+    verdict = promote.promote.fn(replace(REGISTERED, expectation="Expect much."), None, None, None)
+    assert promoting == [alias, ("card", "3"), ("tag", "m", "3", "verdict", f"{role}: why")]
+    assert (verdict.champion, verdict.expectation) == (champion, "Expect much.")
 
 
 def test_rows_that_a_model_from_before_may_have_been_fitted_on_take_no_part(rows, data):

@@ -49,8 +49,13 @@ def test_good_rows_are_scored_and_bad_ones_quarantined(campaigns: pd.DataFrame, 
         [campaigns[ID][12], "RaisedAmount is negative"],
     ]
     assert (rows.scored, rows.successful, rows.quarantined) == (18, predictions["success"].sum(), 2)
-    assert +rows.missing == {"NumBackers": 1}
-    assert +rows.unknown == {"Country": 1}
+    # Where none is missing or unknown that is a figure, too.
+    features = SCHEMA.features
+    assert rows.missing == {column.name: int(column.name == "NumBackers") for column in features}
+    assert rows.missing.keys() == {column.name for column in features}
+    assert dict(rows.unknown) == {
+        column.name: int(column.name == "Country") for column in features if column.is_category
+    }
     digests = [hashlib.sha256(store.read(path)).hexdigest() for path in (OUT, QUARANTINE)]
     assert [rows.sha256, rows.quarantine_sha256] == digests
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from campaign import synthetic
 from campaign.encoding import Encoder
-from campaign.errors import BadInput
+from campaign.errors import BadInput, StoreError
 from campaign.model import ScoringModel
 from campaign.store import Store
 from tasks.manifest import FOLDERS, Manifest, Part, Rows, manifest_path, read_manifest, read_part
@@ -56,6 +56,21 @@ def test_what_was_published_is_read_back_also_where_the_store_has_moved_to(manif
 
 def test_a_day_that_nobody_scored_has_none(tmp_path):
     assert read_manifest(Store(tmp_path.as_uri()), DAY) is None
+
+
+def test_a_store_that_is_away_does_not_look_like_a_day_that_nobody_scored(tmp_path, monkeypatch):
+    def away(path: str) -> bytes:
+        raise StoreError("The store is away.", "Wait.")
+
+    store = Store(tmp_path.as_uri())
+    monkeypatch.setattr(store, "read", away)
+    with pytest.raises(StoreError):
+        read_manifest(store, DAY)
+
+
+def test_a_quarantined_row_is_no_failure():
+    manifest = Manifest(str(DAY), "m", "1", [], [], [], Rows(read=10, scored=8, quarantined=2), "", predicted_success=5)
+    assert manifest.failed == 3
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -18,12 +19,12 @@ DAY = date(2026, 11, 22)
 MODEL = ScoringModel("m", "1", SCHEMA, Encoder.fit(FEATURES, KNOWN_CATEGORIES), None)
 
 
-def planned(tmp_path, tables: list[pa.Table], group_rows: int = 100) -> Plan:
+def planned(tmp_path, tables: list[pa.Table], group_rows: int = 100, model: ScoringModel = MODEL) -> Plan:
     store = Store(tmp_path.as_uri())
     for number, table in enumerate(tables):
         with store.writing(f"incoming/day={DAY}/{number}.parquet") as sink:
             pq.write_table(table, sink, row_group_size=group_rows)
-    return plan_day(store, DAY, input_files(store, DAY), MODEL)
+    return plan_day(store, DAY, input_files(store, DAY), model)
 
 
 def campaigns(rows: int, prefix: str = "a") -> pa.Table:
@@ -99,3 +100,19 @@ def test_the_same_inputs_and_version_have_the_same_parts(tmp_path):
     again = planned(tmp_path / "a", [campaigns(50)])
     assert again.pieces[0].path == first.pieces[0].path
     assert np.array_equal(again.pieces[0].spans[0].repeated, first.pieces[0].spans[0].repeated)
+
+
+@pytest.mark.parametrize(
+    ("rows", "differently"), [(50, {"version": "2"}), (50, {"name": "n"}), (51, {})], ids=["version", "model", "inputs"]
+)
+def test_what_another_version_or_other_inputs_leave_has_other_names(tmp_path, rows, differently):
+    """A writer overwrites no part that a manifest of another lists."""
+    before = planned(tmp_path, [campaigns(50)])
+    after = planned(tmp_path, [campaigns(rows)], model=replace(MODEL, **differently))
+    assert {piece.path for piece in before.pieces}.isdisjoint(piece.path for piece in after.pieces)
+
+
+def test_ignored_columns_are_those_of_the_file_that_has_most(tmp_path):
+    more = campaigns(20, "b").append_column("Mood", pa.array(["good"] * 20))
+    least = planned(tmp_path / "least", [campaigns(20)]).ignored_columns
+    assert planned(tmp_path / "more", [more, campaigns(20)]).ignored_columns == least + 1

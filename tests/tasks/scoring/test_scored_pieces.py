@@ -1,6 +1,7 @@
 import gzip
 from collections import Counter
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from campaign.encoding import Encoder
+from campaign.errors import BadInput
 from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
 from campaign.schema_file import parse_schema
 from campaign.store import Store
 from campaign.warm_up import smallest_forest
+from tasks.manifest import read_manifest
 from tasks.scoring.pieces import plan_day
 from tasks.scoring.score import input_files
 from tasks.scoring.scored_pieces import add_counts, score_all, score_inputs
@@ -75,6 +78,47 @@ def test_the_manifest_counts_all_pieces_together(store, model, monkeypatch):
     assert manifest.predicted_success == 22
     assert sum(part.rows for part in manifest.quarantine) == 1
     assert (manifest.model, manifest.model_version) == ("calls", "3")
+
+
+def test_a_repeat_is_rejected_in_its_own_row_whatever_batches_and_row_groups_it_is_read_in(
+    tmp_path, model, monkeypatch
+):
+    store, names = Store(tmp_path.as_uri()), [f"c{number}" for number in range(20)]
+    for row in (4, 10, 11, 19):
+        names[row] = "c0"
+    frame = pd.DataFrame({column.name: np.zeros(20) for column in model.schema.features}).assign(CampaignID=names)
+    with store.writing(f"incoming/day={DAY}/a.parquet") as sink:
+        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), sink, row_group_size=7)
+    monkeypatch.setattr("tasks.scoring.scored_pieces.read_campaigns", partial(read_campaigns, batch_rows=3))
+    for piece_rows in (1_000, 7):  # three row groups in one span, and in one each
+        monkeypatch.setattr("tasks.scoring.pieces.PIECE_ROWS", piece_rows)
+        pieces = score_all(store, plan_day(store, DAY, input_files(store, DAY), model).pieces, model)
+        rejected = pd.concat([pd.read_parquet(piece.quarantine.uri) for piece in pieces if piece.quarantine])
+        assert rejected["row"].tolist() == [5, 11, 12, 20]  # people count from 1
+        assert set(rejected["CampaignID"]) == {"c0"}
+        scored = pd.concat([pd.read_parquet(piece.part.uri) for piece in pieces])
+        assert scored["CampaignID"].tolist() == [name for row, name in enumerate(names) if row == 0 or name != "c0"]
+
+
+def test_an_input_that_cannot_be_read_is_named_and_the_others_are_scored(store, model):
+    store.publish(f"incoming/day={DAY}/aa.parquet", b"no Parquet")
+    store.publish(f"incoming/day={DAY}/notes.txt", b"")
+    manifest = score_inputs(store, DAY, input_files(store, DAY), model, lambda pieces: score_all(store, pieces, model))
+    assert [part.rows for part in manifest.inputs] == [40, 0, 2]
+    assert ["aa.parquet" in part.fault for part in manifest.inputs] == [False, True, False]
+    assert manifest.rows.scored == 41
+    assert manifest.unread == ["notes.txt"]
+    assert read_manifest(store, DAY) == manifest
+    for name in ("a", "b"):
+        store.publish(f"incoming/day={DAY}/{name}.parquet", b"no Parquet")
+    with pytest.raises(BadInput):
+        score_inputs(store, DAY, input_files(store, DAY), model, lambda pieces: score_all(store, pieces, model))
+
+
+def test_a_column_without_a_missing_value_is_counted_too(store, model):
+    """Or its chart would end on the day on which nothing was missing."""
+    manifest = score_inputs(store, DAY, input_files(store, DAY), model, lambda pieces: score_all(store, pieces, model))
+    assert manifest.missing == dict.fromkeys((column.name for column in model.schema.features), 0)
 
 
 def test_counts_of_the_same_names_are_added_up_and_zeros_kept():

@@ -26,8 +26,8 @@ def columns(rows: list[tuple[int, float, int]]) -> tuple[np.ndarray, np.ndarray,
     return label, probability, weight
 
 
-def by_sklearn(label: np.ndarray, probability: np.ndarray) -> dict[str, float]:
-    predicted = probability > 0.5
+def by_sklearn(label: np.ndarray, probability: np.ndarray, threshold: float = 0.5) -> dict[str, float]:
+    predicted = probability > threshold
     return {
         "accuracy": sk.accuracy_score(label, predicted),
         "precision": sk.precision_score(label, predicted, zero_division=np.nan),
@@ -48,13 +48,15 @@ def test_every_metric_is_that_of_scikit_learn(rows):
     )
 
 
-@given(ROWS)
-def test_a_weight_counts_a_row_that_many_times(rows):
+@given(ROWS, st.sampled_from([0.2, 0.5, 0.7]))
+def test_rows_that_stand_for_many_count_in_every_metric_that_many_times(rows, threshold):
+    """Also where they do in none: a mean is over rows, not over distinct pairs."""
     label, probability, weight = columns(rows)
-    ranked = Ranked.of(probability)
-    repeated = by_sklearn(np.repeat(label, weight.astype(int)), np.repeat(probability, weight.astype(int)))
-    assert ranked.roc_auc(label, weight) == pytest.approx(repeated["roc_auc"], abs=1e-9)
-    assert ranked.pr_auc(label, weight) == pytest.approx(repeated["pr_auc"], abs=1e-9)
+    repeated = [np.repeat(column, weight.astype(int)) for column in (label, probability)]
+    assert classification_metrics(label, probability, weight, threshold) == pytest.approx(
+        by_sklearn(*repeated, threshold), abs=1e-9, nan_ok=True
+    )
+    assert calibration_error(label, probability, weight) == pytest.approx(calibration_error(*repeated), abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,48 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
         low, high = confidence_intervals(label, rng.normal(label), replicates=100, seed=seed)["roc_auc"]
         covered.append(low <= truth <= high)
     assert 0.85 <= np.mean(covered) <= 1
+
+
+def test_an_interval_is_that_of_95_of_100_around_the_metric_of_the_decision():
+    rng, threshold = np.random.default_rng(5), 0.25
+    label = (rng.random(4_000) < 0.2).astype(np.int8)
+    probability = rng.choice([0.1, 0.2, 0.3, 0.4], size=4_000) + 0.1 * label
+    intervals = confidence_intervals(label, probability, replicates=2_000, threshold=threshold)
+    metrics = classification_metrics(label, probability, threshold=threshold)
+    assert intervals.keys() == metrics.keys()
+    for name, (low, high) in intervals.items():
+        assert low < metrics[name] < high
+        assert (low + high) / 2 == pytest.approx(metrics[name], abs=(high - low) / 10)
+    of_rows = {
+        "accuracy": (probability > threshold) == label,
+        "log_loss": losses(label, probability),
+        "brier": (label - probability) ** 2,
+    }
+    for name, values in of_rows.items():
+        low, high = intervals[name]
+        assert high - low == pytest.approx(2 * 1.96 * values.std() / 4_000**0.5, rel=0.08)
+
+
+def test_an_interval_is_the_same_each_time():
+    label, probability = np.tile([0, 1], 50), np.linspace(0, 1, 100)
+    first = confidence_intervals(label, probability, replicates=20)
+    assert confidence_intervals(label, probability, replicates=20) == first
+    assert confidence_intervals(label, probability, replicates=20, seed=2) != first
+
+
+def test_the_sampling_error_of_a_roc_auc_is_what_it_spreads_by_from_sample_to_sample():
+    rng = np.random.default_rng(5)
+    areas, variances = [], []
+    for _ in range(300):
+        label = (rng.random(200) < 0.3).astype(np.float64)
+        ranked = Ranked.of(rng.normal(label).round(1))
+        areas.append(ranked.roc_auc(label, np.ones(200)))
+        variances.append(ranked.roc_auc_variance(label, np.ones(200)))
+    assert np.mean(variances) ** 0.5 == pytest.approx(np.std(areas), rel=0.1)
+    # Four rows, by hand: successes stand above 1/2 and 1 of the failures, failures below 1/2 and 1 of the successes.
+    four = Ranked.of(np.array([0.1, 0.2, 0.2, 0.3])), np.array([0.0, 0.0, 1.0, 1.0])
+    assert four[0].roc_auc_variance(four[1], np.ones(4)) == pytest.approx(2 * 0.03125 / 2)
+    assert np.isnan(four[0].roc_auc_variance(np.array([0.0, 0.0, 0.0, 1.0]), np.ones(4)))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,18 @@
 import errno
+import importlib
+from pkgutil import walk_packages
+from types import ModuleType
 
 import httpx
 import pytest
 from mlflow.exceptions import MlflowException, RestException
-from prefect import flow, task
+from prefect import Task, flow, task
+from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
+import tasks
 from campaign.errors import BadInput, StoreError
 from tasks.retries import RETRIES, is_outage, tried_again_inside, worth_retrying
 
@@ -73,6 +78,37 @@ def test_who_waits_at_a_terminal_is_told_soon_that_nobody_listens(monkeypatch, m
     monkeypatch.setattr("tasks.retries.deployment.id", deployment, raising=False)
     error = StoreError(f"Cannot read: {message}.", "Start it.")
     assert worth_retrying(None, Tried(times), Failed(data=error)) is expected
+
+
+def tasks_of(package: ModuleType) -> dict[str, Task]:
+    """Every task that a module of the package defines, by its place."""
+    modules = [importlib.import_module(found.name) for found in walk_packages(package.__path__, f"{package.__name__}.")]
+    return {
+        f"{module.__name__}.{name}": value
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, Task) and value.fn.__module__ == module.__name__
+    }
+
+
+def tries_of(task: Task) -> tuple[object, ...]:
+    return task.retries, task.retry_delay_seconds, task.retry_condition_fn
+
+
+def test_every_task_but_those_that_reach_nothing_beyond_this_machine_rides_out_a_restart():
+    found = tasks_of(tasks)
+    assert {"tasks.scoring.score.score_day", "tasks.scoring.score.score_pieces"} < found.keys()
+    local = {"tasks.training.encode.encode", "tasks.training.split.split"}
+    rides_out = {
+        name
+        for name, task in found.items()
+        if tries_of(task) == (RETRIES["retries"], RETRIES["retry_delay_seconds"], worth_retrying)
+    }
+    assert sum(RETRIES["retry_delay_seconds"]) > 30  # a restart takes half a minute
+    assert len(RETRIES["retry_delay_seconds"]) == RETRIES["retries"]
+    assert found.keys() - rides_out == local
+    # What passes between tasks is small, and a result kept from a run before would be of other data.
+    assert all(task.cache_policy == NO_CACHE for task in found.values())
 
 
 def test_tries_of_tasks_in_tasks_do_not_multiply(prefect_api):

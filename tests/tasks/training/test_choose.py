@@ -8,6 +8,7 @@ from tasks.training.choose import (
     STANDARD_ERRORS,
     Candidate,
     Verified,
+    candidates_of,
     choose_recipe,
     decide_on,
     default_trial,
@@ -45,6 +46,9 @@ LUCKY = probabilities(1.003, 0.9995 * NOISE + 0.03 * OTHER_NOISE)
 TIMID = 0.5 + (DEFAULT - 0.5) / 4
 
 
+NOTHING = examples_from(np.zeros((2 * ROWS, 1), np.float32), np.tile(LABEL, 2), ROWS)
+
+
 @pytest.fixture
 def choose(monkeypatch):
     """The choice between the default, trial 0, and another, each a forest of 16 trees with prefixes of 4 and 8."""
@@ -59,10 +63,8 @@ def choose(monkeypatch):
 
         forests = {0: prefixes(0, DEFAULT), 1: prefixes(1, other)}
         monkeypatch.setattr("tasks.training.choose.verify", lambda given, examples, seed: forests[given.trial])
-        nothing = np.zeros((2 * ROWS, 1), np.float32)
-        examples = examples_from(nothing, np.tile(LABEL, 2), ROWS)
         candidates = [prefix.candidate for of_trial in forests.values() for prefix in of_trial]
-        return choose_recipe(candidates, default, examples, 1, TOLERANCE)
+        return choose_recipe(candidates, default, NOTHING, 1, TOLERANCE)
 
     return choose
 
@@ -128,6 +130,51 @@ def test_the_best_is_fitted_again_and_the_default_beside_it():
     assert shortlist(candidates, 0) == [1, 0]
     assert shortlist(candidates[::2], 0) == [0]
     assert shortlist(candidates, None) == [1]
+
+
+def test_of_two_that_are_as_good_the_cheaper_one_is_best():
+    alike = [candidate(0, DEFAULT, 100.0), candidate(1, BETTER, 90.0), candidate(2, BETTER, 50.0)]
+    assert shortlist(alike, None) == [2]
+    assert shortlist(alike[:2][::-1] + alike[2:], 0) == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("cost", "best", "reason"), [(5.0, 1, "none is surely better"), (15.0, 0, "is the best found")]
+)
+def test_once_fitted_again_the_cheaper_of_two_that_are_as_good_is_best(monkeypatch, cost, best, reason):
+    costs = {0: 10.0, 1: cost}
+    monkeypatch.setattr(
+        "tasks.training.choose.verify",
+        lambda given, examples, seed: [Verified(candidate(given.trial, DEFAULT, costs[given.trial]), DEFAULT)],
+    )
+    candidates = [candidate(0, DEFAULT, 10.0), candidate(1, BETTER, 10.0)]
+    choice, _ = choose_recipe(candidates, 0, NOTHING, 1, TOLERANCE)
+    assert (choice.chosen.trial, choice.best.trial) == (0, best)
+    assert reason in choice.reason
+
+
+def test_what_is_chosen_is_fitted_with_the_seed_of_the_search(line, monkeypatch):
+    """What fits it for good has that seed, and the figures are to be those of its forest."""
+    from tasks.training import choose
+
+    seeds = []
+    verify = choose.verify
+    monkeypatch.setattr(choose, "verify", lambda *given: seeds.append(given[2]) or verify(*given))
+    choose_recipe([Candidate(0, recipe_of(FOREST, 8), Size(8, 0.8, 0.5, 9.0))], 0, line, 5, TOLERANCE)
+    assert seeds == [5]
+
+
+def test_a_trial_that_was_pruned_is_no_candidate():
+    study = optuna.create_study()
+    grown = {"sizes": [{"trees": 8, "roc_auc": 0.9, "log_loss": 0.1, "cost": 1.0}], "cpu_seconds": 1.0}
+    for state in (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED):
+        trial = study.ask()
+        for name, value in first_guesses(False)[0].items():
+            trial.suggest_categorical(name, [value])
+        trial.set_user_attr("grown", grown)
+        study.tell(trial, 0.1 if state == optuna.trial.TrialState.COMPLETE else None, state)
+    [found] = candidates_of(study)
+    assert (found.trial, found.params["n_estimators"], found.size.roc_auc) == (1, 8, 0.9)
 
 
 def test_what_the_default_is_far_behind_is_not_compared_with_it_again():

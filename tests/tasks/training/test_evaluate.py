@@ -75,6 +75,17 @@ def test_the_reference_is_at_most_so_many_judged_with_their_predictions(trained,
     pd.testing.assert_frame_equal(reference_of(judged, trained[2], most, 100)[0], reference)
 
 
+@pytest.mark.parametrize("newest", [0, 300])
+def test_the_reference_is_an_even_sample_and_not_the_rows_that_came_first(trained, judged, newest):
+    """Of the newest labelled days, where they are enough, and of the others."""
+    labelled = judged.assign(LabelledDay=["2026-11-03"] * newest + [""] * (len(judged) - newest)).reset_index(drop=True)
+    reference, _ = reference_of(labelled, trained[2], 200, 100)
+    last = newest or len(judged)
+    halves = np.bincount(reference.index.to_numpy() * 2 // last, minlength=2)
+    assert halves.sum() == 200
+    assert halves.min() > 70
+
+
 @pytest.mark.parametrize(
     ("newest_rows", "rows", "days"),
     [(40, 50, ["03"]), (51, 100, ["03", "02"]), (100, 100, ["03", "02"]), (110, 110, ["03", "02", "01"])],

@@ -1,11 +1,15 @@
+import logging
+from itertools import pairwise
+from types import SimpleNamespace
+
 import optuna
 import pytest
 
 from campaign.errors import BadInput
 from campaign.settings import Settings
 from tasks.mlflow_run import Run, find_or_create_experiment, mlflow_client
-from tasks.training.search import _best_trials, _refuse_sqlite, log_missing
-from tasks.training.study import COUNTED
+from tasks.training.search import _best_trials, _refuse_sqlite, log_missing, search_share
+from tasks.training.study import COUNTED, shares_of
 
 
 def finished(study: optuna.Study, value: float, stopped: bool = False) -> None:
@@ -55,3 +59,24 @@ def test_a_search_of_several_workers_does_not_share_a_file(own_home):
     _refuse_sqlite("postgresql://optuna", workers=3)
     with pytest.raises(BadInput, match=r"3 workers, and its study is in SQLite .*CAMPAIGN_OPTUNA_URL"):
         _refuse_sqlite(Settings().optuna_url, workers=3)
+
+
+def test_every_worker_of_a_cluster_draws_other_points_and_searches_the_same_forests(own_home, monkeypatch):
+    drawn, grown = [], []
+    examples = SimpleNamespace(knows_time=False)
+    named = {
+        "load_examples": lambda store, path: examples,
+        "open_study": lambda name, url, seed, knows_time: drawn.append(seed),
+        "run_trials": lambda study, examples, share, trials, seed, report: grown.append((share.number, trials, seed)),
+        "mlflow_client": lambda: None,
+        "find_or_create_experiment": lambda client, model: "1",
+        "get_run_logger": lambda: logging.getLogger("search"),
+    }
+    for name, instead in named.items():
+        monkeypatch.setattr(f"tasks.training.search.{name}", instead)
+    run = Run("run", "study", "m")
+    for share in shares_of(0, 15, 3, 400):
+        search_share.fn(share, own_home.as_uri(), "search/study.npz", run, 15, 7, None, 0.0)
+    # The sampler's seed grows with the trials that the study has: shares that begin later must not meet earlier ones.
+    assert min(b - a for a, b in pairwise(sorted(drawn))) >= 1000
+    assert grown == [(0, 15, 7), (1, 15, 7), (2, 15, 7)]

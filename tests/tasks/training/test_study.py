@@ -207,6 +207,42 @@ def test_a_share_that_is_repeated_makes_no_trial_twice(url, examples):
     assert ran == [0, 1, 2, 3]
 
 
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(("trials", "total", "ran"), [(2, 10, 2), (10, 3, 3), (10, 2, 2)])
+def test_a_share_makes_its_trials_or_what_the_study_lacks_and_not_one_more(url, examples, trials, total, ran):
+    """Another copy of the training may have added to the study meanwhile."""
+    study = opened(url)
+    run_trials(study, examples, Share("first", 0, trials), total, SEED, lambda trial: None)
+    assert len(study.trials) == max(ran, len(first_guesses(KNOWS_TIME)))
+    assert len(counted(study)) == ran
+    run_trials(study, examples, Share("another", 1, 5), ran, SEED, lambda trial: None)
+    assert len(counted(study)) == ran
+
+
+@pytest.mark.usefixtures("at_once")
+def test_the_best_trial_is_that_of_the_least_log_loss(url, examples):
+    study = opened(url)
+    bring_to(study, examples, 6)
+    assert study.best_value == min(trial.value for trial in study.trials)
+
+
+def test_each_trial_grows_its_forest_by_a_seed_of_its_own(url, examples, monkeypatch):
+    seeds = []
+    grown = Grown([Size(1, 0.5, 0.5, 4.0)], 1.0)
+    monkeypatch.setattr("tasks.training.study.grow", lambda recipe, examples, seed, stop: seeds.append(seed) or grown)
+    bring_to(opened(url), examples, 3)
+    assert seeds == [SEED, SEED + 1, SEED + 2]
+
+
+def test_a_trial_that_was_queued_again_is_not_taken_for_dead_before_its_worker_signs_it(url, dead):
+    died(url, f"{HOST}:{dead}")
+    study = opened(url)
+    begun = [study.ask() for _ in range(2)]  # the other first guess, and the one that is taken up
+    assert study.trials[begun[1].number].system_attrs["retry_history"] == [0]
+    again = opened(url)
+    assert [again.trials[trial.number].state for trial in begun] == [TrialState.RUNNING] * 2
+
+
 @pytest.mark.parametrize(
     ("existing", "total", "workers", "sizes"),
     [

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from threading import Barrier
 
 import pytest
@@ -45,3 +46,8 @@ def test_tables_that_are_there_keep_their_rows(empty):
     assert row.column_name == ""
     assert row.value == 1.0
     assert row.threshold is None
+
+
+def test_a_moment_has_its_zone():
+    """Without it a reader elsewhere takes it for a local one."""
+    assert now().tzinfo is UTC

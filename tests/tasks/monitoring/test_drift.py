@@ -6,7 +6,7 @@ import pytest
 from campaign import synthetic
 from campaign.schema import Column
 from campaign.settings import Settings
-from tasks.monitoring.drift import Drift, measure_drift
+from tasks.monitoring.drift import PROBABILITY, ColumnDrift, Drift, DriftMethod, measure_drift
 from tasks.monitoring.metric_rows import CALENDAR, DRIFTED, NOT_COMPUTABLE, OK, TOO_FEW_ROWS, MetricRow
 from tests.published import FEATURES
 
@@ -175,3 +175,53 @@ def test_what_somebody_wrote_into_a_category_is_no_part_of_the_reports_page(curr
     assert "document.title" in drift.html  # it is shown, as the text that it is
     plain = measure_drift(current.replace(written, "Plain"), reference, FEATURES, Settings())
     assert rows_of(drift)["Category"].value == pytest.approx(rows_of(plain)["Category"].value)
+
+
+@pytest.mark.parametrize("with_report", [True, False])
+def test_a_distance_is_of_the_day_from_the_reference_in_standard_deviations_of_the_reference(
+    current, reference, with_report
+):
+    drift = measure_drift(current.assign(GoalAmount=0.0), reference, FEATURES, Settings(), with_report)
+    goals = reference["GoalAmount"]
+    assert rows_of(drift)["GoalAmount"].value == pytest.approx(goals.mean() / goals.std(), rel=0.01)
+
+
+def test_columns_predictions_and_their_share_have_each_the_threshold_that_is_set(current, reference):
+    settings = Settings(column_drift_threshold=0.3, prediction_drift_threshold=0.4, drifted_share_threshold=0.5)
+    rows = rows_of(measure_drift(current, reference, FEATURES, settings, with_report=False))
+    assert {rows[column.name].threshold for column in FEATURES} == {0.3}
+    assert (rows["prediction_drift"].threshold, rows["drifted_columns_share"].threshold) == (0.4, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("distance", "chance", "status"), [(0.1, 0.0, DRIFTED), (0.0999, 0.0, OK), (0.2, 0.2, DRIFTED), (0.2, 0.2001, OK)]
+)
+def test_a_distance_counts_from_its_threshold_and_from_what_chance_gives_on(
+    current, reference, monkeypatch, distance, chance, status
+):
+    monkeypatch.setattr("tasks.monitoring.drift.distance_of", lambda *_: distance)
+    monkeypatch.setattr("tasks.monitoring.drift.chance_limit", lambda *_: chance)
+    drift = measure_drift(current, reference, FEATURES, Settings(), with_report=False)
+    assert {row.status for row in drift.rows()} == {status}
+    assert drift.is_drifted is (status == DRIFTED)
+
+
+@pytest.mark.parametrize(("rows", "judged"), [(1_000, True), (999, False)])
+def test_a_day_of_just_enough_rows_is_judged(current, reference, rows, judged):
+    assert measure_drift(current.head(rows), reference, FEATURES, Settings(), with_report=False).is_judged is judged
+
+
+def test_a_column_of_just_enough_values_is_compared(current, reference):
+    hundred = current.assign(NumBackers=current["NumBackers"].where(current.index < 100))
+    drift = measure_drift(hundred, reference, FEATURES, Settings(), with_report=False)
+    assert rows_of(drift)["NumBackers"].value is not None
+
+
+@pytest.mark.parametrize(("threshold", "drifted"), [(0.5, True), (0.51, False)])
+def test_a_share_of_columns_counts_from_its_threshold_on(threshold, drifted):
+    """Predictions are no column of the share, nor is one that could not be compared."""
+    statuses = {"a": DRIFTED, "b": OK, "c": NOT_COMPUTABLE, "d": CALENDAR, PROBABILITY: OK}
+    columns = [ColumnDrift(name, DriftMethod.WASSERSTEIN, 0.1, 0.2, status) for name, status in statuses.items()]
+    drift = Drift(columns, threshold)
+    assert (drift.share, drift.is_drifted) == (0.5, drifted)
+    assert rows_of(drift)["drifted_columns_share"].status == (DRIFTED if drifted else OK)

@@ -1,5 +1,6 @@
 """What is older than it is kept is deleted, and nothing else."""
 
+import logging
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tasks.monitoring.retention import (
     expired_versions,
     has_expired_files,
 )
+from tasks.monitoring.retention_call import call_for_retention
 
 TODAY = date(2026, 11, 22)
 MODEL = "campaign-success"
@@ -50,6 +52,47 @@ def test_campaigns_are_kept_for_ever_unless_a_setting_says_otherwise(own_home, p
     assert delete_expired()[folder] == 1
     assert store.days(folder) == [date.today()]
     assert store.exists("quarantine/dataset=abc/part.parquet")
+
+
+AGES = {"reports": 3, "captured": 5, "incoming": 7, "outcomes": 9, "predictions": 11, "quarantine": 13}
+
+
+def test_each_folder_is_kept_as_long_as_is_set_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day that is as old as it is kept stays; no folder loses what another one is to lose."""
+    store, ages = Store(tmp_path.as_uri()), range(2, 15)
+    for folder in AGES:
+        for age in ages:
+            store.publish(f"{folder}/day={TODAY - timedelta(days=age)}/a.parquet", b"rows")
+    monkeypatch.setenv("CAMPAIGN_STORE", store.uri)
+    for folder, age in AGES.items():
+        monkeypatch.setenv(f"CAMPAIGN_KEEP_{folder.upper()}_DAYS", str(age))
+    monkeypatch.setattr("tasks.monitoring.retention.scheduled_day", lambda: TODAY)
+    monkeypatch.setattr("tasks.monitoring.retention.expired_versions", lambda *_: [])
+    monkeypatch.setattr("tasks.monitoring.retention.get_run_logger", lambda: logging.getLogger("retention"))
+    assert delete_expired.fn() == {folder: 14 - age for folder, age in AGES.items()}
+    for folder, age in AGES.items():
+        assert store.days(folder) == [TODAY - timedelta(days=kept) for kept in range(age, 1, -1)]
+    assert delete_expired.fn() == {}
+
+
+@pytest.mark.parametrize("age", [30, 31])
+def test_the_event_that_starts_the_retention_is_sent_when_something_has_expired(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch, age: int
+) -> None:
+    sent: list[tuple[object, ...]] = []
+    monkeypatch.setenv("CAMPAIGN_KEEP_REPORTS_DAYS", "30")
+    monkeypatch.setattr("tasks.monitoring.retention.expired_versions", lambda *_: [])
+    for name, instead in {
+        "scheduled_day": lambda: TODAY,
+        "emit_event": lambda *given, **named: sent.append((*given, named)),
+        "get_run_logger": lambda: logging.getLogger("retention"),
+        "served_model": lambda: "m",
+    }.items():
+        monkeypatch.setattr(f"tasks.monitoring.retention_call.{name}", instead)
+    Store(Settings().store).publish(f"reports/day={TODAY - timedelta(days=age)}/drift.html", b"report")
+    call_for_retention.fn()
+    resource, payload = {"prefect.resource.id": "campaign.model.m"}, {"payload": {"expired": {"reports": 1}}}
+    assert sent == ([("campaign.retention.needed", resource, payload)] if age > 30 else [])
 
 
 def test_bad_rows_of_a_data_set_go_by_when_they_were_written(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Iterator
 from datetime import date, timedelta
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from campaign.model import ScoringModel
 from campaign.store import Store
 from tasks.metrics_database import database, metrics, now
+from tasks.monitoring.captured import CAPTURED
 from tasks.monitoring.metric_rows import (
     BELOW_BAR,
     DECAYED,
@@ -25,6 +27,8 @@ from tasks.monitoring.retraining_call import (
     CALLED,
     CALLED_BEFORE,
     NOT_NEEDED,
+    Call,
+    call_for_retraining,
     count_outcomes,
     record_status,
     retraining_call,
@@ -48,11 +52,13 @@ def champion(version: str = "test-1", days: dict[str, int] | None = None) -> Sco
     return ScoringModel("model", version, SCHEMA, None, None, {"days": days or {}})
 
 
-def monitored(connection: sa.Connection, statuses: str, version: str = "test-1", metric: str = "day_drifted") -> None:
+def monitored(
+    connection: sa.Connection, statuses: str, version: str = "test-1", metric: str = "day_drifted", source: str = BATCH
+) -> None:
     """One day a letter, the oldest first: d drifted, x decayed, else well."""
     for number, letter in enumerate(statuses):
         status = {"d": DRIFTED, "x": DECAYED}.get(letter, OK)
-        row = {"day": FIRST + timedelta(number), "source": BATCH, "model_version": version, "metric": metric}
+        row = {"day": FIRST + timedelta(number), "source": source, "model_version": version, "metric": metric}
         row |= {"value": 0.7, "threshold": 0.9, "status": status, "computed_at": now()}
         connection.execute(sa.insert(metrics).values(row))
 
@@ -169,6 +175,37 @@ def test_days_that_an_older_version_scored_do_not_count(connection):
     monitored(connection, "xxx", version="test-0", metric="judged_roc_auc")
     monitored(connection, "..d")
     assert retraining_call(connection, champion(), lambda: LABELS).status == NOT_NEEDED
+
+
+def test_what_visitors_of_the_web_service_ask_calls_for_nothing(connection):
+    monitored(connection, "ddd", source=CAPTURED)
+    monitored(connection, "xxx", metric="judged_roc_auc", source=CAPTURED)
+    assert retraining_call(connection, champion(), lambda: LABELS).status == NOT_NEEDED
+
+
+@pytest.mark.parametrize("status", [CALLED, NOT_NEEDED, AWAITING, CALLED_BEFORE])
+def test_the_event_that_starts_the_training_is_sent_by_the_run_that_calls_and_by_no_other(
+    own_home, monkeypatch, status
+):
+    sent, reasons = [], [] if status == NOT_NEEDED else ["it decayed"]
+    module = "tasks.monitoring.retraining_call"
+    for name, instead in {
+        "find_champion": lambda model: model,
+        "load_version": lambda version: champion(),
+        "retraining_call": lambda *_: Call(status, reasons),
+        "served_model": lambda: "m",
+        "emit_event": lambda *given, **named: sent.append((*given, named)),
+        "get_run_logger": lambda: logging.getLogger("retraining"),
+        "create_markdown_artifact": lambda *_: None,
+    }.items():
+        monkeypatch.setattr(f"{module}.{name}", instead)
+    assert call_for_retraining.fn().status == status
+    event = (
+        "campaign.retraining.needed",
+        {"prefect.resource.id": "campaign.model.m"},
+        {"payload": {"reasons": reasons}},
+    )
+    assert sent == ([event] if status == CALLED else [])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from campaign import identity
 from campaign.identity import TEST, VALIDATION, SeenIds, bucket_of, digests_of, id_of_values, is_no_id, normal_form
 
 IDS = st.text(max_size=3) | st.sampled_from(
@@ -61,6 +62,25 @@ def test_ids_are_told_apart_however_many_there_are() -> None:
         ids = pa.array([f"C{number}" for number in range(start, start + 7_000)])
         assert not seen.repeats(ids).any()
     assert seen.repeats(pa.array([f"C{number}" for number in range(rows)])).all()
+
+
+def test_there_is_room_for_ids_before_they_are_put_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a table that is full one looks for a free place for ever."""
+    insert = identity.compiled(identity._insert)
+
+    def with_room(table: np.ndarray, digests: np.ndarray, repeated: np.ndarray) -> None:
+        filled = np.count_nonzero(table) + np.count_nonzero(digests)
+        assert filled <= 0.75 * len(table)
+        insert(table, digests, repeated)
+
+    compiled = identity.compiled
+    monkeypatch.setattr(
+        identity, "compiled", lambda kernel: with_room if kernel is identity._insert else compiled(kernel)
+    )
+    for expected in (0, 10, 50_000):
+        seen = SeenIds(expected)
+        for start, rows in ((0, 3_000), (3_000, 72), (3_072, 1), (3_073, 60_000)):
+            assert not seen.repeats(pa.array([f"C{number}" for number in range(start, start + rows)])).any()
 
 
 @pytest.mark.parametrize(

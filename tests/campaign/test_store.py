@@ -207,6 +207,28 @@ def test_an_endpoint_that_is_no_web_address_does_not_lead_to_amazon(
         Store("s3://campaign")
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "region", "options"),
+    [
+        ("http://objects:7070", None, ("objects:7070", "http", "us-east-1")),
+        ("https://objects", "eu-west-1", ("objects", "https", "eu-west-1")),
+        (None, "eu-west-1", (None, None, "eu-west-1")),
+    ],
+)
+def test_objects_are_where_the_endpoint_says(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str | None, region: str | None, options: tuple[str | None, ...]
+) -> None:
+    opened: list[dict[str, Any]] = []
+    monkeypatch.setattr("pyarrow.fs.S3FileSystem", lambda **given: opened.append(given))
+    for name, value in (("AWS_ENDPOINT_URL", endpoint), ("AWS_REGION", region), ("AWS_DEFAULT_REGION", None)):
+        monkeypatch.delenv(name, raising=False)
+        if value:
+            monkeypatch.setenv(name, value)
+    assert filesystem_of("s3://bucket/folder")[1] == "bucket/folder"
+    [given] = opened
+    assert (given.get("endpoint_override"), given.get("scheme"), given["region"]) == options
+
+
 def test_a_store_that_cannot_be_written_says_so_and_what_to_check(broken: Store) -> None:
     with pytest.raises(StoreError, match=f"(?s)Cannot write {broken.uri}/in/a.bin: .* Check CAMPAIGN_STORE"):
         broken.publish("in/a.bin", b"x")

@@ -199,6 +199,9 @@ def test_a_file_that_is_not_there_is_named(work: Path) -> None:
     ("out", "expected"),
     [
         ("day.parquet", "which is the input itself"),
+        ("./day.parquet", "which is the input itself"),
+        ("{work}/day.parquet", "which is the input itself"),
+        ("file://{work}/day.parquet", "which is the input itself"),
         ("predictions.csv", "predictions are Parquet"),
         ("ftp://there/a.parquet", "there is no store of this kind"),
         ("s3://a.parquet", "which names no file in a bucket"),
@@ -207,7 +210,7 @@ def test_a_file_that_is_not_there_is_named(work: Path) -> None:
 )
 def test_a_place_that_cannot_be_written_to_is_refused(work: Path, out: str, expected: str) -> None:
     before = (work / "day.parquet").read_bytes()
-    assert expected in refusal(in_process(work, "day.parquet", "--out", out))
+    assert expected in refusal(in_process(work, "day.parquet", "--out", out.format(work=work)))
     assert (work / "day.parquet").read_bytes() == before
 
 

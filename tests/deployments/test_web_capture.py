@@ -237,6 +237,23 @@ def test_the_files_of_a_past_day_become_one_and_todays_are_left(kept: Capture) -
     assert sorted(rows(kept.store)["prediction_id"].to_pylist()) == ["a", "b", "c", "d", "e"]
 
 
+@pytest.mark.parametrize(
+    ("now", "merged"),
+    [
+        ("2026-11-22T23:59:59", ["20", "21"]),
+        ("2026-11-23T00:59:59", ["20", "21"]),
+        ("2026-11-23T01:00", ["20", "21", "22"]),
+    ],
+)
+def test_a_day_is_merged_an_hour_after_its_end_and_never_while_it_is_written(kept, monkeypatch, now, merged):
+    days, taken = ["20", "21", "22", "23"], []
+    for day in days:
+        kept.store.publish(f"captured/day=2026-11-{day}/part.parquet", b"")
+    monkeypatch.setattr("deployments.web_service.merging.merge_day", lambda store, day: taken.append(f"{day:%d}"))
+    merge_past_days(kept.store, datetime.fromisoformat(now).replace(tzinfo=UTC))
+    assert taken == merged
+
+
 def test_answers_of_models_with_other_columns_are_merged_apart(kept: Capture) -> None:
     wider = LiveModel(ScoringModel("m", "8", WIDER, Encoder(WIDER.features, KNOWN_CATEGORIES), smallest_forest()), 0)
     for number, live in enumerate([LIVE, wider, LIVE, wider]):
@@ -329,3 +346,10 @@ def test_several_workers_capture_count_and_answer_alike(champion: Path, own_home
         server.wait()
     assert 'campaign_requests_total{route="/predict",status="200"} 30.0' in metrics
     assert sorted(rows(Store(str(own_home / "store")))["prediction_id"].to_pylist()) == sorted(asked)
+
+
+def test_two_workers_give_no_prediction_the_same_id(tmp_path):
+    """Nor does one: a reader keeps one row of each."""
+    workers = [Capture(Store(tmp_path.as_uri()), None) for _ in range(2)]
+    ids = [worker.new_id() for _ in range(3) for worker in workers]
+    assert len(set(ids)) == 6

@@ -165,6 +165,18 @@ def test_scoring_sweeps_what_is_superseded_for_as_long_as_is_set(store, manifest
     assert store.exists(f"predictions/day={DAY}/part-old.parquet") is stays
 
 
+def test_the_champion_of_a_run_is_read_once(monkeypatch):
+    read = []
+    monkeypatch.setattr(score, "load_version", lambda version: read.append(version) or version.number)
+    score.load_champion.cache_clear()
+    assert [score.load_champion(number, "m", "run") for number in ("1", "1", "2")] == ["1", "1", "2"]
+    score.load_champion.cache_clear()
+    assert [(version.model, version.number, version.run_id) for version in read] == [
+        ("m", "1", "run"),
+        ("m", "2", "run"),
+    ]
+
+
 def test_a_day_without_a_file_of_campaigns_is_refused_with_what_it_holds(store, scoring):
     store.publish(f"incoming/day={EARLIER}/notes.docx", b"")
     with pytest.raises(BadInput, match=r"holds no file of campaigns \(it holds notes\.docx\)"):

@@ -56,8 +56,11 @@ def store(tmp_path, model) -> Store:
 
 
 def test_equal_rows_without_an_id_get_the_same_ids_however_the_day_is_cut(store, model, monkeypatch):
-    def ids(piece_rows: int) -> list[str]:
+    def ids(piece_rows: int, batch_rows: int = 1_000) -> list[str]:
         monkeypatch.setattr("tasks.scoring.pieces.PIECE_ROWS", piece_rows)
+        monkeypatch.setattr(
+            "tasks.scoring.scored_pieces.read_campaigns", partial(read_campaigns, batch_rows=batch_rows)
+        )
         plan = plan_day(store, DAY, input_files(store, DAY), model)
         pieces = score_all(store, plan.pieces, model)
         assert sum(piece.rows.quarantined for piece in pieces) == 1
@@ -65,7 +68,7 @@ def test_equal_rows_without_an_id_get_the_same_ids_however_the_day_is_cut(store,
 
     whole = ids(1_000)
     assert len(set(whole)) == len(whole) == 41
-    assert ids(7) == whole
+    assert ids(7) == ids(1_000, batch_rows=3) == whole
     of_file = read_campaigns(store.at(f"incoming/day={DAY}/a.parquet"), model.schema)
     assert [name for batch in of_file for name in batch.ids.to_pylist()][:39] == whole[:39]
 
@@ -119,6 +122,7 @@ def test_a_column_without_a_missing_value_is_counted_too(store, model):
     """Or its chart would end on the day on which nothing was missing."""
     manifest = score_inputs(store, DAY, input_files(store, DAY), model, lambda pieces: score_all(store, pieces, model))
     assert manifest.missing == dict.fromkeys((column.name for column in model.schema.features), 0)
+    assert manifest.unknown == {}  # it has no categories
 
 
 def test_counts_of_the_same_names_are_added_up_and_zeros_kept():

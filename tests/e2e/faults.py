@@ -133,7 +133,8 @@ def state_of(stack: Stack) -> dict[str, Any]:
         runs = {str(run.id) for run in client.read_flow_runs(limit=200) if run.state.is_completed()}
         paused = {name: client.read_deployment_by_name(name).paused for name in DEPLOYMENTS}
     versions = stack.registry().search_model_versions("name = 'campaign-success'")
-    metrics = stack.sql("SELECT day, metric, column_name, value FROM metrics ORDER BY 1, 2, 3")
+    key = "day, source, model_version, metric, column_name"  # in whatever order the rows lie after a restore
+    metrics = stack.sql(f"SELECT {key}, value FROM metrics ORDER BY {key}")
     return {
         "runs": runs,
         "paused": paused,

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+from pyarrow.fs import LocalFileSystem
+
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from campaign.batch import Batch
@@ -106,9 +108,18 @@ def place_for(source: str, out: str | None) -> str:
     _, path = filesystem_of(uri)
     if "/" not in path:
         raise BadInput(f"--out is {out}, which names no file in a bucket.", "Write it as s3://bucket/name.parquet.")
-    if not is_web(source) and filesystem_of(source)[1] == path:
+    if not is_web(source) and is_same_file(source, uri):
         raise BadInput(f"--out is {out}, which is the input itself.", "Name another file.")
     return uri
+
+
+def is_same_file(one: str, other: str) -> bool:
+    """Whatever the two are called: through `..` or a link, too."""
+    places = [filesystem_of(uri) for uri in (one, other)]
+    (_, first), (_, second) = places
+    if not all(isinstance(filesystem, LocalFileSystem) and Path(path).exists() for filesystem, path in places):
+        return first == second
+    return Path(first).samefile(second)
 
 
 def quarantine_of(out: str) -> str:

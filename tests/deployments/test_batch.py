@@ -202,6 +202,8 @@ def test_a_file_that_is_not_there_is_named(work: Path) -> None:
         ("./day.parquet", "which is the input itself"),
         ("{work}/day.parquet", "which is the input itself"),
         ("file://{work}/day.parquet", "which is the input itself"),
+        ("{work}/../{work.name}/day.parquet", "which is the input itself"),
+        ("linked.parquet", "which is the input itself"),
         ("predictions.csv", "predictions are Parquet"),
         ("ftp://there/a.parquet", "there is no store of this kind"),
         ("s3://a.parquet", "which names no file in a bucket"),
@@ -210,6 +212,7 @@ def test_a_file_that_is_not_there_is_named(work: Path) -> None:
 )
 def test_a_place_that_cannot_be_written_to_is_refused(work: Path, out: str, expected: str) -> None:
     before = (work / "day.parquet").read_bytes()
+    (work / "linked.parquet").symlink_to("day.parquet")
     assert expected in refusal(in_process(work, "day.parquet", "--out", out.format(work=work)))
     assert (work / "day.parquet").read_bytes() == before
 

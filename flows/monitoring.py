@@ -15,7 +15,8 @@ from tasks.days import results_of, run_name, scheduled_day
 from tasks.memory_limit import limit_run
 from tasks.monitoring.captured import captured_days_due, find_captured_days, monitor_captured_day
 from tasks.monitoring.judge import full_windows, judge_waiting_days
-from tasks.monitoring.monitor import MonitoredDay, find_scored_days, monitor_day, scored_days_due
+from tasks.monitoring.monitor import find_scored_days, monitor_day, scored_days_due
+from tasks.monitoring.monitored_day import MonitoredDay
 from tasks.monitoring.retention import delete_expired, has_expired_files
 from tasks.monitoring.retention_call import call_for_retention
 from tasks.monitoring.retraining_call import Call, call_for_retraining, has_reasons

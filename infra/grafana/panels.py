@@ -108,7 +108,7 @@ def draw_series(axes: Axes, panel: dict, frame: pd.DataFrame) -> None:
                 stacked = values.fillna(0) if stacked is None else stacked + values.fillna(0)
         else:
             dashed = "custom.lineStyle" in of
-            points = len(frame) < 60 and not dashed
+            points = len(frame) < 60 and of.get("custom.showPoints", said["custom"]["showPoints"]) != "never"
             axes.plot(
                 frame["time"], values, color=colour, label=label, linewidth=of.get("custom.lineWidth", 1.5),
                 linestyle="--" if dashed else "-", marker="o" if points else None, markersize=3.5,
@@ -146,7 +146,7 @@ def draw_history(axes: Axes, panel: dict, frame: pd.DataFrame) -> None:
     axes.set_yticks(np.arange(len(names)) + 0.5, names)
     axes.set_xticks(np.arange(len(frame)) + 0.5, [f"{moment:%m-%d}" for moment in frame.get("time", [])])
     meanings = [
-        Patch(color=COLOURS[option["color"]], alpha=0.75, label=option["text"])
+        Patch(color=shade(option["color"]), alpha=0.75, label=option["text"])
         for mapping in panel["fieldConfig"]["defaults"].get("mappings", [])
         for option in mapping["options"].values()
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from html import escape
 
@@ -19,12 +19,9 @@ from tasks.metrics_database import database
 from tasks.monitoring.changes import changed_days, fingerprint_of, stored_fingerprint, write_fingerprint
 from tasks.monitoring.drift import PROBABILITY, measure_drift
 from tasks.monitoring.drift_error import sampling_errors
-from tasks.monitoring.estimated_quality import ESTIMATED_ROC_AUC, UNSEEN_ROWS, estimated_quality
+from tasks.monitoring.estimated_quality import estimated_quality
 from tasks.monitoring.metric_rows import (
-    DRIFTED,
     JUDGED,
-    NOT_JUDGED,
-    NOT_TRUSTED,
     MetricRow,
     day_drifted_row,
     day_state_row,
@@ -32,6 +29,7 @@ from tasks.monitoring.metric_rows import (
     read_metrics,
     write_metrics,
 )
+from tasks.monitoring.monitored_day import MonitoredDay
 from tasks.monitoring.outcome_days import OutcomeDay, read_outcome_days, write_outcome_day
 from tasks.monitoring.quality import ScoringVersion, is_of_outcomes, label_day, measure_quality, remarks_on_outcomes
 from tasks.monitoring.unseen_values import share_of_unseen
@@ -44,69 +42,6 @@ REPORT_POLICY = (
     '<meta http-equiv="Content-Security-Policy" '
     "content=\"script-src 'unsafe-inline'; connect-src 'none'; img-src data:; form-action 'none'\">"
 )
-
-
-@dataclass(frozen=True)
-class MonitoredDay:
-    """What monitoring found. ROC-AUC is None without outcomes; `days` is how many the inputs span, `rows` how many they
-    are together, `incomplete` how many files of the day could not be read.
-
-    `outcomes_share`: of the day's campaigns, those whose outcome has come. `estimated_roc_auc`: what was to be expected
-    before, `interval` says how surely; None if `unseen` of its rows are too many to trust it, or it has too few rows.
-    """
-
-    day: str
-    model_version: str
-    state: str
-    days: int
-    drifted: bool
-    drifted_columns: list[str]
-    prediction_drift: float | None
-    roc_auc: float | None
-    report: str
-    rows: int = 0
-    incomplete: int = 0
-    outcomes_share: float = 0.0
-    estimated_roc_auc: float | None = None
-    interval: str = ""
-    unseen: float = 0.0
-
-    @property
-    def quality(self) -> str:
-        """ROC-AUC by the outcomes that have come, how many these are, and what the probabilities alone foretell."""
-        realised = "-" if self.roc_auc is None else f"{self.roc_auc:.4f}"
-        if self.roc_auc is not None and self.outcomes_share < Settings().outcomes_share:
-            realised += f" by {self.outcomes_share:.0%} of the outcomes"
-        if self.estimated_roc_auc is not None:
-            return f"ROC-AUC {realised}, estimated {self.estimated_roc_auc:.4f} ({self.interval})"
-        if self.unseen > Settings().unseen_rows_share:
-            return f"ROC-AUC {realised}, no estimate: {self.unseen:.0%} of the rows hold what training never saw"
-        return f"ROC-AUC {realised}"
-
-    @property
-    def verdict(self) -> str:
-        """The state, of a day that was not judged why, and whether outcomes are missing that came."""
-        state = self.state
-        if state == NOT_JUDGED:
-            state = f"{state}: {self.rows:,} rows, needs {Settings().drift_min_rows:,}"
-        return f"{state} (incomplete: {self.incomplete} unreadable)" if self.incomplete else state
-
-    @classmethod
-    def of(cls, day: date, version: str, rows: list[MetricRow], report: str) -> MonitoredDay:
-        by_name = {row.metric: row for row in rows if not row.column_name}
-        drifted = [row.column_name for row in rows if row.metric == "column_drift" and row.status == DRIFTED]
-        roc_auc, incomplete = by_name.get("realised_roc_auc"), by_name.get("incomplete")
-        share, estimate, unseen = (by_name.get(name) for name in ("outcomes_share", ESTIMATED_ROC_AUC, UNSEEN_ROWS))
-        if estimate and estimate.status == NOT_TRUSTED:
-            estimate = None
-        return cls(
-            str(day), version, by_name["day_state"].status, int(by_name["days_judged"].value or 1),
-            by_name["day_drifted"].status == DRIFTED, drifted, by_name["prediction_drift"].value,
-            roc_auc.value if roc_auc else None, report, int(by_name["sample_rows"].value or 0),
-            int(incomplete.value or 0) if incomplete else 0, (share.value or 0.0) if share else 0.0,
-            estimate.value if estimate else None, (estimate.method or "").split(", ")[0] if estimate else "",
-            (unseen.value or 0.0) if unseen else 0.0,
-        )  # fmt: skip
 
 
 def count_rows(manifest: Manifest) -> list[MetricRow]:
@@ -179,9 +114,8 @@ def point_to(report: str, day: date, settings: Settings) -> None:
 
 def read_verdict(record: OutcomeDay | None, number: str) -> list[MetricRow]:
     """On the window in which a day's outcomes were judged, where it stands beside a later day."""
-    if record is None or record.judged_until in (None, record.day):
+    if record is None or record.judged_until is None or record.judged_until == record.day:
         return []
-    assert record.judged_until is not None
     with database().connect() as connection:
         return [row for row in read_metrics(connection, record.judged_until, BATCH, number) if row.metric in JUDGED]
 

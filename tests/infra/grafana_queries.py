@@ -1,9 +1,11 @@
 """What tests of Grafana's files share: the files, and Grafana's role on a real Postgres."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import psycopg2
@@ -20,6 +22,49 @@ TEXT, TIMESTAMP = 25, 1184
 
 def provisioned(name: str) -> dict:
     return yaml.safe_load((GRAFANA / "provisioning" / name).read_text())
+
+
+def lost_options(given, kept, path: str = "") -> list[str]:
+    """Paths that the types do not know and so drop: a misspelt option, for example."""
+    if isinstance(given, dict):
+        return [
+            lost
+            for key, value in given.items()
+            for lost in (lost_options(value, kept[key], f"{path}/{key}") if key in kept else [f"{path}/{key}"])
+        ]
+    if isinstance(given, list):
+        return [
+            lost for n, (a, b) in enumerate(zip(given, kept, strict=True)) for lost in lost_options(a, b, f"{path}/{n}")
+        ]
+    return [] if given == kept else [path]
+
+
+def assert_side_by_side(board: dict) -> None:
+    """No two panels share a cell of the 24 columns."""
+    cells = {
+        panel["title"]: {
+            (x, y)
+            for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+            for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+        }
+        for panel in board["panels"]
+    }
+    assert all(0 <= x < 24 for panel_cells in cells.values() for x, _ in panel_cells)
+    assert not [pair for pair in combinations(cells, 2) if cells[pair[0]] & cells[pair[1]]]
+
+
+def anchor_of(heading: str) -> str:
+    """As GitHub makes a link of it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def assert_runbook_is_there(rule: dict) -> None:
+    """The rule's title is a heading of docs/operations.md, and its runbook leads there."""
+    file, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    assert file == "docs/operations.md"
+    text = (GRAFANA.parents[1] / file).read_text()
+    assert rule["title"] in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    assert anchor == anchor_of(rule["title"])
 
 
 @dataclass

@@ -13,7 +13,16 @@ from grafana_foundation_sdk.models import alerting
 from sqlalchemy.dialects import postgresql
 
 from tasks.metrics_database import METADATA
-from tests.infra.grafana_queries import BOARD, GRAFANA, NUMBERS, TEXT, ask, changed, provisioned, with_grafana_role
+from tests.infra.grafana_queries import (
+    BOARD,
+    NUMBERS,
+    TEXT,
+    ask,
+    assert_runbook_is_there,
+    changed,
+    provisioned,
+    with_grafana_role,
+)
 
 [GROUP] = provisioned("alerting/rules.yaml")["groups"]
 RULES = {rule["uid"].removeprefix("campaign-"): rule for rule in GROUP["rules"]}
@@ -321,11 +330,7 @@ def test_a_rule_is_complete(rule):
 
 @pytest.mark.parametrize("name", RULES)
 def test_a_rules_runbook_is_a_heading_of_the_documentation(name):
-    file, _, anchor = RULES[name]["annotations"]["runbook_url"].partition("#")
-    text = (GRAFANA.parents[1] / file).read_text()
-    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    assert anchor in [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
-    assert RULES[name]["title"] in headings
+    assert_runbook_is_there(RULES[name])
 
 
 def test_rules_have_names_of_their_own():

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC
-from itertools import combinations
 
 import psycopg2
 import pytest
@@ -27,7 +26,9 @@ from tests.infra.grafana_queries import (
     TEXT,
     TIMESTAMP,
     ask,
+    assert_side_by_side,
     changed,
+    lost_options,
     provisioned,
     with_grafana_role,
 )
@@ -88,21 +89,6 @@ def grafana(filled) -> Iterator:
 # The files by themselves
 
 
-def lost_options(given, kept, path: str = "") -> list[str]:
-    """Paths that the types do not know and so drop: a misspelt option, for example."""
-    if isinstance(given, dict):
-        return [
-            lost
-            for key, value in given.items()
-            for lost in (lost_options(value, kept[key], f"{path}/{key}") if key in kept else [f"{path}/{key}"])
-        ]
-    if isinstance(given, list):
-        return [
-            lost for n, (a, b) in enumerate(zip(given, kept, strict=True)) for lost in lost_options(a, b, f"{path}/{n}")
-        ]
-    return [] if given == kept else [path]
-
-
 def test_the_dashboard_loads_into_grafanas_types():
     register_default_plugins()
     loaded = dashboard.Dashboard.from_json(BOARD)
@@ -117,16 +103,7 @@ def test_the_dashboard_loads_into_grafanas_types():
 
 
 def test_panels_lie_side_by_side_in_24_columns():
-    cells = {
-        title: {
-            (x, y)
-            for x in range(at["x"], at["x"] + at["w"])
-            for y in range(at["y"], at["y"] + at["h"])
-        }
-        for title, at in ((panel["title"], panel["gridPos"]) for panel in BOARD["panels"])
-    }  # fmt: skip
-    assert all(0 <= x < 24 for panel_cells in cells.values() for x, _ in panel_cells)
-    assert not [pair for pair in combinations(cells, 2) if cells[pair[0]] & cells[pair[1]]]
+    assert_side_by_side(BOARD)
 
 
 def test_sections_come_in_the_order_in_which_somebody_on_call_asks():

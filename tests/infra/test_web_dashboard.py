@@ -5,8 +5,6 @@
 
 import json
 import re
-from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,17 +15,18 @@ from grafana_foundation_sdk.models import alerting, dashboard
 from prometheus_client.metrics import MetricWrapperBase
 
 from deployments.web_service import prometheus
+from tests.infra.grafana_queries import (
+    GRAFANA,
+    assert_runbook_is_there,
+    assert_side_by_side,
+    lost_options,
+    provisioned,
+)
 
-ROOT = Path(__file__).parents[2]
-GRAFANA = ROOT / "infra" / "grafana"
+ROOT = GRAFANA.parents[1]
 BOARD = json.loads((GRAFANA / "dashboards" / "web-service.json").read_text())
 SHOWN = {panel["title"]: panel for panel in BOARD["panels"] if panel["type"] not in ("row", "text")}
 QUERIES = {f"{title} {query['refId']}": query for title, panel in SHOWN.items() for query in panel["targets"]}
-
-
-def provisioned(name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((GRAFANA / "provisioning" / name).read_text())
-    return loaded
 
 
 [SOURCE] = provisioned("datasources/prometheus.yaml")["datasources"]
@@ -58,18 +57,6 @@ def selectors(expression: str) -> list[tuple[str, set[str]]]:
     return [(name, set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", chosen))) for name, chosen in found]
 
 
-def lost_options(given: Any, kept: Any, path: str = "") -> list[str]:
-    """Paths that Grafana's types do not know and so drop: a misspelt option, for example."""
-    if isinstance(given, dict):
-        pairs = ((key, value, kept.get(key)) for key, value in given.items())
-        return [lost for key, value, left in pairs for lost in lost_options(value, left, f"{path}/{key}")]
-    if isinstance(given, list):
-        return [
-            lost for n, (a, b) in enumerate(zip(given, kept, strict=True)) for lost in lost_options(a, b, f"{path}/{n}")
-        ]
-    return [] if given == kept else [path]
-
-
 def test_the_dashboard_loads_into_grafanas_types() -> None:
     register_default_plugins()
     loaded = dashboard.Dashboard.from_json(BOARD)
@@ -81,16 +68,7 @@ def test_the_dashboard_loads_into_grafanas_types() -> None:
 
 
 def test_panels_lie_side_by_side_in_24_columns() -> None:
-    cells = {
-        panel["title"]: {
-            (x, y)
-            for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
-            for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
-        }
-        for panel in BOARD["panels"]
-    }
-    assert all(0 <= x < 24 for panel_cells in cells.values() for x, _ in panel_cells)
-    assert not [pair for pair in combinations(cells, 2) if cells[pair[0]] & cells[pair[1]]]
+    assert_side_by_side(BOARD)
 
 
 def test_names_and_ids_are_unique_beside_those_of_the_other_dashboard() -> None:
@@ -179,19 +157,9 @@ def test_dashboards_and_alerts_share_a_folder() -> None:
     assert provider["folder"] == GROUP["folder"] == "Campaign"
 
 
-def headings() -> set[str]:
-    """Of docs/operations.md, as GitHub makes links of them."""
-    lines = (ROOT / "docs" / "operations.md").read_text().splitlines()
-    titles = [line.lstrip("#").strip() for line in lines if line.startswith("#")]
-    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
-
-
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_a_rule_says_where_it_is_written_what_to_do(rule: dict[str, Any]) -> None:
-    page, heading = rule["annotations"]["runbook_url"].split("#")
-    assert page == "docs/operations.md"
-    assert heading in headings()
-    assert heading == rule["title"].lower().replace(" ", "-")
+    assert_runbook_is_there(rule)
 
 
 def filled(text: str, values: dict[str, float], labels: dict[str, str]) -> str:

@@ -5,7 +5,8 @@ import pytest
 
 from tasks.manifest import Manifest, Rows
 from tasks.monitoring.metric_rows import NOT_TRUSTED, OK, TOO_FEW_ROWS, MetricRow
-from tasks.monitoring.monitor import MonitoredDay, count_rows
+from tasks.monitoring.monitor import count_rows
+from tasks.monitoring.monitored_day import MonitoredDay
 
 DAY = date(2026, 11, 22)
 MANIFEST = Manifest(

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaign.decision import THRESHOLD
+from tasks.estimates import estimates_of
 from tasks.measures import Ranked, calibration_error, classification_metrics, losses
-from tasks.monitoring.estimated_quality import estimates_of
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]

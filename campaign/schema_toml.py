@@ -12,6 +12,12 @@ def table_lines(name: str, keys: Mapping[str, Any], notes: Mapping[str, str]) ->
     return [name, *(_with_note(f"{key} = {toml_value(value)}", notes.get(key, "")) for key, value in keys.items()), ""]
 
 
+def schema_text(table: Mapping[str, Any]) -> str:
+    """The whole file of a schema's table."""
+    lines = [line for name, keys in table.items() if name != "column" for line in table_lines(f"[{name}]", keys, {})]
+    return "\n".join([*lines, *(line for keys in table["column"] for line in table_lines("[[column]]", keys, {}))])
+
+
 def toml_value(value: Any) -> str:
     """A text, a number, a claim, a list of them, or a table within a line."""
     if isinstance(value, Mapping):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 
 from campaign.errors import CampaignError
-from flows.environment import configure_logging, home_folder, make_home, prepare
+from flows.environment import configure_logging, home_folder, make_home, prepare, use_own_prefect
 from flows.interruption import answer_interrupts, let_it_end, say_when_interrupted
 from flows.terminal import keep_logs_back, print_table, stages_shown
 
@@ -262,7 +262,7 @@ def monitor(
     if not has_days():
         return
     from flows import monitoring as module
-    from tasks.monitoring.estimated_quality import ASSUMPTION
+    from tasks.estimates import ASSUMPTION
     from tasks.monitoring.retraining_call import NOT_NEEDED
 
     configure_logging()
@@ -286,6 +286,38 @@ def monitor(
     typer.echo(f"Retraining: {monitored.call.status}")
     for reason in monitored.call.reasons:
         typer.echo(f"  {reason}")
+
+
+@app.command()
+def replay(
+    file: Annotated[str, typer.Argument(help="Campaigns of some years with their outcomes: Parquet, CSV or a folder.")],
+    schema: Annotated[
+        Path | None, typer.Option(help="TOML that says what the rows are; the home's, if left out.")
+    ] = None,
+    first: Annotated[
+        str, typer.Option("--from", help="First month or day: 2016-01. Left out: when 60 % were launched.")
+    ] = "",
+    every: Annotated[str, typer.Option(help="How often the flows run: month, week or day.")] = "month",
+    retrain: Annotated[
+        list[str], typer.Option(help="When to train again: called, never or always; may be repeated.")
+    ] = ["called", "never"],  # noqa: B006
+    trials: Annotated[int, typer.Option(min=1, help="Trials of each search.")] = 10,
+    home: Home = None,
+) -> None:
+    """Play a history through the loop: would retraining have paid?"""
+    from tasks.replay.periods import EVERY
+
+    if every not in EVERY:
+        raise typer.BadParameter(f"{every} is none of {', '.join(EVERY)}.", param_hint="--every")
+    say_when_interrupted(lambda: "Periods that were finished are kept: run it again to go on.")
+    make_home()
+    keep_logs_back()
+    # The runs of a replay are no runs of the home, and what it calls for starts nothing elsewhere.
+    use_own_prefect(home_folder() / "replays")
+    from flows.replay.command import play
+
+    configure_logging()
+    play(file, str(schema or ""), first, cast(Any, every), retrain, trials)
 
 
 @app.command()
@@ -319,6 +351,7 @@ def forget(
     from campaign.schema_file import home_schema, served_model
     from tasks.forget import forget as forget_in_store
     from tasks.learnt_from import data_sets_elsewhere, forget_gathered, versions_that_learnt
+    from tasks.replay.forget import forget_replays
 
     configure_logging()
     schema, model = home_schema(), served_model()
@@ -329,6 +362,8 @@ def forget(
         typer.echo(f"No file of the store holds {campaign_id}.")
     if gathered := forget_gathered(campaign_id):
         typer.echo(f"{gathered} gathered data sets deleted; a training makes them anew")
+    for folder in forget_replays(campaign_id):
+        typer.echo(f"The courses of {folder} are deleted; `campaign replay` plays them anew")
     for path, cause in forgotten.unread.items():
         typer.echo(f"Not looked into: {path} ({cause})")
     for place in data_sets_elsewhere(model, schema, campaign_id):

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -23,7 +23,7 @@ from campaign.store import Store
 from flows.batch_scoring import batch_scoring
 from flows.interruption import cancel_when_interrupted, do_when_interrupted
 from flows.monitoring import Monitoring, monitoring
-from flows.terminal import first_line, print_table
+from flows.terminal import LogFollower, print_table
 from flows.traffic import traffic
 from flows.training import training
 from tasks.manifest import read_manifest
@@ -38,18 +38,6 @@ DAYS, DRIFTED_DAYS, DRIFT = 7, 2, 3.0
 STYLES = {"drifted": "yellow", "decayed": "red"}
 
 console = Console(highlight=False)
-
-
-class LogFollower(logging.Handler):
-    """Shows the newest line of the flows' own log while a step lasts."""
-
-    def __init__(self, show: Callable[[str], None]) -> None:
-        super().__init__(logging.INFO)
-        self.show = show
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if not record.getMessage().startswith("Finished in state"):
-            self.show(first_line(record))
 
 
 @contextmanager

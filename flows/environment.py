@@ -33,13 +33,19 @@ def prepare() -> None:
     # A cold disk makes the temporary server's first start longer than the 20 s that Prefect waits.
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     if not os.environ.get("PREFECT_API_URL"):
-        home = home_folder() / "prefect"
-        os.environ["PREFECT_HOME"] = str(home)
-        # Prefect's own address of it does not hold for every folder; a --home behind the command is said after this.
-        os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = sqlite_url(home / "prefect.db", "aiosqlite")
-        # Pages read nothing from the temporary server; Prefect's default lets those of every site.
-        os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ""
-        os.environ["PREFECT_PROFILE"] = "ephemeral"  # in this folder the active one may be the stack's
+        use_own_prefect(home_folder())
+
+
+def use_own_prefect(folder: Path) -> None:
+    """Have a temporary server with its database in this folder."""
+    home = folder / "prefect"
+    os.environ.pop("PREFECT_API_URL", None)
+    os.environ["PREFECT_HOME"] = str(home)
+    # Prefect's own address of it does not hold for every folder; a --home behind the command is said after this.
+    os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = sqlite_url(home / "prefect.db", "aiosqlite")
+    # Pages read nothing from the temporary server; Prefect's default lets those of every site.
+    os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ""
+    os.environ["PREFECT_PROFILE"] = "ephemeral"  # in this folder the active one may be the stack's
 
 
 def home_folder() -> Path:

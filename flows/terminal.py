@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -111,6 +111,18 @@ class Stages(logging.Handler):
             line.add_column(width=width, ratio=None if width else 1, justify="right" if width == 7 else "left")
         line.add_row(mark, stage, text, seconds)
         self.console.print(line)
+
+
+class LogFollower(logging.Handler):
+    """Shows the newest line of the flows' own log while a step lasts."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self.show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not record.getMessage().startswith("Finished in state"):
+            self.show(first_line(record))
 
 
 def print_table(table: Table) -> None:

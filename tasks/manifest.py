@@ -66,6 +66,9 @@ class Manifest:
     ignored_columns: int = 0
     unread: list[str] = field(default_factory=list)
 
+    def __hash__(self) -> int:
+        return hash((self.day, self.model_version, self.scored_at))
+
     @property
     def faults(self) -> list[Part]:
         """The inputs that could not be read."""

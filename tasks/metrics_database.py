@@ -91,17 +91,18 @@ schedules = sa.Table(
 )
 
 
-@lru_cache(maxsize=4)
-def _engine(url: str) -> sa.Engine:
-    if file := sqlite_file(url):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return sa.create_engine(url, connect_args={"timeout": 30})
-    return sa.create_engine(url, pool_pre_ping=True)
-
-
 def database(url: str | None = None) -> sa.Engine:
     """The metrics database with its tables; existing ones stay as they are."""
-    engine = _engine(url or Settings().metrics_url)
+    return _engine_with_tables(url or Settings().metrics_url)
+
+
+@lru_cache(maxsize=4)
+def _engine_with_tables(url: str) -> sa.Engine:
+    if file := sqlite_file(url):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, connect_args={"timeout": 30})
+    else:
+        engine = sa.create_engine(url, pool_pre_ping=True)
     try:
         _make_tables(engine)
     except (IntegrityError, ProgrammingError):

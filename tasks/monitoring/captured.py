@@ -15,6 +15,7 @@ from campaign.schema import ID
 from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store, filesystem_of
+from tasks.day_files import readable_files
 from tasks.days import select_days
 from tasks.metrics_database import database
 from tasks.monitoring.changes import changed_days, digest_of_files, fingerprint_of, write_fingerprint
@@ -71,11 +72,11 @@ def measure_answers(store: Store, day: date, answers: pd.DataFrame, number: str)
     Raises `NoChampion` or `ModelMismatch` for a version that the registry does not hold.
     """
     settings, version = Settings(), ScoringVersion.find(served_model(), number)
-    model, reference, latest = version.model, version.reference(), latest_answers(answers)
+    model, reference, latest = version.model, version.reference, latest_answers(answers)
     drift = measure_drift(answers, reference, model.schema.features, settings)
     ids = pa.table({ID: pa.array(answers[ID].dropna().tolist(), pa.string())})
     known = LearntIds.of_day(version.folder, model.about, str(day), ids)
-    outcomes = read_outcomes(store, day, version)
+    outcomes = read_outcomes(store, readable_files(store, "outcomes", day), model.schema)
     rows = [
         MetricRow("rows_scored", float(len(answers))),
         MetricRow("predicted_success_rate", float(answers["success"].mean())),

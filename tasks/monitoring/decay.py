@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +33,18 @@ def bar_of(metrics: Mapping[str, float], rows_test: int, folder: Path, settings:
     The sampling error is that of the reference, scaled to all test rows.
     """
     roc_auc = metrics.get("later_roc_auc", metrics["roc_auc"]) - settings.decay_margin
-    path = folder / REFERENCE
-    if LABEL not in pq.read_schema(path).names:
-        return Bar(roc_auc, 0.0)
-    reference = pq.read_table(path, columns=[LABEL, PROBABILITY])
-    label, probability = (reference[name].to_numpy().astype(float) for name in (LABEL, PROBABILITY))
+    return Bar(roc_auc, _variance_of(folder / REFERENCE, rows_test))
+
+
+@lru_cache(4)
+def _variance_of(reference: Path, rows_test: int) -> float:
+    """Read once for all days of a run."""
+    if LABEL not in pq.read_schema(reference).names:
+        return 0.0
+    rows = pq.read_table(reference, columns=[LABEL, PROBABILITY])
+    label, probability = (rows[name].to_numpy().astype(float) for name in (LABEL, PROBABILITY))
     variance = Ranked.of(probability).roc_auc_variance(label, np.ones(len(label)))
-    return Bar(roc_auc, float(np.nan_to_num(variance)) * len(label) / max(rows_test, len(label)))
+    return float(np.nan_to_num(variance)) * len(label) / max(rows_test, len(label))
 
 
 def is_enough(outcomes: int, expected_successes: float, settings: Settings) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE_ROWS = 50_000
+# A small day is read with every day that is judged with it: for the time of a run it stays in memory.
+SMALL_DAY, KEPT_DAYS = 1_000, 400  # rows; and as many as one day may be judged with, and some more
 
 
 def sample_inputs(manifest: Manifest, schema: Schema) -> pd.DataFrame:
@@ -30,10 +33,14 @@ def sample_inputs(manifest: Manifest, schema: Schema) -> pd.DataFrame:
 
     Quarantined rows are among them, so that a column that is missing everywhere costs that column, not the report.
     """
+    return (_sample_small_day if manifest.rows.read < SMALL_DAY else _sample_inputs)(manifest, schema)
+
+
+def _sample_inputs(manifest: Manifest, schema: Schema) -> pd.DataFrame:
     import pandas as pd
 
     sampled = sample_rows(manifest.rows.read, SAMPLE_ROWS)
-    frames, start = [_no_rows(schema.features)], 0
+    frames, start = list[pd.DataFrame](), 0
     for part in manifest.inputs:
         if part.fault:
             continue
@@ -42,7 +49,10 @@ def sample_inputs(manifest: Manifest, schema: Schema) -> pd.DataFrame:
                 first, last = np.searchsorted(sampled, [start, start + len(batch)])
                 frames.append(_frame(batch, schema.features, sampled[first:last] - start))
                 start += len(batch)
-    return pd.concat(frames, ignore_index=True)
+    return pd.concat(frames, ignore_index=True) if frames else _no_rows(schema.features)
+
+
+_sample_small_day = lru_cache(KEPT_DAYS)(_sample_inputs)
 
 
 def _no_rows(features: tuple[Column, ...]) -> pd.DataFrame:
@@ -77,6 +87,10 @@ def read_predictions(manifest: Manifest) -> Iterator[pa.RecordBatch]:
 
 def sample_predictions(manifest: Manifest) -> pa.Table:
     """Id and probability of at most 50,000 of the scored campaigns, drawn evenly."""
+    return (_predictions_of_small_day if manifest.rows.read < SMALL_DAY else _sample_predictions)(manifest)
+
+
+def _sample_predictions(manifest: Manifest) -> pa.Table:
     sampled, start = sample_rows(manifest.rows.scored, SAMPLE_ROWS), 0
     batches = []
     for batch in read_predictions(manifest):
@@ -84,3 +98,6 @@ def sample_predictions(manifest: Manifest) -> pa.Table:
         batches.append(batch.take(pa.array(sampled[first:last] - start)))
         start += len(batch)
     return pa.Table.from_batches(batches, pa.schema([(ID, pa.string()), ("probability", pa.float64())]))
+
+
+_predictions_of_small_day = lru_cache(KEPT_DAYS)(_sample_predictions)

@@ -67,14 +67,14 @@ def count_rows(manifest: Manifest) -> list[MetricRow]:
 
 
 def measure_inputs(
-    store: Store, manifest: Manifest, version: ScoringVersion, settings: Settings
+    store: Store, manifest: Manifest, version: ScoringVersion, settings: Settings, with_report: bool = True
 ) -> tuple[list[MetricRow], str | None]:
     """Counts, drift against the reference of the version that scored the day, the quality to be expected, and
-    Evidently's report of the drift."""
-    window, reference = read_window(store, manifest, version.model.schema, settings), version.reference()
+    Evidently's report of the drift, if one is wanted."""
+    window, reference = read_window(store, manifest, version.model.schema, settings), version.reference
     probability = window.sample[PROBABILITY].dropna().to_numpy()
     unseen = share_of_unseen(window.sample, version.model, reference)
-    drift = measure_drift(window.sample, reference, version.model.encoder.features, settings)
+    drift = measure_drift(window.sample, reference, version.model.encoder.features, settings, with_report)
     rows = [
         *count_rows(manifest),
         MetricRow("sample_rows", float(len(window.sample))),
@@ -155,8 +155,11 @@ def find_scored_days(day: date | None, from_day: date | None, to_day: date | Non
 
 
 @task(name="monitor day", task_run_name="monitor {day}", timeout_seconds=3600, **RETRIES)
-def monitor_day(day: date) -> MonitoredDay:
-    """Measure one day, publish its report, write its rows. Where only outcomes came, drift stays as it was measured."""
+def monitor_day(day: date, with_report: bool = True) -> MonitoredDay:
+    """Measure one day, publish its report if one is wanted, write its rows.
+
+    Where only outcomes came, drift stays as it was measured.
+    """
     store, settings = Store(Settings().store), Settings()
     # Taken first: what changes while the day is looked at makes it a changed day for the next run.
     fingerprint = fingerprint_of(store, day, store.read(manifest_path(day)))
@@ -172,7 +175,7 @@ def monitor_day(day: date) -> MonitoredDay:
         rows = [row for row in stored if not is_of_outcomes(row)]
         report = store.at(report_path(day)) if store.exists(report_path(day)) else ""
     else:
-        rows, html = measure_inputs(store, manifest, version, settings)
+        rows, html = measure_inputs(store, manifest, version, settings, with_report)
         report = store.publish(report_path(day), headed(html, manifest).encode()).uri if html else ""
     record, before_that = None, records.pop(day, None)
     if outcomes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,12 @@ from campaign.identity import digests_of
 from campaign.model import NEWEST, REFERENCE, ScoringModel
 from campaign.schema import ID, Schema
 from campaign.settings import Settings
-from campaign.store import Store
+from campaign.store import Entry, Store
 from tasks.day_files import readable_files
 from tasks.manifest import Manifest, read_manifest, read_part
 from tasks.model_versions import files_of, find_version, load_version
 from tasks.monitoring.decay import Bar, bar_of, is_enough, judge_decay
-from tasks.monitoring.inputs import read_predictions, sample_predictions
+from tasks.monitoring.inputs import KEPT_DAYS, SMALL_DAY, read_predictions, sample_predictions
 from tasks.monitoring.labelled_predictions import (
     DayOutcomes,
     LabelledPredictions,
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 OF_OUTCOMES, OF_DECAY = "outcomes", "decay"  # as the column of `days_judged`: the days that figures and verdict span
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScoringVersion:
-    """The version that scored a day, and the folder of its files."""
+    """The version that scored a day, and the folder of its files, which do not change."""
 
     model: ScoringModel
     folder: Path
@@ -52,20 +52,27 @@ class ScoringVersion:
     @classmethod
     def find(cls, model: str, number: str) -> ScoringVersion:
         """Raises `NoChampion` or `ModelMismatch` for a version that the registry does not hold."""
-        version = find_version(model, number)
-        return cls(load_version(version), files_of(version))
+        return _load_version(Settings().mlflow_tracking_uri, model, number)
 
     def bar(self, settings: Settings) -> Bar:
         """What its ROC-AUC is held against."""
         about = self.model.about
         return bar_of(about["metrics"], about.get("rows_test", 0), self.folder, settings)
 
+    @cached_property
     def reference(self) -> pd.DataFrame:
         """What its drift is measured against: of its test rows those of the newest days, where they are marked."""
         import pandas as pd
 
         rows = pd.read_parquet(self.folder / REFERENCE)
         return rows[rows[NEWEST]].reset_index(drop=True) if NEWEST in rows else rows
+
+
+@lru_cache(4)
+def _load_version(_registry: str, model: str, number: str) -> ScoringVersion:
+    """Looked up and read once for all days of a run."""
+    version = find_version(model, number)
+    return ScoringVersion(load_version(version), files_of(version))
 
 
 def is_of_outcomes(row: MetricRow) -> bool:
@@ -75,20 +82,33 @@ def is_of_outcomes(row: MetricRow) -> bool:
     )
 
 
-def read_outcomes(store: Store, day: date | str, version: ScoringVersion) -> Outcomes | None:
-    """The outcomes that have come for a day, None if no file has."""
-    files = readable_files(store, "outcomes", day)
-    return Outcomes.read(tuple(store.at(entry.path) for entry in files), version.model.schema) if files else None
+def read_outcomes(store: Store, files: Iterable[Entry], schema: Schema) -> Outcomes | None:
+    """The outcomes that have come for a day, in these files; None if no file has."""
+    uris = tuple(store.at(entry.path) for entry in files)
+    return Outcomes.read(uris, schema) if uris else None
 
 
 def label_day(store: Store, manifest: Manifest, version: ScoringVersion) -> DayOutcomes | None:
     """The outcomes of a day's predictions. None where none has come, and the version had learnt from none of them."""
+    files = tuple(readable_files(store, "outcomes", manifest.day))
+    label = _label_small_day if manifest.rows.read < SMALL_DAY else _label_day
+    return label(store.uri, manifest, files, version)
+
+
+def _label_day(
+    store_uri: str, manifest: Manifest, files: tuple[Entry, ...], version: ScoringVersion
+) -> DayOutcomes | None:
+    store, schema = Store(store_uri), version.model.schema
     learnt = LearntIds.of_day(version.folder, version.model.about, manifest.day, sample_predictions(manifest))
-    outcomes = read_outcomes(store, manifest.day, version)
+    outcomes = read_outcomes(store, files, schema)
     if learnt is None and outcomes is None:
         return None
-    quarantined = quarantined_ids(manifest, version.model.schema) if outcomes else NO_DIGESTS
+    quarantined = quarantined_ids(manifest, schema) if outcomes else NO_DIGESTS
     return label_predictions(read_predictions(manifest), outcomes, learnt, quarantined)
+
+
+# A small day is read again with every day whose outcomes are judged with its own.
+_label_small_day = lru_cache(KEPT_DAYS)(_label_day)
 
 
 def quarantined_ids(manifest: Manifest, schema: Schema) -> Digests:

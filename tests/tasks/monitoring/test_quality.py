@@ -11,6 +11,6 @@ def test_drift_is_measured_against_the_rows_of_the_newest_days_where_they_are_ma
     model = ScoringModel("m", "1", SCHEMA, Encoder(SCHEMA.features, KNOWN_CATEGORIES), smallest_forest())
     rows = pd.DataFrame({"probability": [0.1, 0.2, 0.3]})
     rows.to_parquet(tmp_path / REFERENCE)
-    assert ScoringVersion(model, tmp_path).reference()["probability"].tolist() == [0.1, 0.2, 0.3]
+    assert ScoringVersion(model, tmp_path).reference["probability"].tolist() == [0.1, 0.2, 0.3]
     rows.assign(is_newest=[False, True, True]).to_parquet(tmp_path / REFERENCE)
-    assert ScoringVersion(model, tmp_path).reference()["probability"].tolist() == [0.2, 0.3]
+    assert ScoringVersion(model, tmp_path).reference["probability"].tolist() == [0.2, 0.3]

@@ -1,0 +1,1 @@
+"""`campaign replay`: would the loop have paid, on somebody's own history?"""

@@ -33,6 +33,7 @@ from flows.training import training
 from tasks.metrics_database import database, metrics, retraining_calls
 from tasks.model_versions import Version, list_versions
 from tasks.monitoring.metric_rows import DRIFTED
+from tasks.monitoring.retraining_call import CALLED
 from tasks.replay.arrivals import BASE, write_arrivals, write_beginning
 from tasks.replay.history import History
 from tasks.replay.periods import Period, midnight
@@ -133,17 +134,17 @@ def start(plan: Plan, show: Show) -> Path:
 def play_period(plan: Plan, home: Path, rule: Rule, period: Period, before_training: Callable[[], None]) -> Played:
     """Bring what a period brought, and run what was due when it was over."""
     with home_at(home, period.days) as store:
-        before = Journal(home).before(Before(_count_calls(), _newest_version(plan)))
+        before = Journal(home).before(Before(len(_read_calls()), _newest_version(plan)))
         write_arrivals(store, plan.history, period)
         run_at(period.moment, batch_scoring)
         monitored = run_at(period.moment, monitoring, reports=False)
-        is_called = _count_calls() > before.calls
+        calls = _read_calls()[before.calls :]  # by now; a replay that was killed may have trained since
         trained = None
-        if rule == "always" or (rule == "called" and is_called):
+        if rule == "always" or (rule == "called" and calls):
             before_training()
-            trained = train_at(period.moment, plan, store, before, monitored.call.reasons)
+            trained = train_at(period.moment, plan, store, before, calls)
         state, drifted_columns = _state_at_end(period)
-        return Played(str(period), state, drifted_columns, monitored.call.status, trained)
+        return Played(str(period), state, drifted_columns, CALLED if calls else monitored.call.status, trained)
 
 
 def train_at(moment: datetime, plan: Plan, store: Store, before: Before, reasons: list[str]) -> Trained:
@@ -183,9 +184,11 @@ def _state_at_end(period: Period) -> tuple[str, list[str]]:
     return state, [row.column_name for row in newest if row.metric == "column_drift" and row.status == DRIFTED]
 
 
-def _count_calls() -> int:
+def _read_calls() -> list[str]:
+    """Why retraining was called for, each time that it was."""
+    wanted = sa.select(retraining_calls.c.reasons).order_by(retraining_calls.c.called_at)
     with database().connect() as connection:
-        return int(connection.execute(sa.select(sa.func.count()).select_from(retraining_calls)).scalar() or 0)
+        return [*connection.execute(wanted).scalars()]
 
 
 def _trained_before(version: Version, reasons: list[str]) -> Trained:

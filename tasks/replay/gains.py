@@ -74,13 +74,18 @@ def gain_of(
 
 def advice(called: Gain | None, trainings: int, cpu_seconds: float, spans: int) -> str:
     """What to do, by what retraining when called has gained."""
+    cost = f"{trainings} training{'s' * (trainings != 1)}, {max(cpu_seconds / 60, 0.1):,.1f} CPU min"
+    if called is None and not trainings:
+        return (
+            "Nothing called for retraining: the first model served to the end, and this history shows no gain from "
+            "the loop. Leave monitoring on; it costs little."
+        )
     if called is None:
         return (
-            "Nothing called for a retraining that changed the champion: the first model served to the end, and this "
-            "history shows no gain from the loop. Leave monitoring on; it costs little."
+            f"Retraining was called for, and none of {cost} gave a model that earned to be champion: the first one "
+            "served to the end. Leave the loop on if the cost is small; the gate let nothing worse in."
         )
     course, never = called.roc_auc_of
-    cost = f"{trainings} training{'s' * (trainings != 1)}, {max(cpu_seconds / 60, 0.1):,.1f} CPU min"
     measured = f"ROC-AUC {_signed(called.roc_auc)}, log loss {_signed(called.log_loss, -1)}"
     if called.is_better:
         return (

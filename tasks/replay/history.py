@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from campaign.batch import Batch
 from campaign.errors import BadInput
-from campaign.identity import SeenIds
 from campaign.reading import read_campaigns
 from campaign.schema import ID, LABEL, Schema
 
@@ -70,7 +69,7 @@ def read_history(uri: str, schema: Schema) -> History:
     require_replayable(schema)
     sources = schema.sources_of(schema.features)
     tables, launched, ended, labels = [], [], [], []
-    for batch in read_campaigns(uri, schema, seen=SeenIds(), label=True, kept=schema.outcome.sources):
+    for batch in read_campaigns(uri, schema, label=True, kept=schema.outcome.sources):
         assert batch.label is not None
         tables.append(_as_written(batch, schema))
         nothing = np.full(len(batch), np.nan)

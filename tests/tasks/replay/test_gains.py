@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from campaign.schema_file import parse_schema
+from tasks.measures import roc_auc
+from tasks.replay.figures import Figure, Predictions, spans_of
+from tasks.replay.gains import Gain, advice, gain_of
+from tasks.replay.history import read_history
+from tasks.replay.periods import periods_of, read_first_day
+from tests.made_up_history import TOML, make_projects, write_projects
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Four months of thirty projects a day, and what a model that knows nothing makes of them."""
+    data, _ = write_projects(tmp_path_factory.mktemp("history"), make_projects(121, 30))
+    history = read_history(str(data), parse_schema(TOML))
+    spans = spans_of(history, periods_of(history, read_first_day("2024-01"), "month"), ~np.isnan(history.label))
+    guess = np.random.default_rng(1).uniform(0.3, 0.7, len(history.rows))
+    return history, spans, Predictions(guess, np.ones(len(guess), np.int64))
+
+
+def better(world, by: float, from_row: int = 1_500) -> Predictions:
+    """From a row on another version, which knows so much more."""
+    history, _, never = world
+    probability, version = never.probability.copy(), never.version.copy()
+    probability[from_row:] = np.clip(probability + by * (history.label - 0.5), 0.01, 0.99)[from_row:]
+    version[from_row:] = 2
+    return Predictions(probability, version)
+
+
+def test_only_what_another_version_scored_is_compared(world):
+    history, spans, never = world
+    gain = gain_of(history, better(world, 0.2), never, spans, ~np.isnan(history.label))
+    assert gain.outcomes == len(history.rows) - 1_500
+    assert gain.is_better
+    assert gain.roc_auc.low > 0.1
+    assert gain.roc_auc_of[0] - gain.roc_auc_of[1] == pytest.approx(gain.roc_auc.value, abs=0.01)
+    assert gain.roc_auc_of[1] == pytest.approx(roc_auc(history.label[1_500:], never.probability[1_500:]), abs=0.02)
+    assert gain_of(history, never, never, spans, ~np.isnan(history.label)) is None
+
+
+def test_an_interval_of_no_gain_holds_zero(world):
+    history, spans, never = world
+    other = Predictions(np.random.default_rng(5).uniform(0.3, 0.7, len(history.rows)), never.version + 1)
+    gain = gain_of(history, other, never, spans, ~np.isnan(history.label))
+    assert gain.roc_auc.holds(0)
+    assert not gain.is_better
+    assert not gain.is_worse
+
+
+def test_worse_is_said_to_be_worse(world):
+    history, spans, never = world
+    assert gain_of(history, better(world, -0.2), never, spans, ~np.isnan(history.label)).is_worse
+
+
+CLEAR = Gain(2_000, Figure(0.05, 0.03, 0.07), Figure(0.02, 0.01, 0.03), (0.74, 0.69))
+
+
+@pytest.mark.parametrize(
+    ("gain", "words"),
+    [
+        (CLEAR, "kept ROC-AUC 0.740 where the first model fell to 0.690"),
+        (CLEAR, "4 trainings, 6.0 CPU min"),
+        (replace(CLEAR, roc_auc=Figure(-0.05, -0.07, -0.03), log_loss=Figure(0, -0.01, 0.01)), "made it worse"),
+        (replace(CLEAR, roc_auc=Figure(0, -0.02, 0.003), log_loss=Figure(0, -0.01, 0.002)), "not worth it"),
+        (replace(CLEAR, roc_auc=Figure(0.01, -0.03, 0.05), log_loss=Figure(0, -0.01, 0.01)), "too small to tell"),
+        # Better in one measure and worse in the other is no clear gain.
+        (replace(CLEAR, log_loss=Figure(-0.02, -0.03, -0.01)), "too small to tell"),
+        (None, "none of 4 trainings"),
+    ],
+)
+def test_the_sentence_says_what_to_do(gain, words):
+    assert words in advice(gain, 4, 360.0, 12)
+
+
+def test_where_nothing_called_it_says_so():
+    assert advice(None, 0, 0.0, 12).startswith("Nothing called for retraining")

@@ -161,7 +161,9 @@ def measure_drift(
             status = CALENDAR
         elif distance >= threshold:
             counted = method is DriftMethod.JENSEN_SHANNON
-            threshold = max(threshold, chance_limit(reference[name].dropna(), current[name].dropna(), counted))
+            threshold = max(
+                threshold, chance_limit(reference[name].dropna(), current[name].dropna(), counted, distance)
+            )
             status = DRIFTED if distance >= threshold else OK
         columns.append(ColumnDrift(name, method, threshold, distance, status))
     return Drift(columns, settings.drifted_share_threshold, html)

@@ -60,3 +60,18 @@ def test_one_re_split_has_the_distance_that_evidently_gives_it(monkeypatch):
 def test_many_rows_are_thinned_to_the_safe_side():
     reference, current = pd.Series(RNG.normal(size=60_000)), pd.Series(RNG.normal(size=60_000))
     assert 0.0 < chance_limit(reference, current, counted=False) < 0.1
+
+
+def test_categories_far_beyond_chance_need_no_thousand_re_splits(monkeypatch):
+    reference, current = categories(2_000), categories(1_000)
+    whole = chance_limit(reference, current, counted=True)
+    near, far = (chance_limit(reference, current, True, distance) for distance in (whole, 2 * whole))
+    assert near == whole
+    assert 0.9 * whole < far < whole
+    monkeypatch.setattr(chance, "SPLITS", 100)
+    assert chance_limit(reference, current, counted=True) == far
+
+
+def test_of_numbers_with_long_tails_a_hundred_re_splits_never_suffice():
+    reference, current = pd.Series(RNG.lognormal(8, 3, 2_000)), pd.Series(RNG.lognormal(8, 3, 1_000))
+    assert chance_limit(reference, current, False, 1e9) == chance_limit(reference, current, False)

@@ -123,7 +123,7 @@ class Progress:
         seconds, self._last = time.monotonic() - self._last, time.monotonic()
         self._done += bool(played.period)
         trained = played.trained
-        parts = [played.state or "nothing monitored"] if played.period else []
+        parts = [played.state or "scored"] if played.period else []
         if played.drifted_columns:
             parts.append(f"drifted: {', '.join(played.drifted_columns)}")
         if not played.period:

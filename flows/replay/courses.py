@@ -1,7 +1,7 @@
 """Somebody's history through the real loop: each flow runs at the moments of the past, and knows what was known then.
 
 A course is a home of its own, and a rule of when to train again. Those that have done the same so far share one home:
-it is copied where they part.
+it is copied where they part. One of them is monitored: in the others monitoring would decide nothing.
 """
 
 from __future__ import annotations
@@ -93,12 +93,12 @@ def replay(plan: Plan, rules: list[Rule], show: Show) -> dict[Rule, Path]:
         if rule == "never" and "called" in homes and not _has_trained_again(Journal(homes["called"]).read()):
             homes[rule] = homes["called"]
             continue
+        play(plan, rule, show, fork="never" if rule == "called" and "never" in rules else None, monitored=not homes)
         homes[rule] = plan.folder / rule
-        play(plan, rule, show, fork="never" if rule == "called" and "never" in rules else None)
     return homes
 
 
-def play(plan: Plan, rule: Rule, show: Show, fork: Rule | None = None) -> None:
+def play(plan: Plan, rule: Rule, show: Show, fork: Rule | None, monitored: bool) -> None:
     """Play a course to its end. Before it first trains again, its home is copied for the rule that does not."""
     home = plan.folder / rule
     if not home.exists():
@@ -112,7 +112,7 @@ def play(plan: Plan, rule: Rule, show: Show, fork: Rule | None = None) -> None:
                 copy_home(home, other)
                 Journal(other).forget_before()
 
-        played = play_period(plan, home, rule, period, keep_for_other)
+        played = play_period(plan, home, rule, period, monitored, keep_for_other)
         journal.add(played)
         show(rule, played)
 
@@ -131,20 +131,22 @@ def start(plan: Plan, show: Show) -> Path:
     return home
 
 
-def play_period(plan: Plan, home: Path, rule: Rule, period: Period, before_training: Callable[[], None]) -> Played:
+def play_period(
+    plan: Plan, home: Path, rule: Rule, period: Period, monitored: bool, before_training: Callable[[], None]
+) -> Played:
     """Bring what a period brought, and run what was due when it was over."""
     with home_at(home, period.days) as store:
         before = Journal(home).before(Before(len(_read_calls()), _newest_version(plan)))
         write_arrivals(store, plan.history, period)
         run_at(period.moment, batch_scoring)
-        monitored = run_at(period.moment, monitoring, reports=False)
+        status = run_at(period.moment, monitoring, reports=False).call.status if monitored else ""
         calls = _read_calls()[before.calls :]  # by now; a replay that was killed may have trained since
         trained = None
         if rule == "always" or (rule == "called" and calls):
             before_training()
             trained = train_at(period.moment, plan, store, before, calls)
-        state, drifted_columns = _state_at_end(period)
-        return Played(str(period), state, drifted_columns, CALLED if calls else monitored.call.status, trained)
+        state, drifted_columns = _state_at_end(period) if monitored else ("", [])
+        return Played(str(period), state, drifted_columns, CALLED if calls and monitored else status, trained)
 
 
 def train_at(moment: datetime, plan: Plan, store: Store, before: Before, reasons: list[str]) -> Trained:

@@ -19,8 +19,8 @@ SPLITS = 1_000
 MARGIN = 0.5  # of the way from the middle re-split to the largest, beyond that one
 MOST_ROWS = 10_000  # of numbers, of either side: fewer rows are further apart by chance, so the limit errs upwards
 AT_ONCE = 100  # re-splits that are made together
-# Times the limit by the first hundred: nine hundred more of counts raise it by up to 1.1. Of numbers with long tails, by
-# up to 2.6, so that there a hundred never suffice.
+# Times the limit by the first hundred: nine hundred more of counts raise it by a tenth at most. Of numbers with long
+# tails by up to 2.6, so that there a hundred never suffice.
 FAR = 1.5
 
 

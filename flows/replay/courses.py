@@ -154,9 +154,10 @@ def train_at(moment: datetime, plan: Plan, store: Store, before: Before, reasons
     for version in list_versions(plan.schema.name)[:1]:
         if int(version.number) > before.version and "verdict" in version.tags:
             return _trained_before(version, reasons)
-    began = time.process_time()
+    began, cpu_began = time.monotonic(), time.process_time()
     verdict = run_at(moment, training, dataset=store.at(BASE), trials=plan.trials, reasons=reasons)
-    return Trained(verdict.version, verdict.promoted, verdict.reason, time.process_time() - began, reasons)
+    took = time.monotonic() - began, time.process_time() - cpu_began
+    return Trained(verdict.version, verdict.promoted, verdict.reason, *took, reasons)
 
 
 def copy_home(home: Path, target: Path) -> None:
@@ -194,4 +195,5 @@ def _read_calls() -> list[str]:
 
 
 def _trained_before(version: Version, reasons: list[str]) -> Trained:
-    return Trained(version.number, bool(version.promoted_at), version.tags["verdict"].partition(": ")[2], 0.0, reasons)
+    reason = version.tags["verdict"].partition(": ")[2]
+    return Trained(version.number, bool(version.promoted_at), reason, 0.0, 0.0, reasons)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Trained:
-    """One training: what it gave, what it cost, and what called for it."""
+    """One training: what it gave, what it cost (0 if a kill left that unknown), and what called for it."""
 
     version: str
     promoted: bool
     reason: str
+    seconds: float
     cpu_seconds: float
     called_for: list[str] = field(default_factory=list)
 

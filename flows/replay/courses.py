@@ -41,10 +41,10 @@ from tasks.replay.periods import Period, midnight
 Rule = Literal["called", "never", "always"]
 RULES: tuple[Rule, ...] = ("called", "never", "always")  # in the order in which they are played
 START = "start"
-# A replay has its own store, registry and databases, whatever the real home's are.
+# A replay has its own store, registry and databases, whatever the real home's are. It keeps all, and no shadow promotes.
 OWN = (
     "CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_OPTUNA_URL", "CAMPAIGN_DATASET", "CAMPAIGN_MODEL",
-    "CAMPAIGN_DASK_SCHEDULER", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI",
+    "CAMPAIGN_DASK_SCHEDULER", "CAMPAIGN_SHADOW", "CAMPAIGN_KEEP_", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI",
 )  # fmt: skip
 
 Show = Callable[[Rule, Played], None]
@@ -66,17 +66,17 @@ def home_at(home: Path, lookback_days: int = 1) -> Iterator[Store]:
     """The environment of a course's home for the block; the flows look back as far as the period that is over."""
     own = {"CAMPAIGN_HOME": str(home), "CAMPAIGN_SCHEMA": str(home.parent / NAME)}
     own["CAMPAIGN_LOOKBACK_DAYS"] = str(lookback_days)
-    before = {name: os.environ.get(name) for name in (*own, *OWN)}
-    for name in OWN:
-        os.environ.pop(name, None)
+    before = {name: value for name, value in os.environ.items() if name.startswith((*own, *OWN))}
+    for name in before:
+        del os.environ[name]
     os.environ.update(own)
     home.mkdir(parents=True, exist_ok=True)
     try:
         yield Store(Settings().store)
     finally:
-        for name, value in before.items():
+        for name in own:
             os.environ.pop(name, None)
-            os.environ.update({name: value} if value is not None else {})
+        os.environ.update(before)
 
 
 def run_at(moment: datetime, flow: Flow[..., Any], **parameters: Any) -> Any:

@@ -125,7 +125,7 @@ class Progress:
         trained = played.trained
         parts = [played.state or "scored"] if played.period else []
         if played.drifted_columns:
-            parts.append(f"drifted: {', '.join(played.drifted_columns)}")
+            parts[0] += f" ({', '.join(played.drifted_columns)})"
         if not played.period:
             self._began = self._last  # the first training says nothing of how long periods take
         if trained:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.doc_tables import TABLES, rewritten
+from tests.e2e import documents
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,6 +43,13 @@ def test_every_command_stands_in_the_page_of_commands():
     page = (ROOT / "docs" / "command-line.md").read_text()
     names = [command.name or command.callback.__name__ for command in app.registered_commands]
     assert [name for name in names if f"`campaign {name}" not in page] == []
+
+
+def test_what_operations_says_to_type_is_what_make_e2e_types():
+    typed = documents.INLINE.findall((ROOT / "docs" / "operations.md").read_text())
+    assert [line.split()[:3] for line in sorted(typed)] == [
+        ["exec", "training-worker", "campaign"], ["run", "--rm", "forget"],
+    ]  # fmt: skip
 
 
 def test_the_locks_pin_every_package_with_hashes_and_name_no_address():
@@ -101,7 +109,7 @@ def forbidden_imports(root: Path, folder: str, forbidden: Iterable[str], pattern
     ]
 
 
-ROOMS = {f"tasks.{room}" for room in ("training", "scoring", "monitoring")}
+ROOMS = {f"tasks.{room}" for room in ("training", "scoring", "monitoring", "replay")}
 RULES = {
     # what a folder may not import: imports run flows → tasks → campaign
     "campaign": ("campaign", {"tasks", "flows", "deployments", "infra", "prefect", "mlflow", "evidently"}),
@@ -112,6 +120,7 @@ RULES = {
     "training": ("tasks/training", ROOMS - {"tasks.training"}),
     "scoring": ("tasks/scoring", ROOMS - {"tasks.scoring"}),
     "monitoring": ("tasks/monitoring", ROOMS - {"tasks.monitoring"}),
+    "replay": ("tasks/replay", ROOMS - {"tasks.replay"}),
     "beside the rooms": ("tasks", ROOMS, "*.py"),
 }
 

@@ -1,5 +1,7 @@
 """The manifest of a day's predictions: the commit. It is written last, and readers open it first.
 
+What the challenger predicts of a day lies in a folder of its own, with a manifest of its own.
+
 Files are named by their path in the store, so that a store may be moved; who reads a manifest here gets URIs. What it
 names elsewhere is not opened, and what is not as it was written is not used.
 """
@@ -7,17 +9,21 @@ names elsewhere is not opened, and what is not as it was written is not used.
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from campaign.errors import BadInput
 from campaign.files import reading_errors
+from campaign.schema import ID
 from campaign.store import Store, filesystem_of
 
+PREDICTED, SHADOW = "predictions", "shadow"  # the folders: of the champion, of the challenger
 FOLDERS = ("inputs", "parts", "quarantine")
 ABSOLUTE = re.compile(r"\w+://.*/((?:incoming|predictions|quarantine)/day=.+)")  # as manifests had it before
 
@@ -79,36 +85,35 @@ class Manifest:
         """Campaigns predicted to fail."""
         return self.rows.scored - self.predicted_success
 
-    def publish(self, store: Store) -> None:
+    def publish(self, store: Store, folder: str = PREDICTED) -> None:
         stored = asdict(self)
-        for folder in FOLDERS:
-            for part in stored[folder]:
+        for name in FOLDERS:
+            for part in stored[name]:
                 part["uri"] = store.path_of(part["uri"])
-        store.publish(manifest_path(self.day), json.dumps(stored, indent=1).encode())
+        store.publish(manifest_path(self.day, folder), json.dumps(stored, indent=1).encode())
 
 
-def manifest_path(day: date | str) -> str:
-    return f"predictions/day={day}/manifest.json"
+def manifest_path(day: date | str, folder: str = PREDICTED) -> str:
+    return f"{folder}/day={day}/manifest.json"
 
 
-def read_manifest(store: Store, day: date | str) -> Manifest | None:
+def read_manifest(store: Store, day: date | str, folder: str = PREDICTED) -> Manifest | None:
     """The day's manifest, or None when nothing was scored yet.
 
     Raises `BadInput` for one that is damaged, or names a file outside the store.
     """
     try:
-        written = store.read(manifest_path(day))
+        written = store.read(manifest_path(day, folder))
     except FileNotFoundError:
         return None
     try:
         stored: dict[str, Any] = json.loads(written)
         parts = {
-            folder: [Part(**part | {"uri": store.at(_path_of(part["uri"]))}) for part in stored[folder]]
-            for folder in FOLDERS
+            name: [Part(**part | {"uri": store.at(_path_of(part["uri"]))}) for part in stored[name]] for name in FOLDERS
         }
         return Manifest(**(stored | parts | {"rows": Rows(**stored["rows"])}))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BadInput(f"{manifest_path(day)}: it is no manifest ({error}).", score_again(day)) from error
+        raise BadInput(f"{manifest_path(day, folder)}: it is no manifest ({error}).", score_again(day)) from error
 
 
 def read_part(part: Part, day: date | str) -> pa.BufferReader:
@@ -122,6 +127,16 @@ def read_part(part: Part, day: date | str) -> pa.BufferReader:
     if hashlib.sha256(content).hexdigest() != part.sha256:
         raise BadInput(f"{part.uri}: it is not what the manifest of {day} lists.", score_again(day))
     return pa.BufferReader(content)
+
+
+def read_predictions(manifest: Manifest) -> Iterator[pa.RecordBatch]:
+    """Id and probability of every scored campaign, batch by batch.
+
+    Raises `BadInput` for a part that is gone, or not as it was written.
+    """
+    for part in manifest.parts:
+        with reading_errors(part.uri, part.uri):
+            yield from pq.ParquetFile(read_part(part, manifest.day)).iter_batches(columns=[ID, "probability"])
 
 
 def score_again(day: date | str) -> str:

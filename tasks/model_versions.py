@@ -54,10 +54,21 @@ def find_version(model: str, number: str) -> Version:
 
 def find_champion(model: str) -> Version | None:
     """The champion, if there is one."""
+    return _find_by_alias(model, CHAMPION)
+
+
+def find_challenger(model: str) -> Version | None:
+    """The version that lost last; none if it has been made champion since."""
+    challenger = _find_by_alias(model, CHALLENGER)
+    champion = find_champion(model) if challenger else None
+    return None if champion and challenger and champion.number == challenger.number else challenger
+
+
+def _find_by_alias(model: str, alias: str) -> Version | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        return _version(mlflow_client().get_model_version_by_alias(model, CHAMPION))
+        return _version(mlflow_client().get_model_version_by_alias(model, alias))
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from campaign.batch import Batch
 from campaign.errors import NoRows
-from campaign.files import reading_errors
 from campaign.reading import read_campaigns
 from campaign.schema import ID, Column, Schema
-from tasks.manifest import Manifest, read_part
+from tasks.manifest import Manifest, read_predictions
 from tasks.sampling import sample_rows
 
 if TYPE_CHECKING:
@@ -73,16 +70,6 @@ def _frame(batch: Batch, features: tuple[Column, ...], rows: NDArray[np.int64]) 
             values = batch.numbers[column.name][rows]
             columns[column.name] = np.where(column.is_possible(values), values, np.nan)
     return pd.DataFrame(columns)
-
-
-def read_predictions(manifest: Manifest) -> Iterator[pa.RecordBatch]:
-    """Id and probability of every scored campaign, batch by batch.
-
-    Raises `BadInput` for a part that is gone, or not as it was written.
-    """
-    for part in manifest.parts:
-        with reading_errors(part.uri, part.uri):
-            yield from pq.ParquetFile(read_part(part, manifest.day)).iter_batches(columns=[ID, "probability"])
 
 
 def sample_predictions(manifest: Manifest) -> pa.Table:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from campaign.identity import MADE_ID, digests_of
-from campaign.model import LEARNT
+from campaign.identity import digests_of
 from campaign.schema import ID
-from tasks.monitoring.metric_rows import LEARNT as LEARNT_STATE
-from tasks.monitoring.metric_rows import OK, UNJOINED, MetricRow
+from tasks.learnt_ids import LearntIds
+from tasks.monitoring.metric_rows import LEARNT, OK, UNJOINED, MetricRow
 from tasks.outcome_ids import do_not_join
 from tasks.outcomes import NO_DIGESTS, NO_OUTCOME, Digests, Outcomes
 
@@ -102,42 +99,10 @@ class DayOutcomes:
         return [
             MetricRow("outcomes", float(self.labelled.rows)),
             MetricRow("outcomes_share", self.share),
-            MetricRow("learnt_rows", float(self.learnt), LEARNT_STATE if self.is_learnt else OK),
+            MetricRow("learnt_rows", float(self.learnt), LEARNT if self.is_learnt else OK),
             # What cannot be read is of no campaign either, for whoever counts what there is to learn from.
             MetricRow("unjoined", float(self.unjoined + self.unread_rows), UNJOINED if self.do_not_join else OK),
         ]
-
-
-@dataclass(frozen=True)
-class LearntIds:
-    """The ids that a version was fitted or judged on, as ascending digests.
-
-    An id made of a row's values says little: other people's rows have the same. It counts on a day that the version
-    learnt from alone.
-    """
-
-    digests: NDArray[np.uint64]
-    is_learnt_day: bool = False
-
-    @classmethod
-    def of_day(cls, folder: Path, about: Mapping[str, Any], day: str, sample: pa.Table) -> LearntIds | None:
-        """None where none of a sample of the day's predictions is among them: then its others are not looked up.
-
-        Models of FORMAT 1 kept no ids.
-        """
-        if not (folder / LEARNT).exists():
-            return None
-        known = cls(np.load(folder / LEARNT, mmap_mode="r"), day in about.get("days", {}))
-        return known if known.has(sample[ID].combine_chunks()).any() else None
-
-    def has(self, ids: pa.StringArray) -> NDArray[np.bool_]:
-        """Which of some campaigns the version had learnt from."""
-        if not len(self.digests):
-            return np.zeros(len(ids), np.bool_)
-        wanted = digests_of(ids)
-        nearest = np.minimum(np.searchsorted(self.digests, wanted), len(self.digests) - 1)
-        found = np.asarray(self.digests[nearest] == wanted)
-        return found if self.is_learnt_day else found & ~np.asarray(pc.starts_with(ids, MADE_ID))
 
 
 def label_predictions(

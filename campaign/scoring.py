@@ -42,7 +42,7 @@ def score_batches(
     rows = ScoredRows()
     quarantine: tuple[HashingSink, pq.ParquetWriter] | None = None
     with ExitStack() as stack:
-        sink, writer = stack.enter_context(_parquet_file(store, path, PREDICTIONS, PARQUET_OPTIONS))
+        sink, writer = stack.enter_context(parquet_file(store, path, PREDICTIONS, PARQUET_OPTIONS))
         for batch in batches:
             predictions, unknown = model.predictions_of(batch, threads)
             writer.write_batch(predictions)
@@ -54,7 +54,7 @@ def score_batches(
             if batch.reasons:
                 rejected = batch.rejected()
                 if quarantine is None:
-                    file = _parquet_file(store, quarantine_path, rejected.schema, {"compression": "zstd"})
+                    file = parquet_file(store, quarantine_path, rejected.schema, {"compression": "zstd"})
                     quarantine = stack.enter_context(file)
                 quarantine[1].write_table(_in_schema(rejected, quarantine[1].schema))
                 rows.quarantined += len(rejected)
@@ -72,8 +72,9 @@ def _in_schema(rejected: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 @contextmanager
-def _parquet_file(
+def parquet_file(
     store: Store, path: str, schema: pa.Schema, options: dict[str, Any]
 ) -> Iterator[tuple[HashingSink, pq.ParquetWriter]]:
+    """A file of the store that appears whole when the block ends, and not at all when it raises."""
     with store.writing(path) as sink, pq.ParquetWriter(sink, schema, **options) as writer:
         yield sink, writer

@@ -58,6 +58,11 @@ class Settings(BaseSettings):
         "", description="Dask scheduler, `tcp://host:8786`, over whose workers scoring and search spread; none: here"
     )
     lookback_days: int = Field(35, ge=1, description="How far back scoring and monitoring look for new or changed days")
+    shadow: bool = Field(
+        False,
+        description="Whether the challenger scores each day beside the champion, and is promoted if outcomes show it "
+        "to be better",
+    )
 
     mlflow_tracking_uri: str = Field(
         default_factory=sqlite_under_home("mlflow.db"),

@@ -1,11 +1,13 @@
-"""Score each day's campaigns with the champion."""
+"""Score each day's campaigns with the champion, and if that is set with the challenger in its shadow."""
 
 from prefect import flow
 
+from campaign.settings import Settings
 from campaign.written_day import WrittenDay
 from tasks.days import results_of, run_name
 from tasks.memory_limit import limit_run
 from tasks.scoring.score import ScoredDay, find_champion_to_score_with, find_days, score_day
+from tasks.scoring.shadow import find_challenger_to_shadow
 from tasks.task_runner import MAX_TASK_RUNS, ConfiguredTaskRunner
 
 
@@ -29,5 +31,6 @@ def batch_scoring(
     if not days:
         return []
     champion = find_champion_to_score_with()
+    challenger = find_challenger_to_shadow(champion) if Settings().shadow else None
     most = max(1, MAX_TASK_RUNS // len(days))
-    return results_of([score_day(day, champion, most, return_state=True) for day in days])
+    return results_of([score_day(day, champion, most, challenger, return_state=True) for day in days])

@@ -1,4 +1,7 @@
-"""Score a day's campaigns with the champion: parts, then the manifest, then the row in the metrics database."""
+"""Score a day's campaigns with the champion: parts, then the manifest, then the row in the metrics database.
+
+With a challenger its predictions of the same campaigns come last, as the day's shadow.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -15,19 +18,21 @@ from campaign.settings import Settings
 from campaign.store import Entry, Store
 from tasks.day_files import readable_files, unread_files
 from tasks.days import misnamed_folders, select_days
-from tasks.manifest import Manifest, Rows, manifest_path, read_manifest
+from tasks.manifest import PREDICTED, SHADOW, Manifest, Rows, manifest_path, read_manifest
 from tasks.metrics_database import database, scored
 from tasks.model_versions import Version, load_version, require_champion
 from tasks.retries import RETRIES, tried_again_inside
 from tasks.scoring.pieces import Piece, split_among_tasks
 from tasks.scoring.scored_pieces import ScoredPiece, score_all, score_inputs
+from tasks.scoring.shadow import load_challenger, publish_shadow
+from tasks.scoring.shadow_part import ShadowPiece
 from tasks.task_runner import MAX_TASK_RUNS
 
 
 @dataclass(frozen=True)
 class ScoredDay:
     """`reused`: the inputs were those of the manifest, so nothing was scored again. `unread`: inputs that could not be
-    read."""
+    read. `shadow`: the challenger that scored the day, too."""
 
     day: str
     model_version: str
@@ -36,6 +41,7 @@ class ScoredDay:
     unsuccessful: int
     reused: bool
     unread: int = 0
+    shadow: str = ""
 
 
 def input_files(store: Store, day: date) -> list[Entry]:
@@ -51,17 +57,19 @@ def is_current(manifest: Manifest | None, entries: list[Entry], store: Store) ->
     return listed == {(store.at(entry.path), entry.size, entry.changed.isoformat()) for entry in entries}
 
 
-def usable_manifest(store: Store, day: date) -> Manifest | None:
+def usable_manifest(store: Store, day: date, folder: str = PREDICTED) -> Manifest | None:
     """The day's manifest; None where there is none, or one that cannot be used: the day is scored again then."""
     try:
-        return read_manifest(store, day)
+        return read_manifest(store, day, folder)
     except BadInput:
         return None
 
 
-def reusable_manifest(store: Store, day: date, entries: list[Entry], version: str) -> Manifest | None:
+def reusable_manifest(
+    store: Store, day: date, entries: list[Entry], version: str, folder: str = PREDICTED
+) -> Manifest | None:
     """The day's manifest, if it is of these inputs and this version."""
-    manifest = usable_manifest(store, day)
+    manifest = usable_manifest(store, day, folder)
     if manifest is None or not is_current(manifest, entries, store) or manifest.model_version != version:
         return None
     return manifest
@@ -70,7 +78,7 @@ def reusable_manifest(store: Store, day: date, entries: list[Entry], version: st
 def sweep_superseded(store: Store, manifest: Manifest, older_than: timedelta) -> None:
     """Delete the day's parts that the manifest does not list and that have not changed for some time."""
     kept = {store.path_of(part.uri) for part in [*manifest.parts, *manifest.quarantine]}
-    for folder in ("predictions", "quarantine"):
+    for folder in (PREDICTED, "quarantine"):
         store.sweep(f"{folder}/day={manifest.day}", kept | {manifest_path(manifest.day)}, older_than)
 
 
@@ -135,14 +143,19 @@ def find_champion_to_score_with() -> Version:
 
 
 @task(name="score pieces", task_run_name="score {day} {number}", **RETRIES)
-def score_pieces(day: date, number: int, pieces: list[Piece], champion: Version, store: str) -> list[ScoredPiece]:
+def score_pieces(
+    day: date, number: int, pieces: list[Piece], champion: Version, challenger: Version | None, store: str
+) -> list[ScoredPiece]:
     """Score some pieces of a day, wherever this runs: it knows them by what the store holds, which is the flow's."""
     model = load_champion(champion.number, champion.model, champion.run_id)
-    return score_all(Store(store), pieces, model)
+    rival = load_challenger(challenger.number, challenger.model, challenger.run_id) if challenger else None
+    return score_all(Store(store), pieces, model, rival)
 
 
 @task(name="score day", task_run_name="score {day}", timeout_seconds=6 * 3600, **RETRIES)
-def score_day(day: date, champion: Version, most_tasks: int = MAX_TASK_RUNS) -> ScoredDay:
+def score_day(
+    day: date, champion: Version, most_tasks: int = MAX_TASK_RUNS, challenger: Version | None = None
+) -> ScoredDay:
     """Score one day, piece by piece, publish its manifest and say how many campaigns will succeed."""
     store, logger = Store(Settings().store), get_run_logger()
     entries = input_files(store, day)
@@ -153,12 +166,19 @@ def score_day(day: date, champion: Version, most_tasks: int = MAX_TASK_RUNS) -> 
             "Put the day's campaigns there, in files that end in .parquet, .csv or .jsonl.",
         )
 
+    if challenger and reusable_manifest(store, day, entries, challenger.number, SHADOW):
+        challenger = None  # it has scored these inputs
+    shadows: list[ShadowPiece | None] = []
+
     def score_in_task_runs(pieces: list[Piece]) -> list[ScoredPiece]:
         shares = split_among_tasks(pieces, most_tasks)
         numbers = [*range(len(shares))]
-        runs = score_pieces.map(unmapped(day), numbers, shares, unmapped(champion), unmapped(store.uri))
+        versions = unmapped(champion), unmapped(challenger)
+        runs = score_pieces.map(unmapped(day), numbers, shares, *versions, unmapped(store.uri))
         with tried_again_inside():
-            return [piece for share in runs.result() for piece in share]
+            scored = [piece for share in runs.result() for piece in share]
+        shadows[:] = [piece.shadow for piece in scored]
+        return scored
 
     reused = reusable_manifest(store, day, entries, champion.number)
     if reused is None:
@@ -175,10 +195,14 @@ def score_day(day: date, champion: Version, most_tasks: int = MAX_TASK_RUNS) -> 
         logger.warning("%s: not read: %s", day, ", ".join(manifest.unread))
     record(manifest)
     sweep_superseded(store, manifest, timedelta(hours=Settings().sweep_grace_hours))
+    in_shadow = ""
+    if challenger and publish_shadow(store, entries, manifest, challenger, None if reused else shadows):
+        in_shadow = challenger.number
+        logger.info("%s: scored in the shadow by version %s", day, in_shadow)
     logger.info("%s: %d rows read, %d quarantined", day, manifest.rows.read, manifest.rows.quarantined)
     logger.info("Total successful campaigns: %d", manifest.predicted_success)
     logger.info("Total unsuccessful campaigns: %d", manifest.failed)
     return ScoredDay(
         manifest.day, manifest.model_version, manifest.rows, manifest.predicted_success, manifest.failed,
-        reused is not None, len(manifest.faults),
+        reused is not None, len(manifest.faults), in_shadow,
     )  # fmt: skip

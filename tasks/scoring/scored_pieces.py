@@ -15,9 +15,10 @@ from campaign.reading import read_campaigns
 from campaign.scoring import ScoredRows, score_batches
 from campaign.store import Entry, Store
 from tasks.day_files import unread_files
-from tasks.manifest import Manifest, Part, Rows
+from tasks.manifest import PREDICTED, SHADOW, Manifest, Part, Rows
 from tasks.progress import report
 from tasks.scoring.pieces import Piece, Plan, Span, UnreadableInput, plan_day, reading_input
+from tasks.scoring.shadow_part import ShadowPart, ShadowPiece
 from tasks.task_runner import count_cores
 
 
@@ -29,23 +30,49 @@ class ScoredPiece:
     quarantine: Part | None
     rows: ScoredRows
     read: Counter[int] = field(default_factory=Counter)
+    shadow: ShadowPiece | None = None
 
 
-def score_all(store: Store, pieces: list[Piece], model: ScoringModel) -> list[ScoredPiece]:
+def score_all(
+    store: Store, pieces: list[Piece], model: ScoringModel, challenger: ScoringModel | None = None
+) -> list[ScoredPiece]:
     """Score pieces in threads, one a core: reading one overlaps with scoring another."""
     scored = []
     with ThreadPoolExecutor(count_cores()) as pool:
-        for piece in pool.map(lambda piece: score_piece(store, piece, model), pieces):
+        for piece in pool.map(lambda piece: score_piece(store, piece, model, challenger), pieces):
             scored.append(piece)
             report("pieces", len(scored), len(pieces))
     return scored
 
 
-def score_piece(store: Store, piece: Piece, model: ScoringModel) -> ScoredPiece:
-    """Stream a piece into its part, and its bad rows, if it has any, into another."""
+def score_piece(store: Store, piece: Piece, model: ScoringModel, challenger: ScoringModel | None = None) -> ScoredPiece:
+    """Stream a piece into its part, and its bad rows, if it has any, into another.
+
+    A challenger scores the same batches on their way. One of another schema reads them again, by its own.
+    """
     read: Counter[int] = Counter()
-    part, rejected = f"predictions/{piece.path}", f"quarantine/{piece.path}"
-    rows = score_batches(batches_of(piece, model, read), model, store, part, rejected)
+    batches = batches_of(piece, model, read)
+    if challenger is None:
+        return _score_batches(store, piece, batches, model, read)
+    with ShadowPart(store, shadow_path(piece, challenger), challenger) as shadow:
+        if challenger.schema.digest == model.schema.digest:
+            scored = _score_batches(store, piece, shadow.beside(batches), model, read)
+        else:
+            scored = _score_batches(store, piece, batches, model, read)
+            shadow.score(batches_of(piece, challenger, Counter()))
+    return replace(scored, shadow=shadow.result())
+
+
+def shadow_path(piece: Piece, challenger: ScoringModel) -> str:
+    """Named by the inputs, by the version that cut them into pieces, and by the challenger: two writers never meet."""
+    return f"{SHADOW}/{piece.path.removesuffix('.parquet')}-v{challenger.version}.parquet"
+
+
+def _score_batches(
+    store: Store, piece: Piece, batches: Iterable[Batch], model: ScoringModel, read: Counter[int]
+) -> ScoredPiece:
+    part, rejected = f"{PREDICTED}/{piece.path}", f"quarantine/{piece.path}"
+    rows = score_batches(batches, model, store, part, rejected)
     quarantine = Part(store.at(rejected), rows.quarantine_sha256, rows.quarantined) if rows.quarantined else None
     return ScoredPiece(Part(store.at(part), rows.sha256, rows.scored), quarantine, rows, read)
 

@@ -1,5 +1,6 @@
 import gzip
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from functools import partial
 
@@ -11,7 +12,6 @@ import pytest
 
 from campaign.encoding import Encoder
 from campaign.errors import BadInput
-from campaign.model import ScoringModel
 from campaign.reading import read_campaigns
 from campaign.schema_file import parse_schema
 from campaign.store import Store
@@ -22,37 +22,19 @@ from tasks.scoring.score import input_files
 from tasks.scoring.scored_pieces import add_counts, score_all, score_inputs
 
 DAY = date(2026, 11, 22)
-CALLS = """
+ONE_COLUMN = smallest_forest(1)
+CALLS_OF_ANOTHER_SCHEMA = """
 [model]
 name = "calls"
 [outcome]
 column = "y"
 success = ["yes"]
 failure = ["no"]
+[[column]]
+name = "age"
+type = "number"
+known = "at launch"
 """
-
-
-@pytest.fixture
-def model() -> ScoringModel:
-    """Its rows have no id; a success is an age above 50,000."""
-    names = ["age", *(f"x{n}" for n in range(11))]
-    columns = "".join(
-        f'[[column]]\nname = "{name}"\ntype = "number"\nknown = "at launch"\nminimum = 0\n' for name in names
-    )
-    schema = parse_schema(CALLS + columns)
-    return ScoringModel("calls", "3", schema, Encoder(schema.features, {}), smallest_forest())
-
-
-@pytest.fixture
-def store(tmp_path, model) -> Store:
-    """A day of two files: of 40 rows ten are equal, in row groups of seven, and one is bad."""
-    store = Store(tmp_path.as_uri())
-    ages = [20_000.0, 60_000.0] * 10 + [70_000.0] * 10 + list(range(9)) + [-1.0]
-    for name, rows in (("a", ages), ("b", [1e5, 1e5])):
-        frame = pd.DataFrame({column.name: np.zeros(len(rows)) for column in model.schema.features}).assign(age=rows)
-        with store.writing(f"incoming/day={DAY}/{name}.parquet") as sink:
-            pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), sink, row_group_size=7)
-    return store
 
 
 def test_equal_rows_without_an_id_get_the_same_ids_however_the_day_is_cut(store, model, monkeypatch):
@@ -152,3 +134,40 @@ def test_a_day_of_parquet_and_text_loses_no_row(store, model):
     assert rejected.set_index("row")["text"].dropna().to_dict() == {5: "1;2", 6: '"lone' + ";0" * 11}
     scored = pd.concat([pd.read_parquet(part.uri) for part in manifest.parts])
     assert scored["CampaignID"].is_unique
+
+
+def test_a_challenger_leaves_the_predictions_as_they_are_and_its_own_beside_them(store, model, monkeypatch):
+    monkeypatch.setattr("tasks.scoring.pieces.PIECE_ROWS", 7)
+    pieces = plan_day(store, DAY, input_files(store, DAY), model).pieces
+    alone = score_all(store, pieces, model)
+    challenger = replace(model, version="4", threshold=1.5)
+    both = score_all(store, pieces, model, challenger)
+    assert [piece.part for piece in both] == [piece.part for piece in alone]  # digests among them
+    assert [(piece.quarantine, piece.rows, piece.read) for piece in both] == [
+        (piece.quarantine, piece.rows, piece.read) for piece in alone
+    ]
+    assert [piece.shadow.part.rows for piece in both] == [piece.part.rows for piece in both]
+    assert {piece.shadow.fault for piece in both} == {""}
+    for piece in both:
+        predictions, shadow = pd.read_parquet(piece.part.uri), pd.read_parquet(piece.shadow.part.uri)
+        columns = ["CampaignID", "probability"]
+        pd.testing.assert_frame_equal(shadow[columns], predictions[columns])
+        assert set(shadow["model_version"]) == {"4"}
+        assert piece.shadow.successful == 0  # by its own threshold
+
+
+def test_a_challenger_of_another_schema_reads_the_rows_by_its_own(store, model):
+    other = parse_schema(CALLS_OF_ANOTHER_SCHEMA)
+    challenger = replace(model, version="4", schema=other, encoder=Encoder(other.features, {}), predictor=ONE_COLUMN)
+    [piece] = score_all(store, plan_day(store, DAY, input_files(store, DAY), model).pieces, model, challenger)
+    assert piece.shadow.fault == ""
+    assert piece.shadow.part.rows == piece.part.rows + 1  # an age may be negative by it
+
+
+def test_a_challenger_that_cannot_read_the_day_is_a_fault_of_the_shadow_alone(store, model):
+    other = parse_schema(CALLS_OF_ANOTHER_SCHEMA.replace('"age"', '"reach"'))
+    challenger = replace(model, version="4", schema=other, encoder=Encoder(other.features, {}), predictor=ONE_COLUMN)
+    [piece] = score_all(store, plan_day(store, DAY, input_files(store, DAY), model).pieces, model, challenger)
+    assert "column reach is missing" in piece.shadow.fault
+    assert piece.part.rows == 41
+    assert store.entries("shadow", hidden=True) == []

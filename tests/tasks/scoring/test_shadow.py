@@ -1,0 +1,116 @@
+import logging
+from dataclasses import replace
+from datetime import date, datetime
+
+import pandas as pd
+import pytest
+
+from campaign.model import ScoringModel
+from campaign.store import Store
+from tasks.manifest import PREDICTED, SHADOW, Manifest, read_manifest
+from tasks.model_versions import Version
+from tasks.scoring import shadow
+from tasks.scoring.score import input_files
+from tasks.scoring.scored_pieces import score_all, score_inputs
+from tasks.scoring.shadow import find_challenger_to_shadow, publish_shadow
+from tasks.scoring.shadow_part import ShadowPiece
+
+DAY = date(2026, 11, 22)
+CHALLENGER = Version("calls", "4", "run", {}, datetime(2026, 11, 1))
+
+
+@pytest.fixture
+def challenger(model, own_home, monkeypatch) -> ScoringModel:
+    """Version 4, as the registry gives it."""
+    challenger = replace(model, version="4")
+    monkeypatch.setattr(shadow, "load_challenger", lambda *_: challenger)
+    monkeypatch.setattr(shadow, "get_run_logger", lambda: logging.getLogger("shadow"))
+    return challenger
+
+
+@pytest.fixture
+def scored(store, model, challenger, monkeypatch) -> tuple[Manifest, list[ShadowPiece]]:
+    """A day of five pieces that both have scored; the shadow is not committed yet."""
+    monkeypatch.setattr("tasks.scoring.pieces.PIECE_ROWS", 7)
+    pieces: list = []
+
+    def score(planned: list) -> list:
+        pieces[:] = score_all(store, planned, model, challenger)
+        return pieces
+
+    manifest = score_inputs(store, DAY, input_files(store, DAY), model, score)
+    return manifest, [piece.shadow for piece in pieces]
+
+
+def predictions_of(manifest: Manifest) -> pd.DataFrame:
+    return pd.concat([pd.read_parquet(part.uri) for part in manifest.parts], ignore_index=True)
+
+
+def test_the_manifest_of_the_shadow_lists_its_parts_and_the_same_inputs(store, scored):
+    manifest, pieces = scored
+    assert publish_shadow(store, input_files(store, DAY), manifest, CHALLENGER, pieces)
+    committed = read_manifest(store, DAY, SHADOW)
+    assert committed.inputs == manifest.inputs
+    assert (committed.model_version, committed.rows, committed.quarantine) == ("4", manifest.rows, [])
+    assert predictions_of(committed)["CampaignID"].tolist() == predictions_of(manifest)["CampaignID"].tolist()
+    assert committed.predicted_success == 22
+    assert read_manifest(store, DAY, PREDICTED) == manifest
+
+
+def test_a_piece_with_a_fault_leaves_the_day_without_a_shadow_and_says_so(store, scored, caplog):
+    manifest, pieces = scored
+    broken = [*pieces[:-1], replace(pieces[-1], fault="no tree")]
+    assert not publish_shadow(store, input_files(store, DAY), manifest, CHALLENGER, broken)
+    assert not publish_shadow(store, input_files(store, DAY), manifest, CHALLENGER, [*pieces[:-1], None])
+    assert read_manifest(store, DAY, SHADOW) is None
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{DAY} has no shadow of version 4: no tree",
+        f"{DAY} has no shadow of version 4: it could not be loaded where the day was scored",
+    ]
+
+
+def test_alone_the_challenger_predicts_what_it_did_beside_the_champion(store, scored):
+    manifest, pieces = scored
+    publish_shadow(store, input_files(store, DAY), manifest, CHALLENGER, pieces)
+    beside = predictions_of(read_manifest(store, DAY, SHADOW))
+    assert publish_shadow(store, input_files(store, DAY), manifest, CHALLENGER, None)
+    pd.testing.assert_frame_equal(predictions_of(read_manifest(store, DAY, SHADOW)), beside)
+
+
+def test_alone_the_challenger_leaves_out_the_file_that_the_champion_could_not_read(store, model, challenger):
+    store.publish(f"incoming/day={DAY}/aa.parquet", b"no Parquet")
+    entries = input_files(store, DAY)
+    manifest = score_inputs(store, DAY, entries, model, lambda pieces: score_all(store, pieces, model))
+    assert publish_shadow(store, entries, manifest, CHALLENGER, None)
+    assert read_manifest(store, DAY, SHADOW).rows == manifest.rows
+
+
+def test_whatever_is_wrong_with_a_shadow_is_a_warning(store, scored, monkeypatch, caplog):
+    def fail(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    manifest, pieces = scored
+    monkeypatch.setattr(Store, "publish", fail)
+    assert not publish_shadow(store, input_files(store, DAY), manifest, CHALLENGER, pieces)
+    assert "the disk is gone" in caplog.text
+
+
+def lose(*_: object) -> None:
+    raise RuntimeError("no artifact")
+
+
+@pytest.mark.parametrize(
+    ("find", "message"),
+    [
+        (lambda _: None, "No shadow: calls has no challenger"),
+        (lose, "No shadow: the challenger cannot be looked for (no artifact)"),
+        (lambda _: CHALLENGER, "Version 4 does not score in the shadow: no artifact"),
+    ],
+)
+def test_without_a_challenger_that_can_be_loaded_there_is_no_shadow(monkeypatch, caplog, find, message):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(shadow, "get_run_logger", lambda: logging.getLogger("shadow"))
+    monkeypatch.setattr(shadow, "find_challenger", find)
+    monkeypatch.setattr(shadow, "load_version", lose)
+    assert find_challenger_to_shadow.fn(replace(CHALLENGER, number="3")) is None
+    assert [record.getMessage() for record in caplog.records] == [message]

@@ -30,6 +30,7 @@ from tasks.manifest import read_manifest
 from tasks.measures import roc_auc
 from tasks.metrics_database import database, metrics
 from tasks.model_versions import find_champion, find_version, load_version
+from tasks.monitoring.monitor import BATCH
 from tasks.monitoring.retraining_call import CALLED, CALLED_BEFORE
 from tasks.outcomes import NO_OUTCOME, Outcomes
 from tasks.synthetic_days import write_training_data
@@ -167,7 +168,7 @@ def days_table(store: Store, days: list[date]) -> Table:
         table.add_column(name, justify="left" if name in ("day", "state", "drifted columns") else "right")
     with database().connect() as connection:
         for day in days:
-            rows = connection.execute(select(metrics).where(metrics.c.day == day)).all()
+            rows = connection.execute(select(metrics).where(metrics.c.day == day, metrics.c.source == BATCH)).all()
             manifest = read_manifest(store, day)
             if not rows or manifest is None:
                 continue

@@ -21,12 +21,12 @@ from campaign.schema import Schema
 from campaign.settings import Settings
 from campaign.store import Published, Store
 from campaign.without_rows import write_without
-from tasks.manifest import Manifest, Part, Rows, read_manifest
+from tasks.manifest import PREDICTED, SHADOW, Manifest, Part, Rows, read_manifest
 from tasks.metrics_database import database, scored
 from tasks.model_versions import find_version, load_version
 
-FOLDERS = ("base", "incoming", "outcomes", "predictions", "quarantine", "captured", "by-hand")
-COMMITTED = ("predictions", "quarantine")  # what a manifest lists by name and nobody else writes
+FOLDERS = ("base", "incoming", "outcomes", PREDICTED, SHADOW, "quarantine", "captured", "by-hand")
+COMMITTED = (PREDICTED, SHADOW, "quarantine")  # what a manifest lists by name and nobody else writes
 
 
 @dataclass
@@ -55,8 +55,8 @@ class Places:
 def forget(campaign_id: str, schema: Schema) -> Forgotten:
     """Rewrite the files of the store that hold a campaign; a file that holds nothing else goes.
 
-    Of a day, first what no manifest commits, then the manifest, then the parts that it listed before: what readers open
-    is whole at any moment, and who was interrupted finds the campaign again.
+    Of a day, first what no manifest commits, then the manifests, then the parts that they listed before: what readers
+    open is whole at any moment, and who was interrupted finds the campaign again.
     """
     store, forgotten, found = Store(Settings().store), Forgotten(), dict[str, Places]()
     for folder in FOLDERS:
@@ -92,9 +92,9 @@ def find_places(uri: str, schema: Schema, campaign_id: str) -> Places:
 
 
 def _forget_on_day(store: Store, day: date, found: dict[str, Places], schema: Schema) -> None:
-    manifest = read_manifest(store, day)
-    listed = [] if manifest is None else [store.path_of(part.uri) for part in [*manifest.parts, *manifest.quarantine]]
-    gone = _counts_of(store, manifest, found) if manifest else None
+    manifests = {folder: known for folder in (PREDICTED, SHADOW) if (known := read_manifest(store, day, folder))}
+    listed = {store.path_of(part.uri) for known in manifests.values() for part in [*known.parts, *known.quarantine]}
+    gone = {folder: _counts_of(store, manifest, found) for folder, manifest in manifests.items()}
     renamed = {}
     for path, places in found.items():
         if path in listed:
@@ -105,8 +105,6 @@ def _forget_on_day(store: Store, day: date, found: dict[str, Places], schema: Sc
             store.delete(path)  # superseded, and not swept yet
         else:
             _rewrite(store, path, path, places, schema)
-    if manifest is None or gone is None:
-        return
 
     def without(parts: list[Part]) -> list[Part]:
         kept = []
@@ -118,22 +116,26 @@ def _forget_on_day(store: Store, day: date, found: dict[str, Places], schema: Sc
                 kept.append(Part(published.uri, published.sha256, part.rows - len(found[path].rows)))
         return kept
 
-    inputs = [now for part in manifest.inputs if (now := _as_it_is_now(store, part, schema))]
-    parts, quarantine = without(manifest.parts), without(manifest.quarantine)
-    counts = Rows(*(sum(part.rows for part in listed) for listed in (inputs, parts, quarantine)))
-    truer = replace(
-        manifest, inputs=inputs, parts=parts, quarantine=quarantine, rows=counts,
-        predicted_success=manifest.predicted_success - gone.successes,
-        missing={name: rows - gone.missing[name] for name, rows in manifest.missing.items()},
-        unknown={name: rows - gone.unknown[name] for name, rows in manifest.unknown.items()},
-    )  # fmt: skip
-    truer.publish(store)
+    for folder, manifest in manifests.items():
+        inputs = [now for part in manifest.inputs if (now := _as_it_is_now(store, part, schema))]
+        parts, counts = without(manifest.parts), gone[folder]
+        rows_read, rows_scored = (sum(part.rows for part in listed) for listed in (inputs, parts))
+        manifests[folder] = replace(
+            manifest, inputs=inputs, parts=parts, quarantine=without(manifest.quarantine),
+            rows=Rows(rows_read, rows_scored, rows_read - rows_scored),
+            predicted_success=manifest.predicted_success - counts.successes,
+            missing={name: rows - counts.missing[name] for name, rows in manifest.missing.items()},
+            unknown={name: rows - counts.unknown[name] for name, rows in manifest.unknown.items()},
+        )  # fmt: skip
+        manifests[folder].publish(store, folder)
     for path in renamed:
         store.delete(path)
-    values = {"rows_read": counts.read, "rows_scored": counts.scored, "rows_quarantined": counts.quarantined}
-    with database().begin() as connection:
-        changed = sa.update(scored).where(scored.c.day == day)
-        connection.execute(changed.values(**values, predicted_success=truer.predicted_success))
+    if truer := manifests.get(PREDICTED):
+        rows = truer.rows
+        values = {"rows_read": rows.read, "rows_scored": rows.scored, "rows_quarantined": rows.quarantined}
+        with database().begin() as connection:
+            changed = sa.update(scored).where(scored.c.day == day)
+            connection.execute(changed.values(**values, predicted_success=truer.predicted_success))
 
 
 @dataclass

@@ -66,6 +66,7 @@ def find_expired_days(store: Store, settings: Settings, today: date) -> dict[str
         "incoming": settings.keep_incoming_days,
         "outcomes": settings.keep_outcomes_days,
         "predictions": settings.keep_predictions_days,
+        "shadow": settings.keep_predictions_days,
         "quarantine": settings.keep_quarantine_days,
     }
     return {folder: expired_days(store, folder, today, age) for folder, age in ages.items() if age is not None}

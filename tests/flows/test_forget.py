@@ -17,8 +17,9 @@ from flows.batch_scoring import batch_scoring
 from flows.traffic import traffic
 from tasks.forget import forget
 from tasks.learnt_from import data_sets_elsewhere, forget_gathered, versions_that_learnt
-from tasks.manifest import Manifest, read_manifest
+from tasks.manifest import SHADOW, Manifest, read_manifest
 from tasks.metrics_database import database, scored
+from tasks.model_versions import find_champion
 from tests.conftest import capture_answers
 
 DAY = date.today() - timedelta(days=2)
@@ -91,6 +92,25 @@ def test_it_is_in_no_file_afterwards_and_the_manifest_is_that_of_the_rest(day, c
     day_now = read_manifest(day, DAY)
     assert (again.rows, day_now.predicted_success) == (manifest.rows, manifest.predicted_success)
     assert (day_now.missing, day_now.unknown) == (manifest.missing, manifest.unknown)
+
+
+def test_the_shadow_of_a_day_is_rewritten_too_and_its_manifest_true(day, monkeypatch):
+    monkeypatch.setenv("CAMPAIGN_SHADOW", "1")
+    monkeypatch.setattr("tasks.scoring.shadow.find_challenger", find_champion)  # it scores beside itself
+    batch_scoring(day=DAY)
+    before = read_manifest(day, DAY, SHADOW)
+    assert holders(day, GOOD).count("shadow") == 1
+    forget(GOOD, published())
+    assert holders(day, GOOD) == []
+    shadow, predictions = read_manifest(day, DAY, SHADOW), read_manifest(day, DAY)
+    assert is_true(day, predictions)
+    assert shadow.rows == predictions.rows
+    assert shadow.inputs == predictions.inputs
+    assert shadow.predicted_success == predictions.predicted_success
+    assert sum(part.rows for part in shadow.parts) == before.rows.scored - 1
+    for part in shadow.parts:
+        assert hashlib.sha256(day.read(day.path_of(part.uri))).hexdigest() == part.sha256
+    assert batch_scoring(day=DAY)[0].shadow == ""  # nor is it taken for a changed day
 
 
 def test_who_is_interrupted_before_the_manifest_runs_it_again(day, monkeypatch):

@@ -55,6 +55,7 @@ def test_campaigns_are_kept_for_ever_unless_a_setting_says_otherwise(own_home, p
 
 
 AGES = {"reports": 3, "captured": 5, "incoming": 7, "outcomes": 9, "predictions": 11, "quarantine": 13}
+AGES |= {"shadow": AGES["predictions"]}  # one is held against the other
 
 
 def test_each_folder_is_kept_as_long_as_is_set_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +66,8 @@ def test_each_folder_is_kept_as_long_as_is_set_for_it(tmp_path: Path, monkeypatc
             store.publish(f"{folder}/day={TODAY - timedelta(days=age)}/a.parquet", b"rows")
     monkeypatch.setenv("CAMPAIGN_STORE", store.uri)
     for folder, age in AGES.items():
-        monkeypatch.setenv(f"CAMPAIGN_KEEP_{folder.upper()}_DAYS", str(age))
+        if folder != "shadow":
+            monkeypatch.setenv(f"CAMPAIGN_KEEP_{folder.upper()}_DAYS", str(age))
     monkeypatch.setattr("tasks.monitoring.retention.scheduled_day", lambda: TODAY)
     monkeypatch.setattr("tasks.monitoring.retention.expired_versions", lambda *_: [])
     monkeypatch.setattr("tasks.monitoring.retention.get_run_logger", lambda: logging.getLogger("retention"))

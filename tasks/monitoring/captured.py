@@ -17,11 +17,12 @@ from campaign.settings import Settings
 from campaign.store import Store, filesystem_of
 from tasks.day_files import readable_files
 from tasks.days import select_days
+from tasks.learnt_ids import LearntIds
 from tasks.metrics_database import database
 from tasks.monitoring.changes import changed_days, digest_of_files, fingerprint_of, write_fingerprint
 from tasks.monitoring.drift import PROBABILITY, measure_drift
 from tasks.monitoring.estimated_quality import estimated_quality
-from tasks.monitoring.labelled_predictions import DayOutcomes, LearntIds, label_predictions
+from tasks.monitoring.labelled_predictions import DayOutcomes, label_predictions
 from tasks.monitoring.metric_rows import MetricRow, day_drifted_row, day_state_row, write_metrics
 from tasks.monitoring.quality import ScoringVersion, read_outcomes
 from tasks.monitoring.realised_quality import realised_quality

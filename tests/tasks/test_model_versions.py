@@ -13,7 +13,15 @@ from campaign.errors import ModelMismatch, NoChampion
 from campaign.settings import Settings
 from tasks.metrics_database import champions, database
 from tasks.mlflow_run import mlflow_client
-from tasks.model_versions import files_of, find_champion, find_version, list_versions, make_champion, require_champion
+from tasks.model_versions import (
+    files_of,
+    find_challenger,
+    find_champion,
+    find_version,
+    list_versions,
+    make_champion,
+    require_champion,
+)
 
 MODEL = "model"
 
@@ -178,3 +186,15 @@ def test_a_version_of_another_project_is_refused_and_leaves_nothing():
     with pytest.raises(ModelMismatch, match="Version 3 of model has no flat forest to score with"):
         files_of(find_version(MODEL, "3"))
     assert not [*(Settings().cache / "models" / MODEL).glob("*3-*")]
+
+
+def test_a_challenger_is_one_until_it_is_champion(no_champion):
+    assert find_challenger(MODEL) is None
+    client = mlflow_client()
+    client.set_registered_model_alias(MODEL, "challenger", "2")
+    assert find_challenger(MODEL).number == "2"
+    make_champion(MODEL, "1", "first")
+    assert find_challenger(MODEL).number == "2"
+    make_champion(MODEL, "2", "better")
+    assert find_challenger(MODEL) is None
+    client.delete_registered_model_alias(MODEL, "challenger")

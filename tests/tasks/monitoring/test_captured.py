@@ -7,8 +7,8 @@ import pytest
 from campaign.identity import digests_of
 from campaign.schema import ID, LABEL
 from campaign.store import Store
+from tasks.learnt_ids import LearntIds
 from tasks.monitoring.captured import describe_answers, label_answers, read_answers
-from tasks.monitoring.labelled_predictions import LearntIds
 from tasks.outcomes import Outcomes
 from tests.published import SCHEMA
 

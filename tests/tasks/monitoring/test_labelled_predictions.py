@@ -3,11 +3,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from campaign.identity import digests_of, id_of_values
-from campaign.model import LEARNT
+from campaign.identity import digests_of
 from campaign.schema import ID, LABEL
+from tasks.learnt_ids import LearntIds
 from tasks.measures import classification_metrics
-from tasks.monitoring.labelled_predictions import LabelledPredictions, LearntIds, label_predictions
+from tasks.monitoring.labelled_predictions import LabelledPredictions, label_predictions
 from tasks.outcomes import NO_OUTCOME, Outcomes
 from tests.published import SCHEMA
 
@@ -46,24 +46,6 @@ def test_a_day_of_which_nothing_is_left_is_learnt(outcomes, learnt, is_learnt):
     day = label_predictions([predictions("abcd")], outcomes, learnt_ids(learnt))
     assert day.is_learnt == is_learnt
     assert {row.metric: row.status for row in day.rows()}["learnt_rows"] == ("learnt" if is_learnt else "ok")
-
-
-def test_ids_of_a_model_are_looked_up_where_a_sample_of_the_day_is_among_them(tmp_path):
-    sample = pa.table({ID: ["a", "b"]})
-    assert LearntIds.of_day(tmp_path, {}, "2026-11-22", sample) is None  # a model from before kept none
-    np.save(tmp_path / LEARNT, learnt_ids("xb").digests)
-    known = LearntIds.of_day(tmp_path, {}, "2026-11-22", sample)
-    assert known.has(pa.array(["a", "b", "x"])).tolist() == [False, True, True]
-    assert LearntIds.of_day(tmp_path, {}, "2026-11-22", pa.table({ID: ["a", "c"]})) is None
-
-
-def test_an_id_made_of_values_counts_on_a_day_that_the_version_learnt_from_alone(tmp_path):
-    """Two people of the same age, job and city are two people."""
-    ids = [id_of_values([40, "clerk"]), "given"]
-    np.save(tmp_path / LEARNT, np.sort(digests_of(pa.array(ids))))
-    about, sample = {"days": {"2026-11-22": 9}}, pa.table({ID: ids})
-    for day, learnt in (("2026-11-22", [True, True]), ("2026-11-23", [False, True])):
-        assert LearntIds.of_day(tmp_path, about, day, sample).has(pa.array(ids)).tolist() == learnt
 
 
 @pytest.mark.parametrize("held", [1, 100, 1 << 20])

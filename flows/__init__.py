@@ -1,2 +1,2 @@
-"""Sentences made of tasks: training, batch scoring, monitoring, retention, and traffic, which stands in for the outside
-world."""
+"""Sentences made of tasks: training, batch scoring, monitoring, retention, the verdict on the challenger, and traffic,
+which stands in for the outside world."""

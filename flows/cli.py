@@ -236,6 +236,7 @@ def score(
     for scored in days:
         rows, unchanged = scored.rows, " (unchanged)" if scored.reused else ""
         version = f"version {scored.model_version}{unchanged}"
+        version += f", in the shadow version {scored.shadow}" if scored.shadow else ""
         version += f", {scored.unread} file{'s' * (scored.unread > 1)} not read" if scored.unread else ""
         typer.echo(f"{scored.day}: {rows.read} rows, {rows.quarantined} quarantined, {version}")
     if not days:
@@ -270,6 +271,7 @@ def monitor(
     if not module.is_anything_due(*wanted):
         typer.echo("No day is new or changed.")
         typer.echo(f"Retraining: {NOT_NEEDED}")
+        say_shadow()
         return
     with stages_shown(module.monitoring, vars(module), quiet, verbose):
         monitored = module.monitoring(*wanted)
@@ -286,6 +288,7 @@ def monitor(
     typer.echo(f"Retraining: {monitored.call.status}")
     for reason in monitored.call.reasons:
         typer.echo(f"  {reason}")
+    say_shadow()
 
 
 @app.command()
@@ -429,6 +432,15 @@ def export(
     from flows.champions import export_champion
 
     typer.echo(f"Version {export_champion(context.obj, folder)} of {context.obj} is in {folder}.")
+
+
+def say_shadow() -> None:
+    """How the challenger does in the shadow, if that is on."""
+    from campaign.settings import Settings
+    from tasks.shadow_record import read_verdict
+
+    if Settings().shadow:
+        typer.echo(f"Shadow: {read_verdict() or 'no day of a challenger has outcomes yet'}")
 
 
 def has_days() -> bool:

@@ -20,6 +20,10 @@ from tasks.monitoring.monitored_day import MonitoredDay
 from tasks.monitoring.retention import delete_expired, has_expired_files
 from tasks.monitoring.retention_call import call_for_retention
 from tasks.monitoring.retraining_call import Call, call_for_retraining, has_reasons
+from tasks.monitoring.shadow_quality import find_shadow_days, monitor_shadow_day, shadow_days_due
+from tasks.monitoring.verdict_call import call_for_verdict
+from tasks.shadow_record import is_verdict_due
+from tasks.training.shadow_verdict import judge_challenger
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,9 @@ def is_anything_due(day: date | None, from_day: date | None, to_day: date | None
     return bool(
         scored_days_due(day, from_day, to_day)
         or captured_days_due(day, from_day, to_day)
+        or shadow_days_due(day, from_day, to_day)
         or full_windows(settings)
+        or (settings.shadow and is_verdict_due())
         or has_expired_files(Store(settings.store), settings, scheduled_day())
         or has_reasons()
     )
@@ -66,11 +72,19 @@ def monitoring(
     called = call_for_retraining(return_state=True)
     captured_days = find_captured_days(day, from_day, to_day)
     captured = [monitor_captured_day(day, return_state=True) for day in captured_days]
-    states: list[State[Any]] = [*monitored, judged, called, *captured]
+    has_shadow = Settings().shadow
+    shadow_days = find_shadow_days(day, from_day, to_day) if has_shadow else []
+    shadowed = [monitor_shadow_day(day, return_state=True) for day in shadow_days]
+    states: list[State[Any]] = [*monitored, judged, called, *captured, *shadowed]
     if deployment.id:
-        # Its worker may not delete, that of the flow retention may. A call that fails is made again by the next run.
+        # Its worker may neither delete nor promote, that of the flows that it calls for may. A call that fails is made
+        # again by the next run.
         call_for_retention(return_state=True)
+        if has_shadow:
+            call_for_verdict(return_state=True)
     else:
         states.append(delete_expired(return_state=True))
+        if has_shadow and is_verdict_due():
+            states.append(judge_challenger(return_state=True))
     results_of(states)  # raises what failed, now that all else is done
     return Monitoring(results_of(monitored), called.result())

@@ -19,6 +19,7 @@ NEXT = TODAY - timedelta(days=1)
 ROWS, DRIFT, TRIALS = 5_000, 3, 8
 DEPLOYMENTS = ("training/weekly", "batch-scoring/daily", "monitoring/daily", "traffic/daily")
 SCHEDULED = DEPLOYMENTS[:3]
+CALLED = ("retention/daily", "shadow-verdict/daily")  # by monitoring, on no schedule
 
 
 def healthy(stack: Stack) -> int:
@@ -41,6 +42,10 @@ def deployments(stack: Stack) -> str:
             )
             check(bool(deployment.parameter_openapi_schema["properties"]), f"{name} has no typed parameters")
             check(deployment.paused == (name not in SCHEDULED), f"{name}: paused is {deployment.paused}")
+        for name in CALLED:
+            deployment = client.read_deployment_by_name(name)
+            check(bool(deployment.description and deployment.tags), f"{name} lacks description or tags")
+            check(not deployment.paused and not deployment.schedules, f"{name} does not just wait for its call")
     return upcoming(stack)
 
 

@@ -17,13 +17,14 @@ from prefect.settings import PREFECT_API_URL
 from campaign.errors import BadInput
 from campaign.store import Store
 from infra.prefect import deploy
-from tasks.monitoring import retention_call, retraining_call
+from tasks.monitoring import retention_call, retraining_call, verdict_call
 
 POOLS = {
     "training/weekly": "training",
     "batch-scoring/daily": "campaign",
     "monitoring/daily": "campaign",
     "retention/daily": "training",
+    "shadow-verdict/daily": "training",
     "traffic/daily": "traffic",
 }
 OWN = """
@@ -152,6 +153,7 @@ def test_what_people_changed_survives_the_next_deploy(server):
     [
         ("training/weekly", retraining_call.EVENT, {"reasons": ["a storm"]}, {"trials": 30, "reasons": ["a storm"]}),
         ("retention/daily", retention_call.EVENT, {"expired": {"reports": 3}}, {}),
+        ("shadow-verdict/daily", verdict_call.EVENT, {}, {}),
     ],
 )
 def test_a_storm_of_ten_events_starts_one_run(server, name, event, payload, parameters):

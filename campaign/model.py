@@ -95,9 +95,14 @@ class ScoringModel:
         """Probability of success of each row, the bad ones included."""
         return self.predict(self.encoder.encode(batch), threads)
 
-    def predictions_of(self, batch: Batch, threads: int = 1) -> tuple[pa.RecordBatch, dict[str, int]]:
-        """Predictions of the good rows, and how many have a category that training never saw, per feature."""
+    def predictions_of(
+        self, batch: Batch, threads: int = 1, wanted: NDArray[np.bool_] | None = None
+    ) -> tuple[pa.RecordBatch, dict[str, int]]:
+        """Predictions of the good rows, of those that are wanted, and how many have a category that training never saw,
+        per feature."""
         good, ids, matrix = batch.good, batch.ids, self.encoder.encode(batch)
+        if wanted is not None:
+            good &= wanted
         if not good.all():
             matrix, ids = matrix[good], ids.filter(pa.array(good))
         probability = self.predict(matrix, threads)

@@ -118,11 +118,10 @@ def _forget_on_day(store: Store, day: date, found: dict[str, Places], schema: Sc
 
     for folder, manifest in manifests.items():
         inputs = [now for part in manifest.inputs if (now := _as_it_is_now(store, part, schema))]
-        parts, counts = without(manifest.parts), gone[folder]
-        rows_read, rows_scored = (sum(part.rows for part in listed) for listed in (inputs, parts))
+        parts, quarantine, counts = without(manifest.parts), without(manifest.quarantine), gone[folder]
         manifests[folder] = replace(
-            manifest, inputs=inputs, parts=parts, quarantine=without(manifest.quarantine),
-            rows=Rows(rows_read, rows_scored, rows_read - rows_scored),
+            manifest, inputs=inputs, parts=parts, quarantine=quarantine,
+            rows=Rows(*(sum(part.rows for part in listed) for listed in (inputs, parts, quarantine))),
             predicted_success=manifest.predicted_success - counts.successes,
             missing={name: rows - counts.missing[name] for name, rows in manifest.missing.items()},
             unknown={name: rows - counts.unknown[name] for name, rows in manifest.unknown.items()},

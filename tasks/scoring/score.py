@@ -24,7 +24,7 @@ from tasks.model_versions import Version, load_version, require_champion
 from tasks.retries import RETRIES, tried_again_inside
 from tasks.scoring.pieces import Piece, split_among_tasks
 from tasks.scoring.scored_pieces import ScoredPiece, score_all, score_inputs
-from tasks.scoring.shadow import load_challenger, publish_shadow
+from tasks.scoring.shadow import load_challenger, one_in, publish_shadow
 from tasks.scoring.shadow_part import ShadowPiece
 from tasks.task_runner import MAX_TASK_RUNS
 
@@ -144,12 +144,15 @@ def find_champion_to_score_with() -> Version:
 
 @task(name="score pieces", task_run_name="score {day} {number}", **RETRIES)
 def score_pieces(
-    day: date, number: int, pieces: list[Piece], champion: Version, challenger: Version | None, store: str
+    day: date, number: int, pieces: list[Piece], champion: Version, challenger: Version | None, every: int, store: str
 ) -> list[ScoredPiece]:
-    """Score some pieces of a day, wherever this runs: it knows them by what the store holds, which is the flow's."""
+    """Score some pieces of a day, wherever this runs: it knows them by what the store holds, which is the flow's.
+
+    The challenger, if there is one, scores one in `every` campaigns.
+    """
     model = load_champion(champion.number, champion.model, champion.run_id)
     rival = load_challenger(challenger.number, challenger.model, challenger.run_id) if challenger else None
-    return score_all(Store(store), pieces, model, rival)
+    return score_all(Store(store), pieces, model, rival, every)
 
 
 @task(name="score day", task_run_name="score {day}", timeout_seconds=6 * 3600, **RETRIES)
@@ -173,8 +176,8 @@ def score_day(
     def score_in_task_runs(pieces: list[Piece]) -> list[ScoredPiece]:
         shares = split_among_tasks(pieces, most_tasks)
         numbers = [*range(len(shares))]
-        versions = unmapped(champion), unmapped(challenger)
-        runs = score_pieces.map(unmapped(day), numbers, shares, *versions, unmapped(store.uri))
+        alike = map(unmapped, (champion, challenger, one_in(pieces), store.uri))
+        runs = score_pieces.map(unmapped(day), numbers, shares, *alike)
         with tried_again_inside():
             scored = [piece for share in runs.result() for piece in share]
         shadows[:] = [piece.shadow for piece in scored]

@@ -34,27 +34,30 @@ class ScoredPiece:
 
 
 def score_all(
-    store: Store, pieces: list[Piece], model: ScoringModel, challenger: ScoringModel | None = None
+    store: Store, pieces: list[Piece], model: ScoringModel, challenger: ScoringModel | None = None, every: int = 1
 ) -> list[ScoredPiece]:
     """Score pieces in threads, one a core: reading one overlaps with scoring another."""
     scored = []
     with ThreadPoolExecutor(count_cores()) as pool:
-        for piece in pool.map(lambda piece: score_piece(store, piece, model, challenger), pieces):
+        for piece in pool.map(lambda piece: score_piece(store, piece, model, challenger, every), pieces):
             scored.append(piece)
             report("pieces", len(scored), len(pieces))
     return scored
 
 
-def score_piece(store: Store, piece: Piece, model: ScoringModel, challenger: ScoringModel | None = None) -> ScoredPiece:
+def score_piece(
+    store: Store, piece: Piece, model: ScoringModel, challenger: ScoringModel | None = None, every: int = 1
+) -> ScoredPiece:
     """Stream a piece into its part, and its bad rows, if it has any, into another.
 
-    A challenger scores the same batches on their way. One of another schema reads them again, by its own.
+    A challenger scores one in `every` campaigns of the same batches on their way. One of another schema reads them
+    again, by its own.
     """
     read: Counter[int] = Counter()
     batches = batches_of(piece, model, read)
     if challenger is None:
         return _score_batches(store, piece, batches, model, read)
-    with ShadowPart(store, shadow_path(piece, challenger), challenger) as shadow:
+    with ShadowPart(store, shadow_path(piece, challenger), challenger, every) as shadow:
         if challenger.schema.digest == model.schema.digest:
             scored = _score_batches(store, piece, shadow.beside(batches), model, read)
         else:

@@ -16,12 +16,20 @@ from campaign.errors import CampaignError
 from campaign.model import ScoringModel
 from campaign.settings import Settings
 from campaign.store import Entry, Store
-from tasks.manifest import SHADOW, Manifest, Rows, manifest_path
+from tasks.manifest import SHADOW, Manifest, manifest_path
 from tasks.model_versions import Version, find_challenger, load_version
 from tasks.scoring.pieces import Piece, plan_day
 from tasks.scoring.scored_pieces import batches_of, shadow_path
 from tasks.scoring.shadow_part import ShadowPart, ShadowPiece
 from tasks.task_runner import count_cores
+
+SHADOW_ROWS = 100_000  # of a larger day a sample says as much, and costs a fraction of the champion's work
+
+
+def one_in(pieces: Sequence[Piece]) -> int:
+    """Of how many campaigns of a day's pieces the challenger scores one."""
+    rows = sum(span.rows for piece in pieces for span in piece.spans)
+    return max(1, -(-rows // SHADOW_ROWS))
 
 
 @lru_cache(maxsize=2)
@@ -85,9 +93,10 @@ def score_alone(store: Store, entries: list[Entry], manifest: Manifest, challeng
     """What the challenger predicts of a day that the champion had scored before, without the inputs at fault."""
     faults = {place: part.fault for place, part in enumerate(manifest.inputs) if part.fault}
     plan = plan_day(store, date.fromisoformat(manifest.day), entries, challenger, faults)
+    every = one_in(plan.pieces)
 
     def score(piece: Piece) -> ShadowPiece:
-        with ShadowPart(store, shadow_path(piece, challenger), challenger) as shadow:
+        with ShadowPart(store, shadow_path(piece, challenger), challenger, every) as shadow:
             shadow.score(batches_of(piece, challenger, Counter()))
         return shadow.result()
 
@@ -96,15 +105,13 @@ def score_alone(store: Store, entries: list[Entry], manifest: Manifest, challeng
 
 
 def shadow_manifest(manifest: Manifest, challenger: ScoringModel, pieces: Sequence[ShadowPiece]) -> Manifest:
-    """That of the same inputs. Bad rows are listed beside the champion's predictions, and counted here alone."""
-    scored = sum(piece.part.rows for piece in pieces)
+    """That of the same inputs and bad rows."""
     return replace(
         manifest,
         model=challenger.name,
         model_version=challenger.version,
         parts=[piece.part for piece in pieces],
-        quarantine=[],
-        rows=Rows(manifest.rows.read, scored, manifest.rows.read - scored),
+        rows=replace(manifest.rows, scored=sum(piece.part.rows for piece in pieces)),
         scored_at=datetime.now(UTC).isoformat(timespec="seconds"),
         predicted_success=sum(piece.successful for piece in pieces),
         missing={},

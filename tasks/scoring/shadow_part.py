@@ -9,10 +9,12 @@ from types import TracebackType
 
 from campaign.batch import Batch
 from campaign.errors import CampaignError
+from campaign.identity import digests_of
 from campaign.model import PARQUET_OPTIONS, PREDICTIONS, ScoringModel
 from campaign.scoring import parquet_file
 from campaign.store import Store
 from tasks.manifest import Part
+from tasks.sampling import is_in_sample
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,14 @@ class ShadowPiece:
 
 
 class ShadowPart:
-    """Scores batches with the challenger into a file, which appears whole at the end of the block.
+    """Scores one in `every` campaigns with the challenger into a file, which appears whole at the end of the block.
 
     Whatever goes wrong is kept as the `fault`, and nothing more is scored: the champion's predictions of the same
     batches do not suffer from it.
     """
 
-    def __init__(self, store: Store, path: str, challenger: ScoringModel) -> None:
-        self.fault = ""
+    def __init__(self, store: Store, path: str, challenger: ScoringModel, every: int = 1) -> None:
+        self.fault, self._every = "", every
         self._uri, self._challenger = store.at(path), challenger
         self._rows, self._successful = 0, 0
         self._file = ExitStack()
@@ -72,7 +74,8 @@ class ShadowPart:
         return ShadowPiece(Part(self._uri, sha256, self._rows), self._successful, self.fault)
 
     def _score(self, batch: Batch) -> None:
-        predictions, _ = self._challenger.predictions_of(batch)
+        wanted = is_in_sample(digests_of(batch.ids.fill_null("")), self._every) if self._every > 1 else None
+        predictions, _ = self._challenger.predictions_of(batch, wanted=wanted)
         self._writer.write_batch(predictions)
         self._rows += len(predictions)
         self._successful += int(predictions["success"].to_numpy().sum())

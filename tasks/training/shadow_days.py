@@ -20,6 +20,7 @@ from tasks.learnt_ids import LearntIds
 from tasks.manifest import SHADOW, Manifest, read_manifest, read_predictions
 from tasks.model_versions import Version, files_of, load_version
 from tasks.outcomes import NO_OUTCOME, Outcomes
+from tasks.sampling import is_in_sample
 
 DAY_ROWS = 10_000  # of a larger day an even sample is judged
 
@@ -103,7 +104,7 @@ def are_of_one_day(predictions: Manifest, shadow: Manifest, champion: Side, chal
 def sample_by_id(manifest: Manifest, every: int) -> pa.Table:
     """Id and probability of one in `every` campaigns, the same ones whoever scored them."""
     schema = pa.schema([(ID, pa.string()), ("probability", pa.float64())])
-    batches = [
-        batch.filter(pa.array(digests_of(batch[ID]) % np.uint64(every) == 0)) for batch in read_predictions(manifest)
-    ]
+    batches = (
+        batch.filter(pa.array(is_in_sample(digests_of(batch[ID]), every))) for batch in read_predictions(manifest)
+    )
     return pa.Table.from_batches(batches, schema)

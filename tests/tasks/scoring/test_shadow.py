@@ -3,16 +3,19 @@ from dataclasses import replace
 from datetime import date, datetime
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from campaign.identity import digests_of
 from campaign.model import ScoringModel
 from campaign.store import Store
 from tasks.manifest import PREDICTED, SHADOW, Manifest, read_manifest
 from tasks.model_versions import Version
+from tasks.sampling import is_in_sample
 from tasks.scoring import shadow
 from tasks.scoring.score import input_files
 from tasks.scoring.scored_pieces import score_all, score_inputs
-from tasks.scoring.shadow import find_challenger_to_shadow, publish_shadow
+from tasks.scoring.shadow import find_challenger_to_shadow, one_in, publish_shadow
 from tasks.scoring.shadow_part import ShadowPiece
 
 DAY = date(2026, 11, 22)
@@ -51,7 +54,7 @@ def test_the_manifest_of_the_shadow_lists_its_parts_and_the_same_inputs(store, s
     assert publish_shadow(store, input_files(store, DAY), manifest, CHALLENGER, pieces)
     committed = read_manifest(store, DAY, SHADOW)
     assert committed.inputs == manifest.inputs
-    assert (committed.model_version, committed.rows, committed.quarantine) == ("4", manifest.rows, [])
+    assert (committed.model_version, committed.rows) == ("4", manifest.rows)
     assert predictions_of(committed)["CampaignID"].tolist() == predictions_of(manifest)["CampaignID"].tolist()
     assert committed.predicted_success == 22
     assert read_manifest(store, DAY, PREDICTED) == manifest
@@ -75,6 +78,27 @@ def test_alone_the_challenger_predicts_what_it_did_beside_the_champion(store, sc
     beside = predictions_of(read_manifest(store, DAY, SHADOW))
     assert publish_shadow(store, input_files(store, DAY), manifest, CHALLENGER, None)
     pd.testing.assert_frame_equal(predictions_of(read_manifest(store, DAY, SHADOW)), beside)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_of_a_large_day_the_challenger_scores_a_sample_and_the_champion_all(
+    store, model, challenger, monkeypatch, alone
+):
+    monkeypatch.setattr(shadow, "SHADOW_ROWS", 14)  # of 42: one in three
+    shadows: list = []
+
+    def score(planned: list) -> list:
+        pieces = score_all(store, planned, model, challenger, one_in(planned))
+        shadows[:] = [piece.shadow for piece in pieces]
+        return pieces
+
+    manifest = score_inputs(store, DAY, input_files(store, DAY), model, score)
+    assert publish_shadow(store, input_files(store, DAY), manifest, CHALLENGER, None if alone else shadows)
+    committed, whole = read_manifest(store, DAY, SHADOW), predictions_of(manifest)
+    kept = is_in_sample(digests_of(pa.array(whole["CampaignID"].tolist())), 3)
+    assert 4 < kept.sum() < 25
+    assert predictions_of(committed)["CampaignID"].tolist() == whole["CampaignID"][kept].tolist()
+    assert committed.rows == replace(manifest.rows, scored=kept.sum())
 
 
 def test_alone_the_challenger_leaves_out_the_file_that_the_champion_could_not_read(store, model, challenger):

@@ -29,7 +29,7 @@ def test_a_part_appears_whole_when_its_block_ends(store, model, batches):
 
 
 def test_a_broken_challenger_is_a_fault_and_every_batch_comes_through(store, model, batches, monkeypatch):
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("no tree")
 
     monkeypatch.setattr(type(model), "predictions_of", fail)

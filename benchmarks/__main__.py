@@ -1,7 +1,7 @@
 """Every benchmark of docs/performance.md, one after the other, and the page itself: `make bench`, 15 to 40 minutes.
 
 One alone: `make bench-scoring`, -reading, -search, -monitoring, -training, -startup, -overhead. The web service has its
-own: `make bench-serving`.
+own, `make bench-serving`, and so has the challenger in the shadow, `make bench-shadow`.
 """
 
 import subprocess

@@ -359,6 +359,22 @@ def test_an_estimate_stands_there_until_outcomes_come_if_it_is_to_be_trusted(fil
     assert [day for day, value in estimated.items() if value is not None] == [str(waiting)]
 
 
+@pytest.mark.parametrize("title", [title for title in PANELS if "metrics" in PANELS[title]["targets"][0]["rawSql"]])
+def test_the_champions_panels_draw_nothing_of_the_shadow(filled, title):
+    in_shadow = (
+        "INSERT INTO metrics SELECT day, 'shadow', '99', metric, '', 9, 'ok', method, 9, computed_at FROM metrics "
+        "WHERE source = 'batch' AND column_name = '' "
+        "AND (metric LIKE 'realised%' OR metric LIKE 'test%' OR metric LIKE 'outcomes%' OR metric = 'rows_scored')"
+    )
+    sql = [expand(PANELS[title]["targets"][0]["rawSql"], all_values())]
+    sql += [variable["query"] for variable in BOARD["templating"]["list"]]
+    answers = []
+    for changes in ([], [in_shadow]):
+        with changed(filled, changes) as cursor:
+            answers.append([sorted(ask(cursor, query).rows, key=str) for query in sql])
+    assert answers[0] == answers[1]
+
+
 @pytest.mark.parametrize("title", PANELS)
 def test_an_empty_database_is_no_error(filled, title):
     with changed(filled, [f"DELETE FROM {table}" for table in METADATA.tables]) as cursor:

@@ -41,7 +41,7 @@ from tasks.replay.periods import Period, midnight
 Rule = Literal["called", "never", "always"]
 RULES: tuple[Rule, ...] = ("called", "never", "always")  # in the order in which they are played
 START = "start"
-# A replay has its own store, registry and databases, whatever the real home's are. It keeps all, and no shadow promotes.
+# A replay has a store, registry and databases of its own, keeps all, and promotes nothing in the shadow.
 OWN = (
     "CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_OPTUNA_URL", "CAMPAIGN_DATASET", "CAMPAIGN_MODEL",
     "CAMPAIGN_DASK_SCHEDULER", "CAMPAIGN_SHADOW", "CAMPAIGN_KEEP_", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI",

@@ -20,14 +20,14 @@ from campaign.schema import ID, Schema
 from campaign.settings import Settings
 from campaign.store import Entry, Store
 from tasks.day_files import readable_files
-from tasks.manifest import Manifest, read_manifest, read_part
+from tasks.learnt_ids import LearntIds
+from tasks.manifest import Manifest, read_manifest, read_part, read_predictions
 from tasks.model_versions import files_of, find_version, load_version
 from tasks.monitoring.decay import Bar, bar_of, is_enough, judge_decay
-from tasks.monitoring.inputs import KEPT_DAYS, SMALL_DAY, read_predictions, sample_predictions
+from tasks.monitoring.inputs import KEPT_DAYS, SMALL_DAY, sample_predictions
 from tasks.monitoring.labelled_predictions import (
     DayOutcomes,
     LabelledPredictions,
-    LearntIds,
     label_predictions,
 )
 from tasks.monitoring.metric_rows import OK, MetricRow

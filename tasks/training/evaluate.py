@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,17 +114,24 @@ def newest_day_since(days: pd.Series, rows: int) -> str | None:
 
 
 def reference_of(
-    test: pd.DataFrame, model: ScoringModel, rows: int, newest_rows: int, seed: int = 1
+    test: pd.DataFrame,
+    model: ScoringModel,
+    rows: int,
+    newest_rows: int,
+    incomplete: Collection[str] = (),
+    seed: int = 1,
 ) -> tuple[pd.DataFrame, str]:
     """At most `rows` test campaigns with the model's own predictions, and which of them drift is measured against.
 
     Test rows, because a deep forest's predictions on rows it was fitted on differ from its unseen ones by 0.8 in
     Jensen–Shannon distance without any drift. NEWEST marks those of the newest labelled days, if there are
     `newest_rows`: a model that learnt that the world moved is right in it, and differs from one mixed with the world
-    before for ever. The others stay, as what tells one data set from another, and how sure the test ROC-AUC is.
+    before for ever. Not of `incomplete` days, whose outcomes are still coming: those that have come are of the shortest
+    campaigns. The others stay, as what tells one data set from another, and how sure the test ROC-AUC is.
     """
-    since = newest_day_since(test[LABELLED_DAY], newest_rows)
-    is_newest = (test[LABELLED_DAY] >= since).to_numpy() if since else np.zeros(len(test), np.bool_)
+    whole = test[LABELLED_DAY].mask(test[LABELLED_DAY].isin([*incomplete]), "")
+    since = newest_day_since(whole, newest_rows)
+    is_newest = (whole >= since).to_numpy() if since else np.zeros(len(test), np.bool_)
     newest, others = np.flatnonzero(is_newest), np.flatnonzero(~is_newest)
     newest = newest[sample_rows(len(newest), rows, seed)]
     others = others[sample_rows(len(others), rows - len(newest), seed)]
@@ -132,10 +140,10 @@ def reference_of(
     reference = sample.assign(success=success).drop(columns=[LABELLED_DAY])
     if since is None:
         return reference, f"{len(reference):,} of its test rows, of whatever time"
-    last = test[LABELLED_DAY].max()
+    last = whole.max()
     span = since if since == last else f"{since} to {last}"
     described = f"{len(newest):,} of its test rows, those of the newest labelled days ({span})"
-    return reference.assign(**{NEWEST: sample[LABELLED_DAY] >= since}), described
+    return reference.assign(**{NEWEST: whole.loc[sample.index] >= since}), described
 
 
 def log_scores(scores: Scores, segments: pd.DataFrame, test: pd.DataFrame, threshold: float) -> None:
@@ -165,7 +173,8 @@ def evaluate(fitted: Fitted, parts: Parts, data: Dataset, run: Run) -> Scores:
     label, probability = test[LABEL].to_numpy(), test["probability"].to_numpy()
     names = [column.name for column in parts.encoder.features]
     path, settings = Path(fitted.folder) / REFERENCE, Settings()
-    reference, drift_rows = reference_of(test, model, settings.reference_rows, settings.drift_min_rows)
+    incomplete = [day for day, share in data.outcomes_share.items() if share < settings.outcomes_share]
+    reference, drift_rows = reference_of(test, model, settings.reference_rows, settings.drift_min_rows, incomplete)
     pq.write_table(pa.Table.from_pandas(reference, preserve_index=False), path)
     scores = Scores(
         classification_metrics(label, probability, threshold=model.threshold),

@@ -20,12 +20,13 @@ from tasks.training.gathering import Gathering
 @dataclass
 class GatheredDay:
     """Outcome rows that are of the day's campaigns, and those that are not or cannot be read; `bad` campaigns, which
-    scoring quarantined; what there is to say of the day."""
+    scoring quarantined; of the others, the share for which an outcome row has come; what there is to say of the day."""
 
     day: str
     joined: int = 0
     unjoined: int = 0
     bad: int = 0
+    outcomes_share: float = 0.0
     remarks: list[str] = field(default_factory=list)
 
 
@@ -35,6 +36,7 @@ def add_day(gathering: Gathering, day: LabelledDay, schema: Schema, kept: Collec
     # Counted before they are read: what comes meanwhile is still new.
     rows = count_outcome_rows(day.outcomes, schema)
     seen, outcomes, found = SeenIds(), Outcomes.read(day.outcomes, schema), [NO_DIGESTS]
+    good = came = 0
     gathered.remarks += [f"{day.day} is learnt from without {cause}" for cause in outcomes.unread.values()]
     for uri in day.campaigns:
         try:
@@ -43,11 +45,14 @@ def add_day(gathering: Gathering, day: LabelledDay, schema: Schema, kept: Collec
                 gathering.add(batch, label, batch.good & (label != NO_OUTCOME), day.day)
                 gathered.bad += int((~batch.good).sum())
                 digests = digests_of(batch.ids)
-                found.append(digests[outcomes.has_row(digests)])
+                has_row = outcomes.has_row(digests)
+                found.append(digests[has_row])
+                good, came = good + int(batch.good.sum()), came + int((batch.good & has_row).sum())
         except NoRows:
             continue
         except BadInput as error:  # what was read of it is as good as other rows
             gathered.remarks.append(f"{day.day} is learnt from in part: {error.cause}")
+    gathered.outcomes_share = came / good if good else 0.0
     unjoined = outcomes.campaigns - len(np.unique(np.concatenate(found)))
     if do_not_join(unjoined, outcomes.campaigns):
         campaigns, theirs = _ids_of(day, schema), ids_of_outcomes(day.outcomes, schema)

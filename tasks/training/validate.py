@@ -37,9 +37,9 @@ class Dataset:
 
     `sources` holds the same rows as other versions read them. `waiting` rows have no outcome yet. `days` counts the
     outcome rows of each labelled day that are of its campaigns, `unjoined` those that are not, `bad_in_days` the bad
-    rows of all days. `made_up`: some of it is, and says so. `written` is
-    how the data set is written, if it is a text. `remarks` say what of it is not what one would expect: ids, files that
-    cannot be read.
+    rows of all days; `outcomes_share` is of a day's campaigns those whose outcome has come. `made_up`: some of it is,
+    and says so. `written` is how the data set is written, if it is a text. `remarks` say what of it is not what one would
+    expect: ids, files that cannot be read.
     """
 
     digest: str
@@ -57,6 +57,7 @@ class Dataset:
     written: str = ""
     remarks: list[str] = field(default_factory=list)
     bad_in_days: int = 0
+    outcomes_share: dict[str, float] = field(default_factory=dict)
 
     @property
     def shown(self) -> str:
@@ -124,6 +125,7 @@ def gather(
         {day.day: day.joined for day in days if day.joined}, {day.day: day.unjoined for day in days if day.unjoined},
         made_up=any(map(says_it_is_made_up, [sources.base, *(uri for day in sources.days for uri in day.campaigns)])),
         bad_in_days=sum(day.bad for day in days), written=written, remarks=remarks,
+        outcomes_share={day.day: day.outcomes_share for day in days},
     )  # fmt: skip
     return data, rejected
 

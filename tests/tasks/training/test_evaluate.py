@@ -108,6 +108,15 @@ def test_the_newest_labelled_days_come_before_others_where_not_all_rows_are_kept
     assert reference_of(labelled, trained[2], 50, 100)[0]["is_newest"].sum() == 50
 
 
+def test_days_whose_outcomes_are_still_coming_are_no_reference_for_drift(trained, judged):
+    """What has come of them is of the shortest campaigns."""
+    labelled = judged.assign(LabelledDay=["2026-11-02"] * 100 + ["2026-11-03"] * 150 + [""] * (len(judged) - 250))
+    reference, described = reference_of(labelled, trained[2], 10_000, 100, incomplete=["2026-11-03"])
+    assert set(labelled.loc[reference.index[reference["is_newest"]], "LabelledDay"]) == {"2026-11-02"}
+    assert described == "100 of its test rows, those of the newest labelled days (2026-11-02)"
+    assert "is_newest" not in reference_of(labelled, trained[2], 10_000, 101, incomplete=["2026-11-03"])[0]
+
+
 def test_labelled_days_of_too_few_test_rows_are_not_told_apart(trained, judged):
     labelled = judged.assign(LabelledDay=["2026-11-03"] * 99 + [""] * (len(judged) - 99))
     assert "is_newest" not in reference_of(labelled, trained[2], 10_000, 100)[0]

@@ -81,7 +81,9 @@ def test_rows_without_an_outcome_wait_for_theirs(base, folder, store):
     strangers = pa.table({ID: ["nobody"], LABEL: pa.array([1], pa.int64())})
     known = day.select([ID, LABEL]).slice(30, 5).take([4, 2, 0, 1, 3])  # in an order of their own
     arrive(store, day, pa.concat_tables([known, strangers]))
-    table = pq.read_table(gathered(base, folder, store).path).slice(200)
+    data = gathered(base, folder, store)
+    assert data.outcomes_share == {DAY: 0.1}
+    table = pq.read_table(data.path).slice(200)
     assert table.select([ID, LABEL]).to_pylist() == day.select([ID, LABEL]).slice(30, 5).to_pylist()
 
 

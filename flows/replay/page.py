@@ -48,7 +48,7 @@ what was known by then.{undated}</p>
 <h2>Quality, as it turned out</h2><div class="charts">{charts}</div>
 <p class="dim">Bars are 95 % intervals. The dashed line was known before any outcome: it holds {ASSUMPTION}, and is left
 out where more rows hold what training never saw than may be trusted. That of ROC-AUC lay within the realised 95 %
-interval in {held} of {judged} spans with at least 500 outcomes.</p>
+interval in {held} of the {judged} spans that are trusted and have at least 500 outcomes.</p>
 <h2>Period by period</h2><div class="wide">{_spans(replayed)}</div>
 <h2>Retrainings</h2><div class="wide">{_trainings(replayed)}</div>
 </main></body></html>

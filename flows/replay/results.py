@@ -12,8 +12,17 @@ from campaign.settings import Settings
 from flows.replay.courses import Plan, Rule, home_at
 from flows.replay.journal import Journal, Played, Trained
 from tasks.metrics_database import database, metrics
-from tasks.replay.figures import Predictions, Quality, Span, judged_rows, quality_of, read_predictions, spans_of
-from tasks.replay.gains import Gain, advice, gain_of
+from tasks.replay.figures import (
+    MIN_OUTCOMES,
+    Predictions,
+    Quality,
+    Span,
+    judged_rows,
+    quality_of,
+    read_predictions,
+    spans_of,
+)
+from tasks.replay.gains import Gain, advice, advice_on_always, gain_of
 
 NAMES: dict[Rule, str] = {"called": "retrained when called", "never": "never retrained", "always": "always retrained"}
 
@@ -62,8 +71,12 @@ class Replayed:
 
     @property
     def estimates_held(self) -> tuple[int, int]:
-        """Of the first course's spans with enough outcomes, in how many the realised interval holds the estimate."""
-        judged = [quality for quality in self.courses[0].quality if quality.outcomes >= 500]
+        """In how many spans the realised interval holds the estimate, of those that have outcomes enough and are trusted.
+
+        They are the first course's.
+        """
+        spans = zip(self.courses[0].quality, self.unseen, strict=True)
+        judged = [quality for quality, unseen in spans if quality.outcomes >= MIN_OUTCOMES and is_trusted(unseen)]
         return sum(quality.roc_auc.holds(quality.estimated_roc_auc.value) for quality in judged), len(judged)
 
     @property
@@ -87,8 +100,11 @@ class Replayed:
         by_rule = {course.rule: course for course in self.courses}
         if "called" not in by_rule or "never" not in by_rule:
             return ""
-        called = by_rule["called"]
-        return advice(called.gain, len(called.trainings), called.cpu_seconds, len(self.spans))
+        called, always = by_rule["called"], by_rule.get("always")
+        sentences = advice(called.gain, len(called.trainings), called.cpu_seconds, len(self.spans))
+        if always and always.gain:
+            sentences += " " + advice_on_always(always.gain, len(always.trainings), always.cpu_seconds)
+        return sentences
 
 
 def read_replayed(plan: Plan, homes: Mapping[Rule, Path]) -> Replayed:

@@ -74,7 +74,7 @@ def gain_of(
 
 def advice(called: Gain | None, trainings: int, cpu_seconds: float, spans: int) -> str:
     """What to do, by what retraining when called has gained."""
-    cost = f"{trainings} training{'s' * (trainings != 1)}, {max(cpu_seconds / 60, 0.1):,.1f} CPU min"
+    cost = _cost(trainings, cpu_seconds)
     if called is None and not trainings:
         return (
             "Nothing called for retraining: the first model served to the end, and this history shows no gain from "
@@ -106,6 +106,18 @@ def advice(called: Gain | None, trainings: int, cpu_seconds: float, spans: int) 
         f"These periods are too small to tell whether retraining pays ({measured}, on {called.outcomes:,} outcomes in "
         f"{spans} span{'s' * (spans != 1)}; {cost}). A longer history, or an earlier --from, would tell more."
     )
+
+
+def advice_on_always(always: Gain, trainings: int, cpu_seconds: float) -> str:
+    """What retraining at the end of each period has gained beside that."""
+    return (
+        f"Retrained at the end of every period it would have been ROC-AUC {_signed(always.roc_auc)}, log loss "
+        f"{_signed(always.log_loss, -1)} ({_cost(trainings, cpu_seconds)})."
+    )
+
+
+def _cost(trainings: int, cpu_seconds: float) -> str:
+    return f"{trainings} training{'s' * (trainings != 1)}, {max(cpu_seconds / 60, 0.1):,.1f} CPU min"
 
 
 def _over_spans(values: Sequence[Floats], weights: Sequence[int]) -> Figure:

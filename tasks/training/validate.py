@@ -38,8 +38,8 @@ class Dataset:
     `sources` holds the same rows as other versions read them. `waiting` rows have no outcome yet. `days` counts the
     outcome rows of each labelled day that are of its campaigns, `unjoined` those that are not, `bad_in_days` the bad
     rows of all days; `outcomes_share` is of a day's campaigns those whose outcome has come. `made_up`: some of it is,
-    and says so. `written` is how the data set is written, if it is a text. `remarks` say what of it is not what one would
-    expect: ids, files that cannot be read.
+    and says so. `written` is how the data set is written, if it is a text. `remarks` say what of it is not what one
+    would expect: ids, files that cannot be read.
     """
 
     digest: str

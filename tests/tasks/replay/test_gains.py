@@ -6,7 +6,7 @@ import pytest
 from campaign.schema_file import parse_schema
 from tasks.measures import roc_auc
 from tasks.replay.figures import Figure, Predictions, spans_of
-from tasks.replay.gains import Gain, advice, gain_of
+from tasks.replay.gains import Gain, advice, advice_on_always, gain_of
 from tasks.replay.history import read_history
 from tasks.replay.periods import periods_of, read_first_day
 from tests.made_up_history import TOML, make_projects, write_projects
@@ -74,6 +74,13 @@ CLEAR = Gain(2_000, Figure(0.05, 0.03, 0.07), Figure(0.02, 0.01, 0.03), (0.74, 0
 )
 def test_the_sentence_says_what_to_do(gain, words):
     assert words in advice(gain, 4, 360.0, 12)
+
+
+def test_what_always_would_have_gained_stands_beside_it():
+    assert advice_on_always(CLEAR, 12, 600.0) == (
+        "Retrained at the end of every period it would have been ROC-AUC +0.0500 (+0.0300 to +0.0700), log loss "
+        "-0.0200 (-0.0300 to -0.0100) (12 trainings, 10.0 CPU min)."
+    )
 
 
 def test_where_nothing_called_it_says_so():

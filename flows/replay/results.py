@@ -71,7 +71,7 @@ class Replayed:
 
     @property
     def estimates_held(self) -> tuple[int, int]:
-        """In how many spans the realised interval holds the estimate, of those that have outcomes enough and are trusted.
+        """In how many spans the realised interval holds the estimate, of those with outcomes enough that are trusted.
 
         They are the first course's.
         """

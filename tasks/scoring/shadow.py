@@ -18,6 +18,7 @@ from campaign.settings import Settings
 from campaign.store import Entry, Store
 from tasks.manifest import SHADOW, Manifest, manifest_path
 from tasks.model_versions import Version, find_challenger, load_version
+from tasks.retries import RETRIES
 from tasks.scoring.pieces import Piece, plan_day
 from tasks.scoring.scored_pieces import batches_of, shadow_path
 from tasks.scoring.shadow_part import ShadowPart, ShadowPiece
@@ -42,9 +43,12 @@ def load_challenger(version: str, model: str, run_id: str) -> ScoringModel | Non
         return None
 
 
-@task(name="find challenger", timeout_seconds=120)  # not tried again: the champion waits for it
+@task(name="find challenger", timeout_seconds=120, **RETRIES)
 def find_challenger_to_shadow(champion: Version) -> Version | None:
-    """The version that scores beside the champion; None where there is none, or it cannot be loaded."""
+    """The version that scores beside the champion; None where there is none, or it cannot be loaded.
+
+    Whatever goes wrong is caught, so this is not tried again: the champion waits for it.
+    """
     try:
         challenger = find_challenger(champion.model)
     except Exception as error:  # likewise

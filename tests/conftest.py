@@ -26,14 +26,18 @@ from flows.environment import ENVIRONMENT  # noqa: E402
 os.environ.update(ENVIRONMENT)
 
 
+# They look at what the one loop left, which takes a minute and more to play.
+OF_THE_WORLD = ("tests/flows/test_loop.py", "tests/infra/test_grafana.py", "tests/infra/test_preview.py")
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file's tests run in one process, and so do those that look at what the one loop left: it takes a minute."""
+    """A file's tests run in one process, and so do those that look at what the one loop left."""
     from xdist.scheduler import LoadFileScheduling
 
     class ByFile(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return "the world" if file in ("tests/flows/test_loop.py", "tests/infra/test_grafana.py") else file
+            return "the world" if file in OF_THE_WORLD else file
 
     return ByFile(config, log)
 

@@ -53,7 +53,8 @@ def _draw(
         trusted = [is_trusted(unseen) for unseen in replayed.unseen]
         value = np.array([estimate(quality).value for quality in replayed.courses[0].quality])
         axes.plot(places, np.where(trusted, value, np.nan), color=INK, linestyle="--", linewidth=1.2, label="estimated")
-    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=4, labelcolor=INK)
+    columns = 3 if len(replayed.distinct) < 3 else 2
+    figure.legend(frameon=False, loc="outside lower center", ncols=columns, labelcolor=INK, fontsize=9)
     return _svg(figure)
 
 

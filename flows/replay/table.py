@@ -10,21 +10,27 @@ from tasks.replay.figures import Figure
 
 
 def results_table(replayed: Replayed) -> Table:
-    """A line a span: ROC-AUC and log loss of each course, the ROC-AUC that was foretold, drift and champions."""
+    """A line a span: ROC-AUC and log loss of each course, the ROC-AUC that was foretold, drift and champions.
+
+    Of three courses ROC-AUC alone: the page has the rest.
+    """
     table = Table(title=replayed.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     # Broken by hand, so that it fits a terminal of 80 columns.
     for name in ("period", "out-\ncomes", "success\nrate", "esti-\nmated"):
-        table.add_column(name, justify="left" if name == "period" else "right")
+        table.add_column(name, justify="left" if name == "period" else "right", no_wrap=True)
+    with_loss = len(replayed.distinct) <= 2
     for course in replayed.distinct:
-        table.add_column(f"ROC-AUC\n{course.rule}", justify="right")
-        table.add_column("log\nloss", justify="right")
+        table.add_column(f"ROC-AUC\n{course.rule}", justify="right", no_wrap=True)
+        if with_loss:
+            table.add_column("log\nloss", justify="right", no_wrap=True)
     table.add_column("drifted columns, new champions", overflow="fold")
     for number, span in enumerate(replayed.spans):
         quality = replayed.courses[0].quality[number]
         estimated = f"{quality.estimated_roc_auc.value:.3f}" if is_trusted(replayed.unseen[number]) else "?"
         cells = [str(span).replace(" to ", "\nto "), f"{quality.outcomes:,}", f"{quality.success_rate:.1%}", estimated]
         for course in replayed.distinct:
-            cells += [_with_interval(course.quality[number].roc_auc), f"{course.quality[number].log_loss.value:.3f}"]
+            quality = course.quality[number]
+            cells += [_with_interval(quality.roc_auc), *[f"{quality.log_loss.value:.3f}"] * with_loss]
         table.add_row(*cells, "; ".join(replayed.events_in(span)))
     return table
 

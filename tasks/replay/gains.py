@@ -111,7 +111,7 @@ def advice(called: Gain | None, trainings: int, cpu_seconds: float, spans: int) 
 def advice_on_always(always: Gain, trainings: int, cpu_seconds: float) -> str:
     """What retraining at the end of each period has gained beside that."""
     return (
-        f"Retrained at the end of every period it would have been ROC-AUC {_signed(always.roc_auc)}, log loss "
+        f"Retraining at the end of every period would have brought ROC-AUC {_signed(always.roc_auc)}, log loss "
         f"{_signed(always.log_loss, -1)} ({_cost(trainings, cpu_seconds)})."
     )
 

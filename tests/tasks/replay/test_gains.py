@@ -78,7 +78,7 @@ def test_the_sentence_says_what_to_do(gain, words):
 
 def test_what_always_would_have_gained_stands_beside_it():
     assert advice_on_always(CLEAR, 12, 600.0) == (
-        "Retrained at the end of every period it would have been ROC-AUC +0.0500 (+0.0300 to +0.0700), log loss "
+        "Retraining at the end of every period would have brought ROC-AUC +0.0500 (+0.0300 to +0.0700), log loss "
         "-0.0200 (-0.0300 to -0.0100) (12 trainings, 10.0 CPU min)."
     )
 

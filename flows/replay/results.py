@@ -1,4 +1,4 @@
-"""What a replay found: the courses side by side, for the table, the page and whoever reads it as JSON."""
+"""What a replay found: the courses side by side, for the table and the page."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tasks.replay.figures import (
     Predictions,
     Quality,
     Span,
+    gather_predictions,
     judged_rows,
     quality_of,
-    read_predictions,
     spans_of,
 )
 from tasks.replay.gains import Gain, advice, advice_on_always, gain_of
@@ -113,7 +113,7 @@ def read_replayed(plan: Plan, homes: Mapping[Rule, Path]) -> Replayed:
     unseen: dict[str, float] = {}
     for rule, home in homes.items():
         with home_at(home) as store:
-            predictions[rule] = read_predictions(store, history, plan.periods)
+            predictions[rule] = gather_predictions(store, history, plan.periods)
             unseen = unseen or _unseen_by_day()
     judged = judged_rows(history, [*predictions.values()])
     spans = spans_of(history, plan.periods, judged)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.stats import norm
 
@@ -15,7 +14,7 @@ from campaign.identity import digests_of
 from campaign.schema import ID
 from campaign.store import Store
 from tasks.estimates import estimate_mean, estimate_roc_auc
-from tasks.manifest import read_manifest, read_part
+from tasks.manifest import read_manifest, read_predictions
 from tasks.measures import Ranked, losses
 from tasks.replay.history import Floats, History, Mask, days_of
 from tasks.replay.periods import Period
@@ -90,7 +89,7 @@ class Quality:
     estimated_log_loss: Figure
 
 
-def read_predictions(store: Store, history: History, periods: Sequence[Period]) -> Predictions:
+def gather_predictions(store: Store, history: History, periods: Sequence[Period]) -> Predictions:
     """Those of a course's store, of all days of these periods."""
     probability, version = np.full(len(history.rows), np.nan), np.zeros(len(history.rows), np.int64)
     days, digests = days_of(history.launched), digests_of(history.ids)
@@ -101,12 +100,11 @@ def read_predictions(store: Store, history: History, periods: Sequence[Period]) 
         if manifest is None:
             continue
         order = first + np.argsort(digests[first:last], kind="stable")
-        for part in manifest.parts:
-            table = pq.read_table(read_part(part, str(day)), columns=[ID, "probability"])
-            ids = digests_of(table.column(ID).combine_chunks())
+        for batch in read_predictions(manifest):
+            ids = digests_of(batch[ID])
             places = order[np.minimum(np.searchsorted(digests[order], ids), len(order) - 1)]
             found = digests[places] == ids
-            probability[places[found]] = table.column("probability").to_numpy()[found]
+            probability[places[found]] = batch["probability"].to_numpy()[found]
             version[places[found]] = int(manifest.model_version)
     return Predictions(probability, version)
 

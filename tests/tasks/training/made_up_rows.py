@@ -46,3 +46,12 @@ def launched_daily(rows: int) -> NDArray[np.float64]:
     """A row a day, each decided on the day of its launch."""
     days = 1.7e9 + 86_400.0 * np.arange(rows)
     return np.column_stack([days, days])
+
+
+def moving(rate_at: list[float], rows: int = 3_000) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    """Rows whose rate of successes goes through these rates, whatever else they say."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=rows)
+    base = np.interp(np.linspace(0, 1, rows), np.linspace(0, 1, len(rate_at)), rate_at)
+    odds = base / (1 - base) * np.exp(x)
+    return x[:, None].astype(np.float32), (rng.random(rows) < odds / (1 + odds)).astype(np.int8)

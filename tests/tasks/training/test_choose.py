@@ -1,7 +1,16 @@
+import logging
+from contextlib import nullcontext
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import mlflow
 import numpy as np
 import optuna
 import pytest
 
+from campaign.linear import shifted
+from campaign.schema_parts import Share
+from campaign.settings import Settings
 from tasks.measures import log_loss, losses, roc_auc
 from tasks.training.choose import (
     LOG_LOSS_TOLERANCE,
@@ -15,9 +24,13 @@ from tasks.training.choose import (
     fewest_trees,
     shortlist,
 )
+from tasks.training.choose import choose as choose_task
+from tasks.training.examples import Examples
 from tasks.training.grow import Size, grow
+from tasks.training.search import Searched
 from tasks.training.search_space import first_guesses, recipe_of
-from tests.tasks.training.made_up_rows import FOREST, examples_from
+from tests.published import SCHEMA
+from tests.tasks.training.made_up_rows import BOTH, FOREST, examples_from, launched_daily, moving, rows_of
 
 ROWS, TOLERANCE = 2_000, 0.0005
 RNG = np.random.default_rng(9)
@@ -164,6 +177,31 @@ def test_what_is_chosen_is_fitted_with_the_seed_of_the_search(line, monkeypatch)
     assert seeds == [5]
 
 
+def test_the_choice_of_a_study_is_made_with_the_seed_that_it_was_searched_with_and_reported(line, monkeypatch):
+    study, reported = optuna.create_study(), {}
+    distributions = {name: optuna.distributions.CategoricalDistribution([value]) for name, value in FOREST.items()}
+    grown = asdict(grow(FOREST, line, 1, lambda stage, loss: False))
+    study.add_trial(
+        optuna.trial.create_trial(params=FOREST, distributions=distributions, value=0.5, user_attrs={"grown": grown})
+    )
+    monkeypatch.setattr(optuna, "load_study", lambda study_name, storage: study)
+    for name, instead in {
+        "examples_of": lambda parts: line,
+        "reporting_to": lambda run: nullcontext(),
+        "get_run_logger": lambda: logging.getLogger("choose"),
+    }.items():
+        monkeypatch.setattr(f"tasks.training.choose.{name}", instead)
+    for name in ("log_dict", "log_metrics"):
+        monkeypatch.setattr(mlflow, name, lambda values, *path: reported.update(values))
+    searched = Searched("study", 5, 1, 0, 1.0, 0.0, 1_000)
+    choice = choose_task.fn(searched, SimpleNamespace(schema=SCHEMA), None)
+    expected, _ = choose_recipe(candidates_of(study), None, line, 5, Settings().tolerance)
+    assert (choice.chosen, choice.best, choice.reason) == (expected.chosen, expected.best, expected.reason)
+    assert reported["validation_log_loss"] == choice.chosen.size.log_loss
+    assert reported["best_validation_log_loss"] == choice.best.size.log_loss
+    assert (reported["reason"], reported["search_rows"]) == (choice.reason, 1_000)
+
+
 def test_a_trial_that_was_pruned_is_no_candidate():
     study = optuna.create_study()
     grown = {"sizes": [{"trees": 8, "roc_auc": 0.9, "log_loss": 0.1, "cost": 1.0}], "cpu_seconds": 1.0}
@@ -214,8 +252,6 @@ def test_the_figures_of_a_choice_are_those_of_its_forest(line):
 
 
 def test_a_share_to_act_on_becomes_the_threshold_of_rows_that_were_not_fitted(line):
-    from campaign.schema_parts import Share
-
     probability = np.linspace(0, 1, 500)
     recipe = recipe_of(FOREST, 8)
     choice, _ = choose_recipe([Candidate(0, recipe, Size(8, 0.8, 0.5, 9.0))], 0, line, 1, TOLERANCE)
@@ -223,3 +259,14 @@ def test_a_share_to_act_on_becomes_the_threshold_of_rows_that_were_not_fitted(li
     assert decided.threshold == pytest.approx(0.9, abs=0.01)
     assert decided.shift == 0
     assert decided.chosen == choice.chosen
+
+
+@pytest.mark.parametrize("by_time", [True, False])
+def test_where_the_rate_moves_probabilities_are_shifted_before_they_are_decided_on(by_time):
+    X, y = moving([0.1, 0.1, 0.2, 0.4, 0.6])
+    rows, probability = rows_of(X, y, launched_daily(len(y))), np.linspace(0.1, 0.5, 600)
+    line = Examples(SCHEMA, rows.take(np.arange(2_400)), rows.take(np.arange(2_400, 3_000)), by_time)
+    choice, _ = choose_recipe([Candidate(0, BOTH, Size(8, 0.8, 0.5, 9.0))], 0, line, 1, TOLERANCE)
+    decided = decide_on(choice, probability, line, Share(share=0.1))
+    assert (decided.shift > 0.2) == by_time
+    assert (shifted(probability, decided.shift) > decided.threshold).mean() == pytest.approx(0.1, abs=0.005)

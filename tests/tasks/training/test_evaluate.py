@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -148,3 +149,12 @@ def test_what_decides_the_label_is_missed_the_most(trained):
     assert max(list(lost.values())[2:]) < 0.05
     assert {*lost} == {*NAMES}
     assert np.array_equal(X, before)
+
+
+def test_of_many_rows_an_even_sample_says_what_is_missed_and_not_those_that_came_first(monkeypatch):
+    """A column that told nothing at first, and then all."""
+    monkeypatch.setattr("tasks.training.evaluate.PERMUTED_ROWS", 100)
+    label = np.tile([0, 1], 200).astype(np.int8)
+    X = np.where(np.arange(400) < 100, 0, label)[:, None].astype(np.float32)
+    lost = permutation_importance(X, label, SimpleNamespace(predict=lambda X: X[:, 0].astype(float)), ["signal"])
+    assert lost["signal"] > 0.2

@@ -26,10 +26,11 @@ def test_a_second_version_joins_the_registered_model(own_home):
 
 @pytest.mark.parametrize("made_up", [True, False])
 def test_a_model_says_what_it_learnt_from_how_good_it_is_and_by_what_it_was_split(card_facts, made_up):
-    fitted, scores, data, explored = card_facts(made_up=made_up)
+    fitted, scores, data, explored = card_facts(made_up=made_up, available=400)
     about = describe_model(fitted, scores, None, data, explored, ["asked"])
     assert about["made_up"] is made_up
-    assert (about["origin"], about["rows_fitted"], about["rows_test"]) == ("base.csv", 80, 20)
+    assert (about["origin"], about["rows_test"]) == ("base.csv", 20)
+    assert (about["rows_fitted"], about["rows_to_fit"]) == (80, 400)  # a sample was fitted
     assert (about["base_rate"], about["metrics"]["roc_auc"]) == (0.25, 0.9)
     assert about["decisive"] == [("RaisedAmount", "GoalAmount")]
     assert about["split_by"] == "the normal form of ids"

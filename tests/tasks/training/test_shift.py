@@ -3,7 +3,7 @@ import pytest
 
 from campaign.linear import shifted
 from tasks.training.shift import learn_shift, shift_of, shift_within, smaller_of
-from tests.tasks.training.made_up_rows import BOTH, FOREST, launched_daily, rows_of
+from tests.tasks.training.made_up_rows import BOTH, FOREST, launched_daily, moving, rows_of
 
 RECIPE = BOTH | {"half_life": None}
 
@@ -23,15 +23,6 @@ def test_shifted_probabilities_are_right_on_average():
     assert after.mean() == pytest.approx(label.mean(), abs=1e-6)
     assert (np.argsort(after) == np.argsort(probability)).all()
     assert shift_of(np.zeros(3, np.int8), probability[:3]) == 0
-
-
-def moving(rate_at: list[float], rows: int = 3_000) -> tuple[np.ndarray, np.ndarray]:
-    """Rows whose rate of successes goes through these rates, whatever else they say."""
-    rng = np.random.default_rng(2)
-    x = rng.normal(size=rows)
-    base = np.interp(np.linspace(0, 1, rows), np.linspace(0, 1, len(rate_at)), rate_at)
-    odds = base / (1 - base) * np.exp(x)
-    return x[:, None].astype(np.float32), (rng.random(rows) < odds / (1 + odds)).astype(np.int8)
 
 
 @pytest.mark.parametrize(("rates", "low", "high"), [([0.1, 0.1, 0.2, 0.4, 0.6], 0.2, 1.5), ([0.3, 0.3], -0.15, 0.15)])

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -5,9 +7,10 @@ import pytest
 
 from campaign import synthetic
 from campaign.errors import BadInput
-from campaign.identity import TEST, VALIDATION
-from campaign.schema import ID
-from tasks.training.split import buckets_of, check_parts
+from campaign.identity import TEST, VALIDATION, bucket_of
+from campaign.schema import ID, LABEL
+from tasks.training.split import buckets_of, check_parts, split
+from tests.published import SCHEMA
 
 LABELS = np.arange(200) % 2
 BUCKETS = np.arange(200, dtype=np.uint8) // 2 % 5  # each part holds both labels
@@ -33,14 +36,34 @@ def test_a_fifth_is_test_a_fifth_validation_and_the_rest_train(tmp_path):
     assert shares == pytest.approx([0.2, 0.2, 0.6], abs=0.02)
 
 
-def test_enough_rows_of_both_outcomes_pass():
-    check_parts(BUCKETS, LABELS, "data")
+def test_rows_are_counted_by_their_part_and_their_buckets_lie_beside_the_data(tmp_path):
+    ids = [f"C{number}" for number in range(300)]
+    pq.write_table(pa.table({ID: ids, LABEL: [0, 1] * 150}), tmp_path / "campaigns.parquet")
+    data = SimpleNamespace(path=str(tmp_path / "campaigns.parquet"), shown="base.csv", schema=SCHEMA)
+    found, buckets = split.fn(data), np.array([bucket_of(campaign_id) for campaign_id in ids])
+    assert (np.load(found.buckets) == buckets).all()
+    counts = (buckets == TEST).sum(), (buckets == VALIDATION).sum(), (buckets > VALIDATION).sum()
+    assert len({*counts}) == 3
+    assert (found.test, found.validation, found.train) == counts
+
+
+@pytest.mark.parametrize(
+    ("buckets", "labels"),
+    [
+        (BUCKETS, LABELS),
+        (BUCKETS[:100], LABELS[:100]),
+        (BUCKETS, np.where(BUCKETS > 2, 1, LABELS)),  # the first of the three buckets to train on has both
+    ],
+)
+def test_enough_rows_of_both_outcomes_pass(buckets, labels):
+    check_parts(buckets, labels, "data")
 
 
 @pytest.mark.parametrize(
     ("buckets", "labels", "cause"),
     [
-        (BUCKETS[:12], LABELS[:12], "data: 12 good rows are too few"),
+        (BUCKETS[:99], LABELS[:99], "data: 99 good rows are too few"),
+        (BUCKETS, np.where(BUCKETS > VALIDATION, 1, LABELS), "data: the train part has only successes"),
         (BUCKETS, np.ones(200, int), "data: the train part has only successes"),
         (BUCKETS, np.where(BUCKETS == TEST, 0, LABELS), "data: the test part has only failures"),
         (np.where(BUCKETS == VALIDATION, 2, BUCKETS), LABELS, "data: the validation part has no rows"),

@@ -287,6 +287,44 @@ def test_the_schedules_table_says_what_is_next_and_how_the_last_run_ended(
     assert schedule_row().last_state == "Completed"
 
 
+@pytest.mark.parametrize("ended", [Completed, Failed, Crashed])
+def test_how_the_last_run_ended_is_shown_whether_well_or_not(client, deployment, metrics, ended):
+    runs = [client.create_flow_run_from_deployment(deployment) for _ in range(3)]
+    client.set_flow_run_state(runs[0].id, Failed() if ended is Completed else Completed(), force=True)
+    client.set_flow_run_state(runs[1].id, ended(), force=True)
+    client.set_flow_run_state(runs[2].id, Running(), force=True)
+    record_schedules(client, NOW)
+    assert schedule_row().last_state == ended().name
+    assert schedule_row().last_ended == client.read_flow_run(runs[1].id).end_time
+
+
+@pytest.mark.parametrize(("paused", "is_active"), [("the deployment", True), ("its schedule", False)])
+def test_what_people_have_paused_does_not_stand_still(client, deployment, metrics, monkeypatch, paused, is_active):
+    stalled: list[str] = []
+    monkeypatch.setattr("infra.prefect.schedules.emit_event", lambda event, resource, **_: stalled.append(event))
+    client.create_deployment_schedules(deployment, [(CronSchedule(cron="0 1 * * *", timezone="UTC"), is_active)])
+    if paused == "the deployment":
+        client.pause_deployment(deployment)
+    for minutes in (0, 6):
+        record_schedules(client, NOW + timedelta(minutes=minutes))
+        assert (schedule_row().active, schedule_row().stalled_since) == (False, None)
+    assert stalled == []
+
+
+def test_since_when_a_schedule_stands_still_is_kept_and_is_past_when_it_is_resumed(client, deployment, metrics):
+    client.create_deployment_schedules(deployment, [(CronSchedule(cron="0 1 * * *", timezone="UTC"), True)])
+    for minutes in (0, 4):
+        record_schedules(client, NOW + timedelta(minutes=minutes))
+        assert schedule_row().stalled_since == NOW
+        assert schedule_row().checked_at == NOW + timedelta(minutes=minutes)
+    due = datetime.now(UTC) + timedelta(days=1)
+    for days in (1, 0):
+        state = Scheduled(scheduled_time=due + timedelta(days=days))
+        client.create_flow_run_from_deployment(deployment, state=state)
+    record_schedules(client, NOW + timedelta(minutes=5))
+    assert (schedule_row().stalled_since, schedule_row().next_run) == (None, due)
+
+
 def test_an_active_schedule_without_a_run_is_told_of_after_five_minutes(
     client: SyncPrefectClient, deployment: UUID, metrics, monkeypatch
 ) -> None:

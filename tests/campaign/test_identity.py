@@ -56,6 +56,22 @@ def test_the_first_campaign_with_an_id_is_new_and_every_later_one_a_repeat(batch
         assert seen.repeats(padded.slice(lead, len(texts))).tolist() == expected
 
 
+@pytest.fixture
+def always_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is put into a table that is too full: in one without a free place the search for it has no end."""
+    insert, compiled = identity.compiled(identity._insert), identity.compiled
+
+    def with_room(table: np.ndarray, digests: np.ndarray, repeated: np.ndarray) -> None:
+        filled = np.count_nonzero(table) + np.count_nonzero(digests)
+        assert filled <= 0.75 * len(table)
+        insert(table, digests, repeated)
+
+    monkeypatch.setattr(
+        identity, "compiled", lambda kernel: with_room if kernel is identity._insert else compiled(kernel)
+    )
+
+
+@pytest.mark.usefixtures("always_room")
 def test_ids_are_told_apart_however_many_there_are() -> None:
     seen, rows = SeenIds(), 60_000
     for start in range(0, rows, 7_000):
@@ -64,23 +80,12 @@ def test_ids_are_told_apart_however_many_there_are() -> None:
     assert seen.repeats(pa.array([f"C{number}" for number in range(rows)])).all()
 
 
-def test_there_is_room_for_ids_before_they_are_put_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a table that is full one looks for a free place for ever."""
-    insert = identity.compiled(identity._insert)
-
-    def with_room(table: np.ndarray, digests: np.ndarray, repeated: np.ndarray) -> None:
-        filled = np.count_nonzero(table) + np.count_nonzero(digests)
-        assert filled <= 0.75 * len(table)
-        insert(table, digests, repeated)
-
-    compiled = identity.compiled
-    monkeypatch.setattr(
-        identity, "compiled", lambda kernel: with_room if kernel is identity._insert else compiled(kernel)
-    )
-    for expected in (0, 10, 50_000):
-        seen = SeenIds(expected)
-        for start, rows in ((0, 3_000), (3_000, 72), (3_072, 1), (3_073, 60_000)):
-            assert not seen.repeats(pa.array([f"C{number}" for number in range(start, start + rows)])).any()
+@pytest.mark.usefixtures("always_room")
+@pytest.mark.parametrize("expected", [0, 10, 50_000])
+def test_there_is_room_for_ids_before_they_are_put_anywhere(expected: int) -> None:
+    seen = SeenIds(expected)
+    for start, rows in ((0, 3_000), (3_000, 72), (3_072, 1), (3_073, 60_000)):
+        assert not seen.repeats(pa.array([f"C{number}" for number in range(start, start + rows)])).any()
 
 
 @pytest.mark.parametrize(

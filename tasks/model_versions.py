@@ -3,7 +3,7 @@
 import shutil
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -146,5 +146,5 @@ def load_version(version: Version) -> ScoringModel:
 
 
 def _version(registered: Any) -> Version:
-    created = datetime.fromtimestamp(registered.creation_timestamp / 1000).astimezone()
+    created = datetime.fromtimestamp(registered.creation_timestamp / 1000, UTC)
     return Version(registered.name, str(registered.version), registered.run_id, dict(registered.tags), created)

@@ -73,6 +73,16 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+@pytest.fixture(params=["Pacific/Kiritimati", "Etc/GMT+12"])
+def far_from_utc(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's clock is 14 hours ahead of UTC, or 12 behind: in one of the two it is another day, at any hour."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
 @pytest.fixture(scope="session")
 def prefect_api() -> Iterator[None]:
     """A Prefect API of the tests' own."""

@@ -149,6 +149,13 @@ def test_version_10_is_newer_than_9(monkeypatch):
     assert [version.number for version in list_versions(MODEL)] == ["10", "9", "1"]
 
 
+@pytest.mark.usefixtures("far_from_utc")
+def test_when_a_version_was_registered_is_told_in_utc_as_all_moments_are(monkeypatch):
+    monkeypatch.setattr("tasks.model_versions.mlflow_client", lambda: Registry(["1"]))
+    [version] = list_versions(MODEL)
+    assert version.created.isoformat() == "1970-01-01T00:00:00+00:00"
+
+
 FORBIDDEN = "API request to endpoint /api failed with error code 403 != 200. Response body: 'Permission denied'"
 
 

@@ -32,3 +32,8 @@ def test_a_day_is_understood_as_people_write_it(given, meant):
 def test_what_is_no_day_is_refused_in_a_sentence(given, why):
     with pytest.raises(ValidationError, match=f"{given} {why}: write it year first, like 2026-11-22"):
         TypeAdapter(WrittenDay).validate_python(given)
+
+
+@pytest.mark.usefixtures("far_from_utc")
+def test_today_is_that_of_utc_wherever_the_machine_stands():
+    assert TypeAdapter(WrittenDay).validate_python("today") == datetime.now(UTC).date()

@@ -24,7 +24,7 @@ from deployments.web_service import capture
 from deployments.web_service.capture import Capture, as_table, capture_schema
 from deployments.web_service.capture_quota import Quota
 from deployments.web_service.live_model import LiveModel
-from deployments.web_service.merging import merge_day, merge_past_days
+from deployments.web_service.merging import Merging, merge_day, merge_past_days
 from tests.published import KNOWN_CATEGORIES, NAMES, SCHEMA, WIDER
 
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
@@ -252,6 +252,19 @@ def test_a_day_is_merged_an_hour_after_its_end_and_never_while_it_is_written(kep
     monkeypatch.setattr("deployments.web_service.merging.merge_day", lambda store, day: taken.append(f"{day:%d}"))
     merge_past_days(kept.store, datetime.fromisoformat(now).replace(tzinfo=UTC))
     assert taken == merged
+
+
+@pytest.mark.usefixtures("far_from_utc")
+def test_the_service_merges_by_the_days_of_utc(kept, monkeypatch):
+    today = (datetime.now(UTC) - timedelta(hours=1)).date()
+    days, taken, ended = [today - timedelta(days=age) for age in (2, 1, 0)], [], iter([False, True])
+    for day in days:
+        kept.store.publish(f"captured/day={day}/part.parquet", b"")
+    merging = Merging(kept.store)
+    monkeypatch.setattr(merging._ended, "wait", lambda seconds: next(ended))
+    monkeypatch.setattr("deployments.web_service.merging.merge_day", lambda store, day: taken.append(day))
+    merging._run()
+    assert taken == days[:2]
 
 
 def test_answers_of_models_with_other_columns_are_merged_apart(kept: Capture) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -10,6 +10,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 from typer.testing import CliRunner
 
 from campaign.errors import BadInput
+from campaign.settings import Settings
+from campaign.store import Store
 from flows import cli
 from flows.batch_scoring import batch_scoring
 from flows.doctor import examine
@@ -49,6 +51,18 @@ def test_each_day_and_the_next_command_as_they_come(store):
     assert (status_of(day)[1], read_status().next) == ("changed since it was scored", "campaign score")
     champion = read_status().champion
     assert (champion["version"], champion["reason"]) == ("1", "the first version")
+
+
+@pytest.mark.usefixtures("far_from_utc")
+def test_a_day_is_one_of_utc_wherever_the_machine_stands(own_home, monkeypatch):
+    monkeypatch.setattr("flows.status.find_champion", lambda model: None)
+    monkeypatch.setattr("flows.status.list_versions", lambda model: [])
+    today = datetime.now(UTC).date()
+    assert why_nothing_is_scored()[0].endswith(f"incoming/day={today}/.")
+    own_home.mkdir(exist_ok=True)
+    Store(Settings().store).publish(f"incoming/day={today}/a.csv", b"x")
+    status = read_status()
+    assert ([day.day for day in status.days], status.ignored) == ([str(today)], [])
 
 
 def test_what_is_passed_over_is_named_with_the_reason(store):

@@ -65,6 +65,7 @@ def test_what_changed_can_be_told(store):
     assert (before.predictions == after.predictions, before.outcomes == after.outcomes) == (True, False)
 
 
+@pytest.mark.usefixtures("far_from_utc")
 @pytest.mark.parametrize(("hours", "days"), [(-1, [OLD, RECENT]), (1, [RECENT])])
 def test_days_monitored_by_a_version_before_are_looked_at_once_more_if_they_are_recent(store, hours, days):
     """That version kept one digest of predictions and outcomes together."""

@@ -19,6 +19,7 @@ from tasks.monitoring.retention import (
     expired_bad_rows,
     expired_days,
     expired_versions,
+    find_expired,
     has_expired_files,
 )
 from tasks.monitoring.retention_call import call_for_retention
@@ -149,6 +150,15 @@ def test_only_old_versions_that_never_won_and_have_no_alias_are_deleted(five_ver
         assert not [file for file in homes[version.number].rglob("*") if file.is_file()]
     assert mlflow.sklearn.load_model(f"models:/{MODEL}@champion").predict([[1]]).tolist() == [1]
     assert expired_versions(MODEL, now + timedelta(days=2), keep_days=1) == []
+
+
+@pytest.mark.usefixtures("far_from_utc")
+def test_versions_grow_old_by_the_clock_of_utc_whatever_day_the_run_is_about(own_home: Path, monkeypatch) -> None:
+    asked: list[datetime] = []
+    monkeypatch.setattr("tasks.monitoring.retention.expired_versions", lambda model, now, days: asked.append(now) or [])
+    find_expired(Store(Settings().store), Settings(), TODAY)
+    assert asked[0].utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - asked[0]) < timedelta(hours=1)
 
 
 def test_a_model_that_was_never_registered_has_no_expired_versions(own_home: Path) -> None:

@@ -16,6 +16,7 @@ def history(tmp_path_factory):
     return read_history(str(data), parse_schema(TOML))
 
 
+@pytest.mark.usefixtures("far_from_utc")
 def test_months_are_the_calendars_and_the_last_one_holds_the_last_launch(history):
     periods = periods_of(history, date(2024, 1, 15), "month")
     assert [str(period) for period in periods] == ["2024-01-15", "2024-02", "2024-03", "2024-04"]
@@ -29,6 +30,7 @@ def test_weeks_begin_on_mondays_and_days_at_midnight(history):
     assert len(periods_of(history, date(2024, 4, 1), "day")) == 9
 
 
+@pytest.mark.usefixtures("far_from_utc")
 def test_it_begins_with_the_period_in_which_three_fifths_were_launched(history):
     # Of a hundred days the sixtieth is the 29th of February, a Thursday.
     assert first_day(history, "month") == date(2024, 2, 1)

@@ -1,7 +1,7 @@
 import gzip
 from collections import Counter
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import numpy as np
@@ -63,6 +63,15 @@ def test_the_manifest_counts_all_pieces_together(store, model, monkeypatch):
     assert manifest.predicted_success == 22
     assert sum(part.rows for part in manifest.quarantine) == 1
     assert (manifest.model, manifest.model_version) == ("calls", "3")
+
+
+@pytest.mark.usefixtures("far_from_utc")
+def test_a_manifest_says_when_the_day_was_scored_in_utc(store, model):
+    before = datetime.now(UTC).replace(microsecond=0)
+    manifest = score_inputs(store, DAY, input_files(store, DAY), model, lambda pieces: score_all(store, pieces, model))
+    scored_at = datetime.fromisoformat(manifest.scored_at)
+    assert before <= scored_at <= datetime.now(UTC)
+    assert scored_at.utcoffset() == timedelta(0)
 
 
 def test_a_repeat_is_rejected_in_its_own_row_whatever_batches_and_row_groups_it_is_read_in(

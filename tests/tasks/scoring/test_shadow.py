@@ -1,6 +1,6 @@
 import logging
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 import pyarrow as pa
@@ -58,6 +58,16 @@ def test_the_manifest_of_the_shadow_lists_its_parts_and_the_same_inputs(store, s
     assert predictions_of(committed)["CampaignID"].tolist() == predictions_of(manifest)["CampaignID"].tolist()
     assert committed.predicted_success == 22
     assert read_manifest(store, DAY, PREDICTED) == manifest
+
+
+@pytest.mark.usefixtures("far_from_utc")
+def test_the_shadow_says_when_it_was_scored_in_utc_and_not_when_the_day_was(store, scored):
+    manifest, pieces = scored
+    earlier = replace(manifest, scored_at="2026-11-23T01:00:00+00:00")
+    publish_shadow(store, input_files(store, DAY), earlier, CHALLENGER, pieces)
+    scored_at = datetime.fromisoformat(read_manifest(store, DAY, SHADOW).scored_at)
+    assert abs(datetime.now(UTC) - scored_at) < timedelta(hours=1)
+    assert scored_at.utcoffset() == timedelta(0)
 
 
 def test_a_piece_with_a_fault_leaves_the_day_without_a_shadow_and_says_so(store, scored, caplog):

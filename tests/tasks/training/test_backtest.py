@@ -1,8 +1,10 @@
+from datetime import datetime
+
 import numpy as np
 import pytest
 
 from tasks.measures import roc_auc
-from tasks.training.backtest import PERIODS, judge_later
+from tasks.training.backtest import PERIODS, date_of, judge_later
 from tasks.training.evaluation_plots import months
 from tests.tasks.training.made_up_rows import BOTH, launched_daily, rows_of
 
@@ -63,3 +65,9 @@ def test_rows_in_order_are_told_by_twentieths():
 @pytest.mark.parametrize("times", [None, np.zeros((ROWS, 2))])
 def test_without_time_there_is_no_later_figure(times):
     assert judge_later(rows_of(*world(False), times), RECIPE, 1, dated=True) is None
+
+
+@pytest.mark.usefixtures("far_from_utc")
+@pytest.mark.parametrize("clock", ["00:00", "12:00", "23:59"])
+def test_the_day_since_which_rows_are_judged_is_that_of_utc(clock):
+    assert date_of(datetime.fromisoformat(f"2026-11-22T{clock}+00:00").timestamp()) == "2026-11-22"

@@ -133,6 +133,13 @@ def test_few_rows_cannot_tell_that_fewer_trees_are_enough(rows, trees):
     assert fewest_trees(prefixes, label, TOLERANCE).size.trees == trees
 
 
+def test_a_prefix_that_ranks_worse_is_not_enough_however_much_less_its_loss_is():
+    assert roc_auc(LABEL, TIMID) - roc_auc(LABEL, WORSE) > TOLERANCE
+    assert log_loss(LABEL, WORSE) < log_loss(LABEL, TIMID)
+    prefixes = [Verified(candidate(0, each, 10.0 * trees, trees), each) for each, trees in ((WORSE, 4), (TIMID, 16))]
+    assert fewest_trees(prefixes, LABEL, TOLERANCE).size.trees == 16
+
+
 def test_without_the_default_the_best_is_chosen(choose):
     choice, _ = choose(BETTER, default=None)
     assert (choice.chosen.trial, choice.reason) == (1, "the best found")

@@ -7,6 +7,7 @@ import pytest
 
 from campaign import synthetic
 from campaign.encoding import UNKNOWN_CATEGORY
+from campaign.identity import TEST, VALIDATION
 from tasks.training.encode import Parts, write_parts
 from tasks.training.ingest import Sources
 from tasks.training.split import buckets_of
@@ -19,15 +20,17 @@ PARTS = ("test", "validation", "train")
 
 @pytest.fixture
 def data(tmp_path) -> str:
-    """A gathered data set in which one category is not shown by any training row."""
+    """A gathered data set, of several row groups, in which one category is not shown by any training row, and another
+    by the first training bucket alone."""
     table = pa.Table.from_batches(synthetic.campaigns(ROWS))
     pq.write_table(table, tmp_path / "base.parquet")
     path = gather(Sources("base", str(tmp_path / "base.parquet"), ()), tmp_path, SCHEMA)[0].path
     gathered = pq.read_table(path)
-    train = buckets_of(path) > 1
-    categories = np.where(train, gathered.column("Category").to_pylist(), "Podcast")
+    buckets = buckets_of(path)
+    categories = np.where(buckets > 1, gathered.column("Category").to_pylist(), "Podcast")
+    categories = np.where(buckets == 2, "Opera", categories)
     at = gathered.schema.get_field_index("Category")
-    pq.write_table(gathered.set_column(at, gathered.schema.field(at), pa.array(categories)), path)
+    pq.write_table(gathered.set_column(at, gathered.schema.field(at), pa.array(categories)), path, row_group_size=300)
     return path
 
 
@@ -39,7 +42,9 @@ def encoded(path: str, feature_set: str = "published") -> Parts:
 def test_every_row_is_in_one_part_as_it_was(data, feature_set):
     parts, table = encoded(data, feature_set), pq.read_table(data)
     names = [column.name for column in SCHEMAS[feature_set].features]
-    assert sorted(np.concatenate([parts.rows(part) for part in PARTS])) == [*range(ROWS)]
+    buckets = buckets_of(data)
+    for part, own in zip(PARTS, (buckets == TEST, buckets == VALIDATION, buckets > VALIDATION), strict=True):
+        assert (parts.rows(part) == np.flatnonzero(own)).all()
     for part in PARTS:
         matrix, rows_of_part = parts.matrix(part), table.take(parts.rows(part))
         assert matrix.dtype == np.float32
@@ -60,6 +65,7 @@ def test_every_row_is_in_one_part_as_it_was(data, feature_set):
 def test_the_encoder_knows_what_training_rows_show_alone(data):
     parts = encoded(data)
     assert "Podcast" not in parts.encoder.categories["Category"]
+    assert "Opera" in parts.encoder.categories["Category"]
     at = NAMES.index("Category")
     assert (parts.matrix("train")[:, at] >= 0).all()
     assert (parts.matrix("test")[:, at] == UNKNOWN_CATEGORY).all()

@@ -1,7 +1,9 @@
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
-from tasks.training.row_times import MIN_RARER, ages_of, cut_at, in_order, recency_weights
+from tasks.training.row_times import MIN_RARER, ages_of, cut_at, in_order, recency_weights, times_of
 
 DAY = 86_400.0
 LABEL = (np.arange(200) % 2).astype(np.int8)
@@ -68,3 +70,18 @@ def test_weights_halve_with_each_half_life_and_are_one_in_the_mean():
 
 def test_rows_in_order_are_numbered_on():
     assert in_order(3, 2).tolist() == [[3, 3], [4, 4]]
+
+
+class OfADay(list):
+    """Rows of which the second says when it was launched, and the third is left out."""
+
+    @property
+    def times(self) -> dict[str, np.ndarray]:
+        return {"launch": np.array([np.nan, 7.0, 9.0])}
+
+
+@pytest.mark.usefixtures("far_from_utc")
+def test_a_row_of_a_labelled_day_that_does_not_say_when_was_launched_at_its_midnight_in_utc():
+    keep, midnight = np.array([True, True, False]), datetime(2026, 11, 22, tzinfo=UTC).timestamp()
+    assert times_of(OfADay("abc"), keep, "2026-11-22")[:, 0].tolist() == [midnight, 7]
+    assert np.isnan(times_of(OfADay("abc"), keep, "")[0]).all()

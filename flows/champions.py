@@ -9,7 +9,7 @@ from rich.table import Table
 from sqlalchemy import select
 
 from campaign.errors import BadInput
-from tasks.metrics_database import champions, database
+from tasks.metrics_database import champions, database, in_utc
 from tasks.model_versions import files_of, find_champion, list_versions, require_champion
 
 
@@ -55,7 +55,7 @@ def history_table() -> Table:
     table = Table(*columns, title="Champions", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     with database().connect() as connection:
         for row in connection.execute(select(champions).order_by(champions.c.changed_at)):
-            table.add_row(f"{row.changed_at:%Y-%m-%d %H:%M:%S}", row.version, row.previous or "-", row.reason)
+            table.add_row(f"{in_utc(row.changed_at):%Y-%m-%d %H:%M:%S}", row.version, row.previous or "-", row.reason)
     return table
 
 

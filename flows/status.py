@@ -19,7 +19,7 @@ from campaign.store import Store
 from flows.terminal import print_table
 from tasks.day_files import Ignored, ignored_in, readable_files_by_day
 from tasks.manifest import read_manifest
-from tasks.metrics_database import database, metrics, retraining_calls
+from tasks.metrics_database import database, in_utc, metrics, retraining_calls
 from tasks.model_versions import REASON, Version, find_champion, list_versions, load_version
 from tasks.monitoring.monitor import BATCH
 from tasks.scoring.score import is_current
@@ -134,7 +134,7 @@ def newest_call(champion: Version | None) -> dict[str, str]:
             .where(retraining_calls.c.champion == champion.number)
             .order_by(retraining_calls.c.called_at.desc())
         ).first()
-    return {"since": f"{row.called_at:%Y-%m-%d %H:%M}", "reasons": row.reasons} if row else {}
+    return {"since": f"{in_utc(row.called_at):%Y-%m-%d %H:%M}", "reasons": row.reasons} if row else {}
 
 
 def next_command(champion: Version | None, days: list[Day], call: dict[str, str]) -> str:

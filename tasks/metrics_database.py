@@ -120,3 +120,8 @@ def _make_tables(engine: sa.Engine) -> None:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """A moment that was read: SQLite gives it without its zone, Postgres in that of the database."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 
 from campaign.store import Entry, Store
 from tasks.day_files import readable_files, readable_files_by_day
-from tasks.metrics_database import database, monitored, now
+from tasks.metrics_database import database, in_utc, monitored, now
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,7 @@ def _have_outcomes_changed(before: sa.Row[Any] | None, entries: list[Entry]) -> 
     known = Fingerprint.parse(before.fingerprint).outcomes
     if known:
         return known != digest_of_files(entries)
-    moment = before.monitored_at if before.monitored_at.tzinfo else before.monitored_at.replace(tzinfo=UTC)  # SQLite
-    return any(entry.changed > moment for entry in entries)
+    return any(entry.changed > in_utc(before.monitored_at) for entry in entries)
 
 
 def _digest(data: bytes) -> str:

@@ -5,6 +5,7 @@ import socket
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import FlowRunSort
 from typer.testing import CliRunner
@@ -16,8 +17,10 @@ from flows import cli
 from flows.batch_scoring import batch_scoring
 from flows.doctor import examine
 from flows.monitoring import is_anything_due, monitoring
-from flows.status import read_status, why_nothing_is_scored
+from flows.status import newest_call, read_status, why_nothing_is_scored
 from flows.traffic import traffic
+from tasks.metrics_database import database, retraining_calls
+from tasks.model_versions import Version
 
 TODAY = date.today()
 
@@ -63,6 +66,16 @@ def test_a_day_is_one_of_utc_wherever_the_machine_stands(own_home, monkeypatch):
     Store(Settings().store).publish(f"incoming/day={today}/a.csv", b"x")
     status = read_status()
     assert ([day.day for day in status.days], status.ignored) == ([str(today)], [])
+
+
+@pytest.mark.usefixtures("far_from_utc")
+def test_since_when_retraining_is_called_for_is_told_in_utc(own_home):
+    called_at = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
+    row = {"champion": "1", "labels": "", "called_at": called_at, "reasons": "quality decayed"}
+    with database().begin() as connection:
+        connection.execute(sa.insert(retraining_calls).values(row))
+    champion = Version("m", "1", "run", {}, called_at)
+    assert newest_call(champion) == {"since": "2026-11-22 23:30", "reasons": "quality decayed"}
 
 
 def test_what_is_passed_over_is_named_with_the_reason(store):

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from tasks import metrics_database
-from tasks.metrics_database import METADATA, database, metrics, now
+from tasks.metrics_database import METADATA, champions, database, in_utc, metrics, now
 
 PROCESSES, TIMES = 8, 10
 
@@ -48,6 +48,20 @@ def test_tables_that_are_there_keep_their_rows(empty):
     assert row.column_name == ""
     assert row.value == 1.0
     assert row.threshold is None
+
+
+def test_a_moment_is_read_in_utc_whatever_the_zone_of_the_database(empty):
+    """`campaign status` and `campaign champion history` say that it is."""
+    if empty.startswith("postgresql"):
+        name = sa.make_url(empty).database
+        with sa.create_engine(empty, isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.execute(sa.text(f"ALTER DATABASE \"{name}\" SET timezone TO 'Pacific/Auckland'"))
+    moment = now()
+    with database(empty).begin() as connection:
+        connection.execute(sa.insert(champions).values(changed_at=moment, version="1", reason="first"))
+    with database(empty).connect() as connection:
+        read = connection.execute(sa.select(champions.c.changed_at)).scalar_one()
+    assert in_utc(read).isoformat() == moment.isoformat()
 
 
 def test_a_moment_has_its_zone():

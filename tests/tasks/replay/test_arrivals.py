@@ -80,3 +80,39 @@ def test_who_ends_at_the_moment_itself_has_not_ended_before_it(tmp_path):
     assert projects["ID"][0] not in set(pd.read_parquet(store.at(BASE))["ID"])
     write_arrivals(store, history, first)
     assert projects["ID"][0] in set(read(store, "outcomes")["ID"])
+
+
+def test_who_is_launched_at_the_moment_itself_comes_with_the_period_that_begins_then(tmp_path):
+    projects = make_projects(60, 5)
+    projects.loc[[0, 1], "launched"] = ["2024-02-01 00:00:00", "2024-02-02 00:00:00"]
+    projects.loc[[0, 1], "deadline"] = "2024-02-20"
+    history = read_history(str(write_projects(tmp_path, projects)[0]), parse_schema(TOML))
+    store, (first, second, *_) = Store((tmp_path / "store").as_uri()), periods_of(history, date(2024, 2, 1), "day")
+    for write, period, until in (
+        (write_beginning, first, "2024-02-01"),
+        (write_arrivals, first, "2024-02-02"),
+        (write_arrivals, second, "2024-02-03"),
+    ):
+        write(store, history, period)
+        launched = projects[projects["launched"] < until]
+        assert set(read(store, "incoming")["ID"]) == set(launched["ID"]) - set(pd.read_parquet(store.at(BASE))["ID"])
+
+
+def test_who_is_never_decided_is_in_neither_what_is_known_nor_what_runs_when_it_begins(tmp_path):
+    projects = make_projects(60, 5)
+    projects.loc[0, ["launched", "deadline"]] = ["2024-01-10 12:00:00", ""]
+    history = read_history(str(write_projects(tmp_path, projects)[0]), parse_schema(TOML))
+    store = Store((tmp_path / "store").as_uri())
+    write_beginning(store, history, periods_of(history, date(2024, 2, 1), "month")[0])
+    known, running = pd.read_parquet(store.at(BASE))["ID"], read(store, "incoming")["ID"]
+    assert projects["ID"][0] not in {*known, *running}
+
+
+def test_outcomes_of_a_day_that_come_in_two_periods_are_two_files(world):
+    store, history, _, periods = world
+    for period in periods:
+        write_arrivals(store, history, period)
+    names = {entry.path.rpartition("/")[2] for entry in store.entries("outcomes")}
+    assert {f"until-{period.end}.parquet" for period in periods} >= names
+    assert len(names) > 1
+    assert read(store, "outcomes")["ID"].is_unique

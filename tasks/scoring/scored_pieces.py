@@ -117,9 +117,9 @@ def score_inputs(
             scored = score_pieces(plan.pieces)
             break
         except UnreadableInput as error:
-            faults[error.place] = error.cause
-            if len(faults) == len(entries):
+            if error.place in faults or len(faults) + 1 == len(entries):  # left out, it is not read another time
                 raise
+            faults[error.place] = error.cause
     manifest = manifest_of(plan, model, scored, unread_files(store, "incoming", day))
     manifest.publish(store)
     return manifest

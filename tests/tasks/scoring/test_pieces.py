@@ -11,7 +11,7 @@ from campaign.encoding import Encoder
 from campaign.model import ScoringModel
 from campaign.schema import ID
 from campaign.store import Store
-from tasks.scoring.pieces import Piece, Plan, plan_day, split_among_tasks
+from tasks.scoring.pieces import Piece, Plan, UnreadableInput, plan_day, split_among_tasks
 from tasks.scoring.score import input_files
 from tests.published import FEATURES, KNOWN_CATEGORIES, SCHEMA
 
@@ -116,3 +116,18 @@ def test_ignored_columns_are_those_of_the_file_that_has_most(tmp_path):
     more = campaigns(20, "b").append_column("Mood", pa.array(["good"] * 20))
     least = planned(tmp_path / "least", [campaigns(20)]).ignored_columns
     assert planned(tmp_path / "more", [more, campaigns(20)]).ignored_columns == least + 1
+
+
+def test_an_input_at_fault_is_not_read_again_and_stands_in_the_plan_with_its_fault(tmp_path):
+    store = Store(tmp_path.as_uri())
+    planned(tmp_path, [campaigns(20, "a"), campaigns(30, "b")])
+    store.publish(f"incoming/day={DAY}/0.parquet", b"no Parquet")
+    entries = input_files(store, DAY)
+    with pytest.raises(UnreadableInput) as caught:
+        plan_day(store, DAY, entries, MODEL)
+    plan = plan_day(store, DAY, entries, MODEL, {caught.value.place: "no Parquet"})
+    assert [(part.rows, part.fault) for part in plan.inputs] == [(0, "no Parquet"), (30, "")]
+    assert spans(plan) == [[(1, (0,), 0, 30)]]
+    # It is another input once it is whole.
+    planned(tmp_path, [campaigns(20, "a"), campaigns(30, "b")])
+    assert plan_day(store, DAY, input_files(store, DAY), MODEL).pieces[0].path != plan.pieces[0].path

@@ -64,6 +64,10 @@ def test_figures_are_of_what_was_scored_and_decided(history, predictions):
     assert quality.roc_auc.value == pytest.approx(roc_auc_score(label, probability))
     assert quality.log_loss.value == pytest.approx(log_loss(label, probability))
     assert quality.calibration.value == pytest.approx(probability.mean() - label.mean())
+    foretold = predictions.probability[span.rows]
+    foretold = foretold[~np.isnan(foretold)]
+    entropy = -(foretold * np.log(foretold) + (1 - foretold) * np.log(1 - foretold)).mean()
+    assert quality.estimated_log_loss.value == pytest.approx(entropy)
     # Intervals by formula are those of a bootstrap.
     for name, figure in (("roc_auc", quality.roc_auc), ("log_loss", quality.log_loss)):
         low, high = confidence_intervals(label, probability, 2_000)[name]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from campaign.schema_file import parse_schema
-from tasks.measures import roc_auc
+from tasks.measures import paired_gains, roc_auc
 from tasks.replay.figures import Figure, Predictions, spans_of
-from tasks.replay.gains import Gain, advice, advice_on_always, gain_of
+from tasks.replay.gains import REPLICATES, Gain, advice, advice_on_always, gain_of
 from tasks.replay.history import read_history
 from tasks.replay.periods import periods_of, read_first_day
 from tests.made_up_history import TOML, make_projects, write_projects
@@ -66,6 +66,7 @@ CLEAR = Gain(2_000, Figure(0.05, 0.03, 0.07), Figure(0.02, 0.01, 0.03), (0.74, 0
         (CLEAR, "4 trainings, 6.0 CPU min"),
         (replace(CLEAR, roc_auc=Figure(-0.05, -0.07, -0.03), log_loss=Figure(0, -0.01, 0.01)), "made it worse"),
         (replace(CLEAR, roc_auc=Figure(0, -0.02, 0.003), log_loss=Figure(0, -0.01, 0.002)), "not worth it"),
+        (replace(CLEAR, roc_auc=Figure(0, -0.02, 0.003), log_loss=Figure(0, -0.01, 0.02)), "too small to tell"),
         (replace(CLEAR, roc_auc=Figure(0.01, -0.03, 0.05), log_loss=Figure(0, -0.01, 0.01)), "too small to tell"),
         # Better in one measure and worse in the other is no clear gain.
         (replace(CLEAR, log_loss=Figure(-0.02, -0.03, -0.01)), "too small to tell"),
@@ -85,3 +86,41 @@ def test_what_always_would_have_gained_stands_beside_it():
 
 def test_where_nothing_called_it_says_so():
     assert advice(None, 0, 0.0, 12).startswith("Nothing called for retraining")
+
+
+def test_each_span_counts_by_its_outcomes(world):
+    """Better in the first, of all its outcomes, and worse in the second, of which few are known."""
+    history, (first, second, *_), never = world
+    judged = np.zeros(len(history.rows), bool)
+    judged[first.rows] = True
+    judged[second.rows.start : second.rows.start + 60] = True
+    good, bad = better(world, 0.2, 0), better(world, -0.2, 0)
+    probability = np.where(np.arange(len(judged)) < second.rows.start, good.probability, bad.probability)
+    gain = gain_of(history, Predictions(probability, good.version), never, [first, second], judged)
+    known = first.rows, slice(second.rows.start, second.rows.start + 60)
+    sides = probability, never.probability
+    areas = [[roc_auc(history.label[rows], side[rows]) for rows in known] for side in sides]
+    weights = [first.rows.stop - first.rows.start, 60]
+    expected = [np.average(of_side, weights=weights) for of_side in areas]
+    assert gain.roc_auc_of == pytest.approx(expected)
+    assert gain.roc_auc.value == pytest.approx(expected[0] - expected[1], abs=0.01)
+
+
+def test_the_interval_is_that_of_95_of_100_replicates(world):
+    history, (first, *_), never = world
+    course, label = better(world, 0.05, 0), history.label[first.rows]
+    gain = gain_of(history, course, never, [first], ~np.isnan(history.label))
+    drawn = paired_gains(label, course.probability[first.rows], never.probability[first.rows], REPLICATES, seed=0)
+    for name, figure in (("roc_auc", gain.roc_auc), ("log_loss", gain.log_loss)):
+        assert (figure.low, figure.high) == pytest.approx(np.quantile(drawn[name], [0.025, 0.975]), abs=1e-4)
+
+
+@pytest.mark.parametrize(("rarer", "is_enough"), [(1, False), (2, True)])
+def test_a_span_of_one_outcome_of_a_kind_says_nothing(world, rarer, is_enough):
+    history, (first, *_), never = world
+    for kind in (0, 1):
+        label = np.full(len(history.rows), 1.0 - kind)
+        label[:rarer] = kind
+        own, judged = replace(history, label=label), np.arange(len(label)) < 100
+        gain = gain_of(own, Predictions(never.probability, never.version + 1), never, [first], judged)
+        assert (gain is not None) == is_enough

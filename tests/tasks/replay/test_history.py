@@ -67,6 +67,14 @@ def test_what_is_learnt_of_the_history_is_what_is_learnt_of_the_file(tmp_path, w
     assert gathered[0][1] == gathered[1][1] == 1
 
 
+def test_who_ended_before_it_began_was_decided_when_it_began(tmp_path):
+    projects = make_projects(10, 5)
+    projects.loc[0, ["launched", "deadline"]] = ["2024-01-08 12:00:00", "2024-01-05"]
+    history = read_history(str(write_projects(tmp_path, projects)[0]), SCHEMA)
+    at = history.ids.to_pylist().index(projects["ID"][0])
+    assert history.ended[at] == history.launched[at] == datetime(2024, 1, 8, 12, tzinfo=UTC).timestamp()
+
+
 def test_what_cannot_be_placed_is_left_out_and_counted_and_what_never_ends_is_never_decided(tmp_path):
     projects = make_projects(10, 5)
     projects.loc[0, "launched"] = ""

@@ -1,4 +1,5 @@
 import logging
+import os
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -13,6 +14,7 @@ from tasks.manifest import PREDICTED, SHADOW, Manifest, read_manifest
 from tasks.model_versions import Version
 from tasks.sampling import is_in_sample
 from tasks.scoring import shadow
+from tasks.scoring.pieces import plan_day
 from tasks.scoring.score import input_files
 from tasks.scoring.scored_pieces import score_all, score_inputs
 from tasks.scoring.shadow import find_challenger_to_shadow, one_in, publish_shadow
@@ -148,3 +150,36 @@ def test_without_a_challenger_that_can_be_loaded_there_is_no_shadow(monkeypatch,
     monkeypatch.setattr(shadow, "load_version", lose)
     assert find_challenger_to_shadow.fn(replace(CHALLENGER, number="3")) is None
     assert [record.getMessage() for record in caplog.records] == [message]
+
+
+@pytest.mark.parametrize(("most", "every"), [(100, 1), (42, 1), (41, 2), (21, 2), (20, 3)])
+def test_of_a_large_day_no_more_campaigns_are_scored_than_a_sample_has(store, model, monkeypatch, most, every):
+    monkeypatch.setattr(shadow, "SHADOW_ROWS", most)
+    assert one_in(plan_day(store, DAY, input_files(store, DAY), model).pieces) == every
+    assert one_in([]) == 1
+
+
+def test_the_challenger_of_the_champions_model_is_loaded_as_the_registry_has_it(monkeypatch):
+    asked: list = []
+    monkeypatch.setattr(shadow, "find_challenger", lambda model: asked.append(model) or CHALLENGER)
+    monkeypatch.setattr(shadow, "load_version", lambda version: asked.append(version) or "a model")
+    shadow.load_challenger.cache_clear()
+    assert find_challenger_to_shadow.fn(replace(CHALLENGER, number="3")) == CHALLENGER
+    model, loaded = asked
+    assert model == "calls"
+    assert (loaded.model, loaded.number, loaded.run_id) == ("calls", "4", "run")
+    shadow.load_challenger.cache_clear()
+
+
+def test_parts_that_no_shadow_lists_go_after_their_grace_and_those_of_this_one_stay(store, scored, monkeypatch):
+    monkeypatch.setenv("CAMPAIGN_SWEEP_GRACE_HOURS", "2")
+    manifest, pieces = scored
+    folder = f"{SHADOW}/day={DAY}"
+    for name in ("superseded", "young"):
+        store.publish(f"{folder}/{name}.parquet", b"a part")
+    aged = (datetime.now(UTC) - timedelta(hours=3)).timestamp()
+    for path in [*(store.path_of(piece.part.uri) for piece in pieces), f"{folder}/superseded.parquet"]:
+        os.utime(store.at(path).removeprefix("file://"), (aged, aged))
+    assert publish_shadow(store, input_files(store, DAY), manifest, CHALLENGER, pieces)
+    left = {entry.path.rpartition("/")[2] for entry in store.entries(folder)}
+    assert left == {piece.part.uri.rpartition("/")[2] for piece in pieces} | {"manifest.json", "young.parquet"}

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +82,7 @@ def play(rows: int, day_rows: int, trials: int) -> None:
     store = Store(Settings().store)
     began = time.monotonic()
     existing = store.days("incoming")
-    today = date.today()
+    today = datetime.now(UTC).date()
     days = (
         existing[: DAYS + 1]
         if len(existing) > DAYS

@@ -1,7 +1,7 @@
 """The demo's days played through the stack's deployments, where a worker runs: `make stack-demo`."""
 
 import time
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -71,7 +71,7 @@ def status_of_call() -> str:
 def play() -> None:
     """Seven days, the last two drifted, then an eighth that no model has seen."""
     store, model = Store(Settings().store), served_model()
-    world = World([date.today() - timedelta(days=DAYS + 1 - n) for n in range(DAYS + 1)], ROWS)
+    world = World([datetime.now(UTC).date() - timedelta(days=DAYS + 1 - n) for n in range(DAYS + 1)], ROWS)
     days = world.days[:DAYS]
     span = {"from_day": days[0], "to_day": days[-1]}
     with step(f"traffic/daily: {DAYS} days of {ROWS:,} campaigns, the last two drifted"):

@@ -204,7 +204,7 @@ def world(prefect_api: None, s3: str, postgres: str, home: Path) -> Iterator[Wor
         patch.setenv("CAMPAIGN_STORE", "s3://campaign/world")
         patch.setenv("CAMPAIGN_METRICS_URL", postgres)
         patch.setenv("CAMPAIGN_OPTUNA_URL", postgres)
-        days = [date.today() - timedelta(days=8 - n) for n in range(8)]
+        days = [datetime.now(UTC).date() - timedelta(days=8 - n) for n in range(8)]
         drifts = [World.DRIFT if n >= 5 else 1.0 for n in range(8)]
         write_training_data(Store("s3://campaign/world"), 16_000)
         for day, drift in zip(days[:7], drifts, strict=False):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing, nullcontext
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -90,7 +90,7 @@ def test_a_server_that_is_not_there_is_said_in_a_sentence(environment, tmp_path,
         closed.bind(("127.0.0.1", 0))
         nobody = f"127.0.0.1:{closed.getsockname()[1]}"
     store = Store((tmp_path / "home/store").as_uri())
-    write_campaigns(store, date.today(), 50, 1.0)
+    write_campaigns(store, datetime.now(UTC).date(), 50, 1.0)
     ended = run(environment | {variable: address.format(nobody=nobody)}, "score")
     assert ended.returncode == 1
     assert f"NotAnswering: {named.format(nobody=nobody)}" in ended.stderr

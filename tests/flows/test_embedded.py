@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ from tasks.synthetic_days import write_campaigns, write_training_data
 from tasks.training.promote import compare_with_champion
 from tasks.training.register import Registered
 
-TODAY = date.today()
+TODAY = datetime.now(UTC).date()
 KILLED = """
 import os, signal, sys
 from datetime import date

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from tasks.metrics_database import database, scored
 from tasks.model_versions import find_champion
 from tests.conftest import capture_answers
 
-DAY = date.today() - timedelta(days=2)
+DAY = datetime.now(UTC).date() - timedelta(days=2)
 GOOD, BAD, OTHER = (f"C{DAY:%Y%m%d}_{number:05d}" for number in (10, 20, 30))
 
 

@@ -1,7 +1,7 @@
 """A home that is called as people call folders, and moved to another."""
 
 import shutil
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 
 from campaign.schema_file import served_model
 from campaign.settings import Settings
@@ -15,7 +15,7 @@ from tasks.mlflow_run import mlflow_client
 from tasks.model_versions import files_of, require_champion
 from tasks.synthetic_days import write_training_data
 
-DAY = date.today() - timedelta(days=1)
+DAY = datetime.now(UTC).date() - timedelta(days=1)
 
 
 def work(trials: int) -> None:

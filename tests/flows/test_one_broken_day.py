@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 import pyarrow as pa
@@ -26,7 +26,7 @@ from tasks.training.ingest import Sources
 from tasks.training.validate import gather
 
 ROWS = 1_200
-BROKEN, OTHER = (date.today() - timedelta(days=n) for n in (2, 1))
+BROKEN, OTHER = (datetime.now(UTC).date() - timedelta(days=n) for n in (2, 1))
 
 
 def table_of(store: Store, path: str) -> pa.Table:

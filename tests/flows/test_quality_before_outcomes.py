@@ -1,7 +1,7 @@
 """What is said of quality before outcomes come, while they come, and of drift that they show to be harmless."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,7 @@ from tasks.metrics_database import database, metrics
 from tasks.monitoring.retraining_call import Call
 
 ROWS, SMALL = 1_200, 400
-DAYS = [date.today() - timedelta(days=5 - number) for number in range(5)]
+DAYS = [datetime.now(UTC).date() - timedelta(days=5 - number) for number in range(5)]
 IRRELEVANT = ["NumBackers", "SocialMediaPresence"]  # two of twelve columns, and the outcome depends on neither
 
 

@@ -1,7 +1,7 @@
 """Other people's campaigns through the real loop: train, contest or decline, score, monitor, get outcomes, serve."""
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from tasks.model_versions import find_version, list_versions, load_version, requ
 from tests.deployments.web_world import running
 from tests.published import MOOD, PUBLISHED_TOML
 
-DAY = date.today() - timedelta(days=3)
+DAY = datetime.now(UTC).date() - timedelta(days=3)
 
 PROJECTS = """
 [model]

@@ -4,7 +4,7 @@ import hashlib
 import random
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -31,7 +31,7 @@ from tasks.model_versions import CHALLENGER, find_champion
 from tasks.monitoring import verdict_call
 
 ROWS = 400
-MONTH_END = date.today().replace(day=1) - timedelta(days=1)
+MONTH_END = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
 DAYS = [MONTH_END, MONTH_END + timedelta(days=1)]  # of two months
 
 

@@ -1,6 +1,6 @@
 """Days of few campaigns on an embedded home: judged with those before, when outcomes are whole, and never twice."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from tasks.model_versions import make_champion
 from tasks.monitoring import judge, monitor
 
 ROWS = 400
-DAYS = [date.today() - timedelta(days=5 - number) for number in range(5)]
+DAYS = [datetime.now(UTC).date() - timedelta(days=5 - number) for number in range(5)]
 
 
 def drop_outcomes(store: Store, day: date, share: float = 1.0, word: float | None = None) -> None:
@@ -123,7 +123,7 @@ def test_drift_is_not_measured_again_when_only_outcomes_came(store, monkeypatch)
 
 
 def test_outcomes_of_a_day_older_than_the_lookback_are_taken(store):
-    old = date.today() - timedelta(days=100)
+    old = datetime.now(UTC).date() - timedelta(days=100)
     traffic(old, 1_200)
     batch_scoring(day=old)
     monitoring(day=old)
@@ -138,7 +138,7 @@ def test_a_day_that_never_gets_whole_is_judged_when_no_more_comes(store, monkeyp
     drop_outcomes(store, DAYS[0], share=0.6)
     monitoring()
     assert ("judged_roc_auc", "") not in rows_of(DAYS[0])
-    monkeypatch.setattr(judge, "scheduled_day", lambda: date.today() + timedelta(days=14))
+    monkeypatch.setattr(judge, "scheduled_day", lambda: datetime.now(UTC).date() + timedelta(days=14))
     monitoring()
     assert rows_of(DAYS[0])["judged_roc_auc", ""].status == "ok"
 

@@ -4,7 +4,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ IN_THE_PAGES = re.compile(r"2026-11-2[28]")
 def snippets(page: str, language: str) -> list[str]:
     """The blocks of a page in one language, with today for the day that they speak of."""
     found = [code for name, code in FENCED.findall((ROOT / page).read_text()) if name == language]
-    return [IN_THE_PAGES.sub(str(date.today()), code) for code in found]
+    return [IN_THE_PAGES.sub(str(datetime.now(UTC).date()), code) for code in found]
 
 
 def write_projects(path: Path) -> None:
@@ -85,8 +85,9 @@ def test_ones_own_campaigns_come_as_far_as_the_page_says(said):
     assert "Next: campaign --home .campaign-kickstarter train kickstarter.csv" in said
     assert "Version 1 is champion: the first version." in said
     assert "Expect a ROC-AUC of about" in said
-    assert re.search(rf"{date.today()}: \d+ rows, 0 quarantined, version 1", said)
-    assert re.search(rf"{date.today()}: \w+, prediction drift 0\.\d+, drifted columns .*, ROC-AUC 0\.\d+", said)
+    today = datetime.now(UTC).date()
+    assert re.search(rf"{today}: \d+ rows, 0 quarantined, version 1", said)
+    assert re.search(rf"{today}: \w+, prediction drift 0\.\d+, drifted columns .*, ROC-AUC 0\.\d+", said)
     assert re.search(r"ROC-AUC -, (estimated 0\.\d+ \(99\.9% interval|no estimate: )", said)
 
 

@@ -22,7 +22,7 @@ from flows.traffic import traffic
 from tasks.metrics_database import database, retraining_calls
 from tasks.model_versions import Version
 
-TODAY = date.today()
+TODAY = datetime.now(UTC).date()
 
 
 def here(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -92,14 +92,14 @@ def scored(trained: Path) -> Path:
     """A home with a champion, and a day that it scored."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAMPAIGN_HOME", str(trained))
-        traffic(date.today(), 300)
+        traffic(datetime.now(UTC).date(), 300)
         batch_scoring()
     return trained
 
 
 @pytest.mark.parametrize("command", ["score", "monitor", "demo"])
 def test_ctrl_c_ends_a_command_whose_server_has_just_been_started(environment, scored, command):
-    words = [command] if command == "demo" else [command, "--day", str(date.today())]
+    words = [command] if command == "demo" else [command, "--day", str(datetime.now(UTC).date())]
     terminal = Terminal(environment | {"CAMPAIGN_HOME": str(scored)}, *words)
     while not serving(scored):
         terminal.read_some()

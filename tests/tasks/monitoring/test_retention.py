@@ -44,14 +44,14 @@ def test_days_past_keeping_are_deleted_with_every_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", ["incoming", "outcomes", "predictions", "quarantine"])
 def test_campaigns_are_kept_for_ever_unless_a_setting_says_otherwise(own_home, prefect_api, monkeypatch, folder):
     store = Store(Settings().store)
-    for path in (f"{folder}/day=2020-01-01/a.parquet", f"{folder}/day={date.today()}/a.parquet"):
+    for path in (f"{folder}/day=2020-01-01/a.parquet", f"{folder}/day={datetime.now(UTC).date()}/a.parquet"):
         store.publish(path, b"rows")
     store.publish("quarantine/dataset=abc/part.parquet", b"rows")
     delete_expired()
     assert len(store.days(folder)) == 2
     monkeypatch.setenv(f"CAMPAIGN_KEEP_{folder.upper()}_DAYS", "365")
     assert delete_expired()[folder] == 1
-    assert store.days(folder) == [date.today()]
+    assert store.days(folder) == [datetime.now(UTC).date()]
     assert store.exists("quarantine/dataset=abc/part.parquet")
 
 
@@ -102,8 +102,8 @@ def test_bad_rows_of_a_data_set_go_by_when_they_were_written(tmp_path: Path) -> 
     store = Store(tmp_path.as_uri())
     store.publish("quarantine/dataset=abc/part.parquet", b"rows")
     store.publish("quarantine/day=2020-01-01/part.parquet", b"rows")
-    kept, in_a_month = Settings(keep_quarantine_days=30), date.today() + timedelta(days=31)
-    assert expired_bad_rows(store, kept, date.today()) == []
+    kept, in_a_month = Settings(keep_quarantine_days=30), datetime.now(UTC).date() + timedelta(days=31)
+    assert expired_bad_rows(store, kept, datetime.now(UTC).date()) == []
     assert expired_bad_rows(store, kept, in_a_month) == ["quarantine/dataset=abc/part.parquet"]
     assert has_expired_files(store, kept, in_a_month)
     assert not has_expired_files(store, Settings(), in_a_month)

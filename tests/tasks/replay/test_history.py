@@ -98,7 +98,13 @@ def test_a_schema_that_cannot_be_replayed_is_refused_before_anything_is_read(tom
         read_history("/no/such/file", parse_schema(toml))
 
 
-def test_a_file_without_times_is_refused_by_name(tmp_path):
-    projects = make_projects(5, 5).assign(launched="", deadline="2024-02-01")
+@pytest.mark.parametrize("times", [{"launched": "", "deadline": "2024-02-01"}, {"deadline": ""}])
+def test_a_file_without_times_is_refused_by_name(tmp_path, times):
+    projects = make_projects(5, 5).assign(**times)
     with pytest.raises(BadInput, match=r"projects\.csv: no row says when it began \(launched\)"):
         read_history(str(write_projects(tmp_path, projects)[0]), SCHEMA)
+
+
+def test_a_day_goes_from_midnight_to_midnight_in_utc():
+    days = days_of(np.array([-1.0, 0.0, 50_000.0, 86_399.9, 86_400.0]))
+    assert days.astype(str).tolist() == ["1969-12-31", "1970-01-01", "1970-01-01", "1970-01-01", "1970-01-02"]

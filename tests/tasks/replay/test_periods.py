@@ -28,6 +28,7 @@ def test_weeks_begin_on_mondays_and_days_at_midnight(history):
     weeks = periods_of(history, date(2024, 4, 3), "week")
     assert [str(week.first) for week in weeks] == ["2024-04-03", "2024-04-08"]
     assert len(periods_of(history, date(2024, 4, 1), "day")) == 9
+    assert len(periods_of(history, date(2024, 4, 9), "day")) == 1  # the last launch is of that day
 
 
 @pytest.mark.usefixtures("far_from_utc")

@@ -53,10 +53,10 @@ def write(store: Store, folder: str, version: str, probabilities: dict[str, floa
     manifest.publish(store, folder)
 
 
-def write_outcomes(store: Store, outcomes: dict[str, int]) -> Path:
-    with store.writing(f"outcomes/day={DAY}/outcomes.parquet") as sink:
+def write_outcomes(store: Store, outcomes: dict[str, int | None], name: str = "outcomes.parquet") -> Path:
+    with store.writing(f"outcomes/day={DAY}/{name}") as sink:
         pd.DataFrame({ID: [*outcomes], LABEL: [*outcomes.values()]}).to_parquet(sink, index=False)
-    path = Path(store.at(f"outcomes/day={DAY}/outcomes.parquet").removeprefix("file://"))
+    path = Path(store.at(f"outcomes/day={DAY}/{name}").removeprefix("file://"))
     moment = (pd.Timestamp(TODAY) - pd.Timedelta(days=2)).timestamp()
     os.utime(path, (moment, moment))
     return path
@@ -117,3 +117,34 @@ def test_of_a_large_day_the_same_sample_of_both_is_held_against_each_other(store
     [day] = realised(store, sides)
     assert 300 < len(day.label) < 500
     assert day.champion.tolist() == day.challenger.tolist()
+
+
+@pytest.mark.parametrize(("age", "is_looked_at"), [(365, True), (366, False), (0, True), (-1, False)])
+def test_the_days_of_a_year_are_looked_at_the_first_and_the_last_among_them(store, sides, age, is_looked_at):
+    assert bool(realised(store, sides, DAY + timedelta(days=age))) == is_looked_at
+
+
+def test_a_share_of_outcomes_that_is_just_enough_is_enough(store, sides, monkeypatch):
+    monkeypatch.setenv("CAMPAIGN_OUTCOMES_SHARE", "0.75")
+    write_outcomes(store, {"a": 1, "b": 0, "c": 1})  # three of four
+    assert len(realised(store, sides)) == 1
+
+
+def test_how_long_no_outcome_has_come_counts_from_the_last_file(store, sides):
+    old = write_outcomes(store, {"a": 1, "b": 0})
+    write_outcomes(store, {"c": 1}, "late.parquet")
+    moment = (pd.Timestamp(TODAY) - pd.Timedelta(days=20)).timestamp()
+    os.utime(old, (moment, moment))
+    assert realised(store, sides, TODAY + timedelta(days=11)) == []
+    assert len(realised(store, sides, TODAY + timedelta(days=12))) == 1
+
+
+def test_an_outcome_that_is_not_decided_counts_as_come_and_is_not_judged(store, sides):
+    write_outcomes(store, {"a": 1, "b": 0, "c": None, "d": 1})
+    [day] = realised(store, sides)
+    assert sorted(day.champion) == [0.2, 0.4]
+
+
+def test_a_day_of_which_nothing_is_judged_is_none(store, sides):
+    write_outcomes(store, {"a": 1, "e": 0, "x": 1, "y": 1, "b": None, "c": None, "d": None})
+    assert realised(store, sides) == []

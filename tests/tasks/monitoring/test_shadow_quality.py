@@ -15,7 +15,7 @@ from campaign.model import LEARNT, ScoringModel
 from campaign.schema import ID, LABEL
 from campaign.store import Store
 from campaign.warm_up import smallest_forest
-from tasks.manifest import SHADOW, Manifest, Part, Rows
+from tasks.manifest import PREDICTED, SHADOW, Manifest, Part, Rows, manifest_path
 from tasks.metrics_database import database, metrics
 from tasks.monitoring import shadow_quality
 from tasks.monitoring.quality import ScoringVersion
@@ -95,3 +95,16 @@ def test_off_no_day_is_looked_at_and_a_named_day_without_a_shadow_is_none(store,
     monkeypatch.setenv("CAMPAIGN_SHADOW", "0")
     monkeypatch.setattr(Store, "days", lambda *_: pytest.fail("listed"))
     assert shadow_days_due(None, None, None) == []
+
+
+def test_a_day_that_either_version_scored_again_is_measured_again_and_one_without_a_manifest_never(store):
+    monitor_shadow_day.fn(DAY)
+    for folder in (PREDICTED, SHADOW):
+        assert shadow_days_due(None, None, None) == []
+        assert shadow_days_due(None, DAY, DAY) == [DAY]  # it was asked for by name
+        store.publish(manifest_path(DAY, folder), store.read(manifest_path(DAY, SHADOW)) + b" ")
+        assert shadow_days_due(None, None, None) == [DAY]
+        monitor_shadow_day.fn(DAY)
+    under_way = DAY - timedelta(days=1)
+    store.publish(f"shadow/day={under_way}/part-1.parquet", b"a part")
+    assert shadow_days_due(None, None, None) == shadow_days_due(under_way, None, None) == []

@@ -5,7 +5,7 @@ import pytest
 from campaign.errors import BadInput
 from campaign.schema_file import parse_schema
 from tasks.replay.history import read_history
-from tasks.replay.periods import first_day, periods_of, read_first_day
+from tasks.replay.periods import _next, first_day, periods_of, read_first_day
 from tests.made_up_history import TOML, make_projects, write_projects
 
 
@@ -24,7 +24,20 @@ def test_months_are_the_calendars_and_the_last_one_holds_the_last_launch(history
     assert [period.days for period in periods] == [17, 29, 31, 30]
 
 
+@pytest.mark.parametrize(
+    ("day", "every", "following"),
+    [
+        ("2024-04-01", "week", "2024-04-08"), ("2024-04-07", "week", "2024-04-08"),
+        ("2024-01-31", "month", "2024-02-01"), ("2024-12-01", "month", "2025-01-01"),
+        ("2024-02-28", "day", "2024-02-29"),
+    ],
+)  # fmt: skip
+def test_a_period_ends_where_the_next_one_of_the_calendar_begins(day, every, following):
+    assert _next(date.fromisoformat(day), every) == date.fromisoformat(following)
+
+
 def test_weeks_begin_on_mondays_and_days_at_midnight(history):
+    assert _next(date(2024, 4, 3), "week") == date(2024, 4, 8)  # or there would be no end of them
     weeks = periods_of(history, date(2024, 4, 3), "week")
     assert [str(week.first) for week in weeks] == ["2024-04-03", "2024-04-08"]
     assert len(periods_of(history, date(2024, 4, 1), "day")) == 9

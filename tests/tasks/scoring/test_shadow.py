@@ -62,6 +62,13 @@ def test_the_manifest_of_the_shadow_lists_its_parts_and_the_same_inputs(store, s
     assert read_manifest(store, DAY, PREDICTED) == manifest
 
 
+def test_the_successes_of_the_shadow_are_those_that_the_challenger_foretells(store, scored):
+    manifest, pieces = scored
+    fewer = [replace(piece, successful=1) for piece in pieces]
+    publish_shadow(store, input_files(store, DAY), manifest, CHALLENGER, fewer)
+    assert read_manifest(store, DAY, SHADOW).predicted_success == len(pieces) < manifest.predicted_success
+
+
 @pytest.mark.usefixtures("far_from_utc")
 def test_the_shadow_says_when_it_was_scored_in_utc_and_not_when_the_day_was(store, scored):
     manifest, pieces = scored

@@ -1,9 +1,14 @@
 from datetime import date
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from campaign.errors import StoreError
+from campaign.identity import digests_of
+from campaign.schema import ID
 from campaign.store import Store
+from tasks.sampling import is_in_sample
 from tasks.scoring.pieces import plan_day
 from tasks.scoring.score import input_files
 from tasks.scoring.scored_pieces import batches_of
@@ -66,3 +71,14 @@ def test_where_the_champion_fails_the_shadow_leaves_nothing(store: Store, model,
     with pytest.raises(StoreError):
         score_until_the_store_is_away()
     assert store.entries("shadow", hidden=True) == []
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_one_in_so_many_campaigns_is_scored_by_its_id(store, model, batches, every):
+    ids = [campaign_id for batch in batches() for campaign_id in batch.ids.filter(pa.array(batch.good)).to_pylist()]
+    with ShadowPart(store, PATH, model, every) as shadow:
+        shadow.score(batches())
+    written = pq.read_table(shadow.result().part.uri).column(ID).to_pylist()
+    wanted = is_in_sample(digests_of(pa.array(ids)), every)
+    assert written == [campaign_id for campaign_id, is_wanted in zip(ids, wanted, strict=True) if is_wanted]
+    assert shadow.result().part.rows == len(written) == wanted.sum()

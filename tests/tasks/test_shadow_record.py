@@ -42,7 +42,9 @@ def test_a_verdict_is_due_when_outcomes_were_measured_since_the_last(clock):
     assert is_verdict_due()
     record_verdict(VERDICT)
     assert not is_verdict_due()
-    measure(NEXT + timedelta(days=1), NOON + timedelta(hours=1))
+    measure(NEXT + timedelta(days=1), NOON)  # the verdict has seen it
+    assert not is_verdict_due()
+    measure(NEXT + timedelta(days=2), NOON + timedelta(hours=1))
     assert is_verdict_due()
 
 
@@ -65,3 +67,14 @@ def test_without_a_challenger_the_verdict_stands_beside_what_was_measured(clock)
     measure(FIRST, NOON)
     record_verdict(ShadowVerdict("", WAITING, "there is no challenger"))
     assert read_verdict().version == "3"
+
+
+def test_a_verdict_of_a_newer_day_stands_beside_earlier_ones_and_is_the_last(clock):
+    for hours, day in enumerate((NEXT, FIRST, NEXT + timedelta(days=1))):
+        measure(day, NOON)
+        clock.append(NOON + timedelta(hours=hours))
+        record_verdict(ShadowVerdict("3", WAITING, f"after {hours} hours"))
+    with database().connect() as connection:
+        rows = connection.execute(sa.select(metrics).where(metrics.c.metric == "verdict")).all()
+    assert {row.day: row.method for row in rows} == {NEXT: "after 1 hours", NEXT + timedelta(days=1): "after 2 hours"}
+    assert read_verdict().reason == "after 2 hours"

@@ -53,6 +53,7 @@ BETTER, WORSE = (1.0, 2.5), (2.5, 1.0)
         (days(2, 250, *BETTER, apart=30), PROMOTED, "better on 500 realised campaigns of 2 months"),
         (days(2, 249, *BETTER, apart=30), WAITING, "498 realised campaigns of 2 months"),
         (days(2, 300, *BETTER, apart=30, successes=0.01), WAITING, "of 2 months, 6 of the rarer kind"),
+        (days(2, 300, *BETTER, apart=30, successes=0.99), WAITING, "of 2 months, 6 of the rarer kind"),
         (days(2, 300, *WORSE, apart=30), NOT_BETTER, "not better than the champion on 600 realised campaigns"),
         (days(2, 300, 1.5, 1.5, apart=30), NOT_BETTER, "not better than the champion on 600 realised campaigns"),
         # The end of a month and the one campaign after it are no two months.

@@ -66,7 +66,7 @@ def test_what_is_guessed_of_the_success_is_marked_to_be_looked_at(given, is_unsu
         ({"video": ["yes", "no"], "name": ["x", "y"], "reply": ["yes", "no"]}, "reply"),  # the last one
         ({"result": ["x", "y"], "outcome": ["yes", "no"]}, "outcome"),  # by its words, too
         ({"state": ["x", "y"], "status": ["x", "y"], "age": [1, 2]}, "state"),  # the first of equals
-        ({"state": ["on", "on"], "funded": [1, 0], "age": [1, 2]}, "funded"),  # a constant decides nothing
+        ({"state": ["on", "on"], "status": ["x", "y"], "age": [1, 2]}, "status"),  # a constant decides nothing
         ({"state": [f"word {n}" for n in range(13)], "y": [1, 0] * 6 + [1]}, "y"),
         ({"state": [f"word {n}" for n in range(12)], "age": [1] * 12}, "state"),
         ({"outcome": [["a"], ["b"]], "y": [1, 0]}, "y"),

@@ -112,6 +112,8 @@ def test_too_few_values_are_no_finding(noise: pd.DataFrame) -> None:
     assert np.isnan(score_of(signals, "NumUpdates"))
     assert np.isnan(score_of(signals, "OwnerExperience"))
     assert sentences(signals) == []
+    has_value = [signal.has_value for signal in signals]
+    assert has_value == sorted(has_value, reverse=True)
     assert "too few campaigns" in summarise(audit(noise.head(15), FEATURES), FEATURES)
 
 
@@ -171,3 +173,46 @@ def test_a_column_declared_at_launch_that_decides_is_doubted() -> None:
     column = Column(name="score", type="number", known="at launch")
     [sentence] = misdeclared_sentences([Signal((column,), "", 0.97)])
     assert "`score` is declared as known at launch" in sentence
+
+
+FIRST, SECOND = (Column(name=name, type="number", known="at launch") for name in ("first", "second"))
+
+
+def test_a_ratio_is_that_of_the_second_to_the_first_whatever_their_signs() -> None:
+    rng = np.random.default_rng(3)
+    campaigns = pd.DataFrame({"first": rng.uniform(1, 3, ROWS), "second": rng.uniform(-3, 3, ROWS)})
+    label = (campaigns["second"] / campaigns["first"] > 0.4).astype(int)
+    assert score_of(audit(campaigns.assign(**{LABEL: label}), (FIRST, SECOND)), "second / first") == 1
+
+
+def test_rows_without_an_outcome_are_no_failures() -> None:
+    campaigns = pd.DataFrame({"first": [0.0, 1.0] * 40 + [1.0] * 80, LABEL: [0.0, 1.0] * 40 + [np.nan] * 80})
+    assert score_of(audit(campaigns, (FIRST,)), "first") == 1
+
+
+def test_a_category_that_turned_round_tells_nothing() -> None:
+    values = pd.Series(["a", "b"] * 40)
+    outcome = np.array([True, False] * 20 + [False, True] * 20)
+    assert category_auc(values, outcome) == 0.5
+
+
+@pytest.mark.parametrize(("rarer", "has_value"), [(9, False), (10, True)])
+def test_ten_of_the_rarer_outcome_are_enough_to_tell(rarer: int, has_value: bool) -> None:
+    values, outcome = np.arange(500.0), np.arange(500) < rarer
+    assert rank_auc(values, outcome) == pytest.approx(0.0 if has_value else np.nan, nan_ok=True)
+    assert rank_auc(values, ~outcome) == pytest.approx(1.0 if has_value else np.nan, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("roc_auc", "verb"), [(0.97, "all but decides"), (0.9994, "all but decides"), (1.0, "decides")]
+)
+def test_what_is_nearly_the_label_is_told_from_what_is_it(roc_auc: float, verb: str) -> None:
+    assert leak_sentence([Signal((FIRST,), "", roc_auc)]).startswith(f"`first` {verb} the label by itself")
+
+
+def test_a_column_is_doubted_by_its_name_in_the_file_and_a_derived_one_is_not() -> None:
+    renamed = Column(name="Answer", source="responses", type="number", known="at launch")
+    [sentence] = misdeclared_sentences([Signal((renamed,), "", 0.6)])
+    assert sentence.startswith("By its name `Answer` is known later.")
+    derived = Column(name="UpdatesLength", type="number", known="at launch", derive={"length": "updates"})
+    assert misdeclared_sentences([Signal((derived,), "", 0.6), Signal((derived,), "", 0.97)]) == []

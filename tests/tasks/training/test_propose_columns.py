@@ -153,6 +153,7 @@ def test_days_without_a_time_have_no_hour_and_a_column_that_is_there_is_not_made
 
 
 def test_of_texts_the_two_most_like_titles_are_measured_and_none_that_comes_later():
-    found = derived({}, story=PROSE, about=PROSE, final_updates=PROSE, project_title=PROSE, slug=["x"] * ROWS)
+    slugs = [f"a-project-{number}" for number in range(ROWS)]
+    found = derived({}, slug=slugs, final_updates=PROSE, story=PROSE, about=PROSE, project_title=PROSE)
     assert [*found] == ["ProjectTitleLength", "ProjectTitleWords", "StoryLength", "StoryWords"]
     assert found["StoryWords"]["derive"] == {"words": "story"}

@@ -1,5 +1,6 @@
 """What `campaign init` makes of files that it has never seen."""
 
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -197,3 +198,71 @@ def test_texts_for_machines_are_not_measured(tmp_path: Path) -> None:
     derived = {column.name for column in propose_schema(str(tmp_path / "a.csv")).columns}
     assert {"NameLength", "NameWords"} <= derived
     assert not {name for name in derived if name.startswith(("Creator", "Slug"))}
+
+
+DAYS = [f"2026-{1 + at % 12:02}-{1 + at % 28:02}" for at in range(60)]
+ENDS = [day.replace("2026", "2027") for day in DAYS]
+CODES = [f"K{at:03}" for at in range(60)]
+
+
+def proposal_of(tmp_path: Path, **columns: object) -> Proposal:
+    """Of a file of sixty rows with these columns and an outcome."""
+    pd.DataFrame({**columns, "y": ["yes", "no"] * 30}).to_csv(tmp_path / "a.csv", index=False)
+    return propose_schema(str(tmp_path / "a.csv"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "row_id", "note"),
+    [
+        ({"code": CODES, "customer_id": range(60)}, "customer_id", "every value differs"),
+        ({"code": CODES, "age": range(60)}, "code", "? every value differs"),
+        ({"name": [f"A thing called {at}" for at in range(60)]}, "", ""),
+        ({"code": ["x" * 40 + code for code in CODES]}, "", ""),
+        ({"customer_id": [*range(59), 0]}, "", ""),
+        ({"created": pd.date_range("2026-01-01", periods=60)}, "", ""),
+    ],
+)
+def test_an_id_differs_in_every_row_and_is_called_so_or_looks_like_a_code(tmp_path, columns, row_id, note) -> None:
+    proposal = proposal_of(tmp_path, **columns)
+    assert (proposal.row.get("id", ""), proposal.notes.get("row.id", "")) == (row_id, note)
+
+
+def test_begin_and_end_go_by_their_names_and_rows_that_cannot_be_are_counted(tmp_path: Path) -> None:
+    launched = ["1970-01-01", "1970-12-31", *DAYS[2:]]
+    proposal = proposal_of(tmp_path, recorded=DAYS, deadline=ENDS, launched=launched)
+    assert (proposal.row["launch"], proposal.row["end"]) == ("launched", "deadline")
+    assert proposal.notes["row.launch"] == "a time, 2 in or before 1970"
+    wrong = [DAYS[0], "2025-01-01", *ENDS[2:]]  # one ends as it begins, one before
+    assert proposal_of(tmp_path, launched=DAYS, deadline=wrong).notes["row.launch"] == "a time, 2 not before deadline"
+    always = proposal_of(tmp_path, launched=["1971-01-01", *DAYS[1:]], deadline=ENDS)
+    assert always.notes["row.launch"] == "a time, always before deadline"
+    assert proposal_of(tmp_path, recorded=DAYS).notes["row.launch"] == "? a time"
+
+
+def test_so_many_rows_are_looked_at_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.training.propose_schema.SAMPLE_ROWS", 40)
+    assert proposal_of(tmp_path, age=range(60)).rows == 40
+
+
+@pytest.mark.parametrize(("successes", "share"), [(11, 0.1), (12, None)])
+def test_where_few_succeed_the_most_probable_are_acted_on(tmp_path: Path, successes: int, share: float | None) -> None:
+    answers = ["yes"] * successes + ["no"] * (60 - successes)
+    pd.DataFrame({"age": range(60), "y": answers}).to_csv(tmp_path / "a.csv", index=False)
+    decide = propose_schema(str(tmp_path / "a.csv")).outcome.get("decide")
+    assert decide == (share and {"share": share})
+
+
+@pytest.mark.parametrize(("form", "order"), [("%Y-%m-%d", None), ("%d.%m.%Y", "DMY"), ("%m/%d/%Y", "MDY")])
+def test_the_order_of_dates_is_said_where_it_is_not_that_of_iso(tmp_path: Path, form: str, order: str | None) -> None:
+    launched = [datetime.fromisoformat(day).strftime(form) for day in DAYS]
+    assert proposal_of(tmp_path, launched=launched).text.get("dateOrder") == order
+
+
+def test_of_a_file_with_broken_characters_no_encoding_is_said_under_which_they_may_not_be(tmp_path: Path) -> None:
+    text = pd.DataFrame({"age": range(60), "note": CODES, "y": ["yes", "no"] * 30}).to_csv(index=False)
+    for broken in (False, True):
+        written = text.encode("utf-16")
+        if broken:
+            written = written.replace("K007".encode("utf-16-le"), "K00".encode("utf-16-le") + b"\x00\xd8")
+        (tmp_path / "a.csv").write_bytes(written)
+        assert ("encoding" in propose_schema(str(tmp_path / "a.csv")).text) != broken

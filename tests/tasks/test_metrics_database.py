@@ -1,5 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC
+from datetime import UTC, datetime
 from threading import Barrier
 
 import pytest
@@ -62,6 +62,12 @@ def test_a_moment_is_read_in_utc_whatever_the_zone_of_the_database(empty):
     with database(empty).connect() as connection:
         read = connection.execute(sa.select(champions.c.changed_at)).scalar_one()
     assert in_utc(read).isoformat() == moment.isoformat()
+
+
+@pytest.mark.usefixtures("far_from_utc")
+@pytest.mark.parametrize("read", ["2026-11-22T12:00", "2026-11-22T12:00+00:00", "2026-11-23T01:00+13:00"])
+def test_a_moment_without_a_zone_was_written_in_utc(read):
+    assert in_utc(datetime.fromisoformat(read)).isoformat() == "2026-11-22T12:00:00+00:00"
 
 
 def test_a_moment_has_its_zone():

@@ -70,8 +70,8 @@ def test_a_manifest_says_when_the_day_was_scored_in_utc(store, model):
     before = datetime.now(UTC).replace(microsecond=0)
     manifest = score_inputs(store, DAY, input_files(store, DAY), model, lambda pieces: score_all(store, pieces, model))
     scored_at = datetime.fromisoformat(manifest.scored_at)
-    assert before <= scored_at <= datetime.now(UTC)
     assert scored_at.utcoffset() == timedelta(0)
+    assert before <= scored_at <= datetime.now(UTC)
 
 
 def test_a_repeat_is_rejected_in_its_own_row_whatever_batches_and_row_groups_it_is_read_in(

@@ -75,8 +75,8 @@ def test_the_shadow_says_when_it_was_scored_in_utc_and_not_when_the_day_was(stor
     earlier = replace(manifest, scored_at="2026-11-23T01:00:00+00:00")
     publish_shadow(store, input_files(store, DAY), earlier, CHALLENGER, pieces)
     scored_at = datetime.fromisoformat(read_manifest(store, DAY, SHADOW).scored_at)
-    assert abs(datetime.now(UTC) - scored_at) < timedelta(hours=1)
     assert scored_at.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - scored_at) < timedelta(hours=1)
 
 
 def test_a_piece_with_a_fault_leaves_the_day_without_a_shadow_and_says_so(store, scored, caplog):

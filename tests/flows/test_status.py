@@ -61,11 +61,14 @@ def test_a_day_is_one_of_utc_wherever_the_machine_stands(own_home, monkeypatch):
     monkeypatch.setattr("flows.status.find_champion", lambda model: None)
     monkeypatch.setattr("flows.status.list_versions", lambda model: [])
     today = datetime.now(UTC).date()
+    tomorrow = today + timedelta(days=1)
     assert why_nothing_is_scored()[0].endswith(f"incoming/day={today}/.")
     own_home.mkdir(exist_ok=True)
-    Store(Settings().store).publish(f"incoming/day={today}/a.csv", b"x")
+    for day in (today, tomorrow):
+        Store(Settings().store).publish(f"incoming/day={day}/a.csv", b"x")
     status = read_status()
-    assert ([day.day for day in status.days], status.ignored) == ([str(today)], [])
+    assert [day.day for day in status.days] == [str(today)]
+    assert [one.path for one in status.ignored] == [f"incoming/day={tomorrow}"]
 
 
 @pytest.mark.usefixtures("far_from_utc")

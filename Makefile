@@ -8,7 +8,7 @@ UV := $(BIN)/uv
 ENV_FILE ?= .env
 export COMPOSE_ENV_FILES := $(ENV_FILE)
 
-.PHONY: help demo test test-quick check ui web grafana-preview bench bench-real bench-serving champion up down clean-stack redeploy stack-demo backup restore images e2e lock docs clean
+.PHONY: help demo test test-quick mutate check ui web grafana-preview bench bench-real bench-serving champion up down clean-stack redeploy stack-demo backup restore images e2e lock docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ test: .venv/installed-dev ## run the tests
 
 test-quick: .venv/installed-dev ## run those of campaign/ and tasks/ that need no server
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not servers" $(ARGS) tests/campaign tests/tasks
+
+mutate: .venv/installed-dev ## see how many one-line faults the tests notice (about two hours; goes on where it was)
+	@$(BIN)/python -m tests.mutation $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 check: .venv/installed-dev ## lint and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -1,0 +1,45 @@
+"""How many one-line faults the tests notice: mutants of campaign/ and tasks/, and what `make test-quick` says to each.
+
+    make mutate                     # 300 mutants, the same number out of every room; Ctrl-C, and again: goes on
+    make mutate MINUTES=30          # as far as it gets in half an hour
+    make mutate ARGS="--room tasks/replay"
+
+A mutant meets the test file that mirrors its module and then, where that notices nothing, `make test-quick`. The score
+by room is printed; of a whole sample it is written to docs/development.md, with what nobody noticed.
+"""
+
+import argparse
+import time
+
+from rich.console import Console
+
+from tests.mutation.mutants import PER_ROOM, ROOMS, SEED, sample_of
+from tests.mutation.score import table, write_page
+from tests.mutation.session import PROCESSES, Session
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="make mutate", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--room", choices=ROOMS, action="append", help="this room alone")
+    parser.add_argument("--minutes", type=float, default=150.0, help="time after which no further mutant is begun")
+    asked = parser.parse_args()
+    rooms = asked.room or ROOMS
+    samples = {room: sample_of(room) for room in rooms}
+    session = Session([mutant for drawn, _ in samples.values() for mutant in drawn])
+    known, all_of_them = len(session.noticed_by), len(session.mutants)
+    print(
+        f"{all_of_them} mutants, {PER_ROOM} out of a room, drawn with seed {SEED}; {known} have met their tests. "
+        f"At most {asked.minutes:g} minutes, {PROCESSES} at a time."
+    )
+    session.run(time.monotonic() + 60 * asked.minutes)
+    Console(width=110).print(table(samples, session.noticed_by))
+    if len(session.noticed_by) < all_of_them:
+        print(f"{all_of_them - len(session.noticed_by)} are left: `make mutate` goes on with them.")
+    elif len(rooms) == len(ROOMS):
+        write_page(samples, session.noticed_by)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""A mutant meets its tests: those that mirror its module, then the rest of `make test-quick`.
+
+cosmic-ray runs it on a copy of the tree that it has put the mutant into: `python meet.py COPY MODULE`. The last line is
+the first test that fails, and 1 the exit status; nothing and 0 where no test does.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+QUICK = ("-m", "not servers")
+NO_TEST = 5
+# Seconds until a test is said to run for ever: a loop may have lost its end.
+ENDLESS = 60
+
+
+def mirrors_of(module: str) -> list[str]:
+    """The test file of the same name; without one, those of its room that import it, all of them where none does."""
+    path = Path(module)
+    folder = "tests" / path.parent
+    if (named := folder / f"test_{path.name}").exists():
+        return [str(named)]
+    imported = re.compile(rf"from {'.'.join(path.parent.parts)}(\.{path.stem} import|.* import .*\b{path.stem}\b)")
+    importing = [str(test) for test in sorted(folder.glob("test_*.py")) if imported.search(test.read_text())]
+    return importing or [str(folder)]
+
+
+def meet(copy: Path, module: str) -> str:
+    """The id of the first test that fails, "" where none does."""
+    os.chdir(copy)
+    mirrors = mirrors_of(module)
+    return _first_failing(copy, mirrors) or _first_failing(copy, [*QUICK, *_in_order(module, mirrors)])
+
+
+def _in_order(module: str, mirrors: list[str]) -> list[str]:
+    """All of campaign/ and tasks/, those of the module's own room first."""
+    tests = [str(path) for room in ("campaign", "tasks") for path in sorted(Path("tests", room).rglob("test_*.py"))]
+    room = str(Path("tests", module).parent)
+    return sorted(set(tests) - {*mirrors}, key=lambda test: (str(Path(test).parent) != room, test))
+
+
+def _first_failing(copy: Path, chosen: list[str]) -> str:
+    options = ["-x", "-q", "-rfE", "-p", "no:cacheprovider", f"--timeout={ENDLESS}", f"--basetemp={copy}.tmp"]
+    # Plugins that these tests do without would take longer to import than most of the tests.
+    options += ["-p", "pytest_timeout", "-p", "xdist"]
+    environment = os.environ | {
+        "PYTHONPATH": str(copy), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "NUMBA_CACHE_DIR": f"{copy}.numba",
+    }  # fmt: skip
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *chosen], env=environment, capture_output=True, text=True
+    )
+    if run.returncode in (0, NO_TEST):
+        return ""
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", run.stdout, flags=re.MULTILINE)
+    return failed[1] if failed else f"{chosen[-1]}: pytest ended with {run.returncode}"
+
+
+if __name__ == "__main__":
+    noticed_by = meet(Path(sys.argv[1]), sys.argv[2])
+    print(noticed_by)
+    sys.exit(bool(noticed_by))

@@ -4,6 +4,8 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from campaign.errors import CampaignError
@@ -46,6 +48,19 @@ def use_own_prefect(folder: Path) -> None:
     # Pages read nothing from the temporary server; Prefect's default lets those of every site.
     os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ""
     os.environ["PREFECT_PROFILE"] = "ephemeral"  # in this folder the active one may be the stack's
+
+
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """Runs under the temporary server have no heartbeat: none looks after them, and Prefect waits for its end, up to a
+    second for each run."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    if os.environ.get("PREFECT_API_URL"):
+        yield
+        return
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
 
 
 def home_folder() -> Path:

@@ -47,10 +47,13 @@ SERVERS = {"prefect_api", "postgres", "s3", "mlflow_server"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a server, by their fixtures."""
+    """Mark the tests that need a server, by their fixtures; and what takes longest first, that no process waits for it
+    in the end."""
     for item in items:
         if SERVERS & {*getattr(item, "fixturenames", ())}:
             item.add_marker("servers")
+    folders = ("flows", "deployments", "infra")
+    items.sort(key=lambda item: next((n for n, name in enumerate(folders) if f"tests/{name}/" in item.nodeid), 9))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,8 +62,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAMPAIGN_HOME", str(folder))
-        # Compiled once for all tests, whatever home they use.
-        patch.setenv("NUMBA_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "numba"))
+        # Compiled once for all tests, whatever home they use and whatever process they run in.
+        base = tmp_path_factory.getbasetemp()
+        of_all = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+        patch.setenv("NUMBA_CACHE_DIR", os.environ.get("NUMBA_CACHE_DIR", str(of_all / "numba")))
         yield folder
 
 
@@ -88,7 +93,9 @@ def prefect_api() -> Iterator[None]:
     """A Prefect API of the tests' own."""
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
+    from flows.environment import ended_at_once
+
+    with prefect_test_harness(server_startup_timeout=120), ended_at_once():
         yield
 
 

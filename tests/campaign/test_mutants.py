@@ -12,9 +12,9 @@ from campaign import synthetic
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(("name", "seconds"), [("a.parquet", 30), ("a.csv", 20), ("a.csv.gz", 10)])
+@pytest.mark.parametrize(("name", "count"), [("a.parquet", 2_000), ("a.csv", 600), ("a.csv.gz", 600)])
 def test_damaged_files_are_read_or_refused_by_name_within_a_limit_of_memory(
-    tmp_path: Path, name: str, seconds: int
+    tmp_path: Path, name: str, count: int
 ) -> None:
     table, path = pa.Table.from_batches(synthetic.campaigns(300)), tmp_path / name
     if name.endswith(".parquet"):
@@ -22,9 +22,7 @@ def test_damaged_files_are_read_or_refused_by_name_within_a_limit_of_memory(
     else:
         with pa.CompressedOutputStream(str(path), "gzip") if name.endswith(".gz") else path.open("wb") as file:
             pacsv.write_csv(table, file)
-    command = [sys.executable, "-m", "tests.campaign.mutants", str(path), str(seconds)]
+    command = [sys.executable, "-m", "tests.campaign.mutants", str(path), str(count)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-2_000:]
-    mutants, refused = map(int, ended.stdout.split())
-    assert mutants > 50
-    assert 0 < refused < mutants
+    assert 0 < int(ended.stdout) < count  # were refused

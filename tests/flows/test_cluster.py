@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -34,8 +34,30 @@ DAY = date(2026, 11, 22)
 
 @dataclass
 class Cluster:
+    """A scheduler, and workers of which each test finds two. On one machine they stand for two machines: what they
+    share is the store, Postgres and MLflow."""
+
     address: str
-    processes: list[subprocess.Popen[bytes]]
+    folder: Path
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+        environment |= {"CAMPAIGN_STORE": f"file://{self.folder}/elsewhere"}  # the flow's is the one that counts
+        with (self.folder / "dask.log").open("a") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "dask", *command], env=environment, stdout=log, stderr=log, cwd=self.folder
+            )
+
+    def fill(self) -> None:
+        """Two workers, in the place of those that were killed too."""
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
+        options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(self.folder)]
+        while len(self.workers) < 2:
+            self.workers.append(self.start("worker", self.address, *options))
+        deadline = time.monotonic() + 60
+        while count_workers() != 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def kill_a_worker(self, condition: Callable[[], bool]) -> threading.Thread:
         """Kill one of the workers as soon as the condition holds."""
@@ -44,7 +66,7 @@ class Cluster:
             deadline = time.monotonic() + 240
             while not condition() and time.monotonic() < deadline:
                 time.sleep(0.02)
-            os.kill(self.processes[-1].pid, signal.SIGKILL)
+            os.kill(self.workers[-1].pid, signal.SIGKILL)
 
         thread = threading.Thread(target=wait_and_kill)
         thread.start()
@@ -65,33 +87,26 @@ def home(prefect_api: None, postgres: str, tmp_path_factory: pytest.TempPathFact
         yield folder
 
 
-@pytest.fixture
-def cluster(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def scheduler(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-    # Two workers on one machine stand for two machines: what they share is the store, Postgres and MLflow.
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    environment |= {"CAMPAIGN_STORE": f"file://{tmp_path}/elsewhere"}  # the flow's is the one that counts
-    scheduler = ["scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard"]
-    worker = ["worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path)]
-    with (tmp_path / "dask.log").open("w") as log:
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", "dask", *command], env=environment, stdout=log, stderr=log, cwd=tmp_path
-            )
-            for command in (scheduler, worker, worker)
-        ]
-        try:
-            monkeypatch.setenv("CAMPAIGN_DASK_SCHEDULER", address)
-            deadline = time.monotonic() + 60
-            while count_workers() < 2 and time.monotonic() < deadline:
-                time.sleep(0.1)
-            yield Cluster(address, processes)
-        finally:
-            for process in processes:
-                process.kill()
-                process.wait()
+        port = probe.getsockname()[1]
+    cluster = Cluster(f"tcp://127.0.0.1:{port}", tmp_path_factory.mktemp("dask"))
+    scheduler = cluster.start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    try:
+        yield cluster
+    finally:
+        for process in (*cluster.workers, scheduler):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def cluster(scheduler: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    monkeypatch.setenv("CAMPAIGN_DASK_SCHEDULER", scheduler.address)
+    scheduler.fill()
+    return scheduler
 
 
 @pytest.fixture
@@ -145,7 +160,7 @@ def test_a_worker_killed_while_it_scores_costs_time_alone(day, cluster, monkeypa
     killing = cluster.kill_a_worker(first_part)
     cluster_digests = score_again(day, batch_scoring)
     killing.join()
-    assert cluster.processes[-1].wait(10) == -signal.SIGKILL
+    assert cluster.workers[-1].wait(10) == -signal.SIGKILL
     monkeypatch.delenv("CAMPAIGN_DASK_SCHEDULER")
     assert score_again(day, batch_scoring) == cluster_digests
 
@@ -174,13 +189,13 @@ def test_a_search_on_the_cluster_makes_as_many_trials_as_were_asked_for(storage,
     verdict = training(trials=10, seed=seed)
     if killed:
         killing.join()
-        assert cluster.processes[-1].wait(10) == -signal.SIGKILL
+        assert cluster.workers[-1].wait(10) == -signal.SIGKILL
     trials = finished_trials()
     assert len(trials) == 10
     assert len({tuple(trial.params.values()) for trial in trials}) == 10
     assert verdict.version
     worker_pids = {trial.user_attrs["worker"].rpartition(":")[2] for trial in trials}
-    pids = {str(process.pid) for process in cluster.processes[1:]}
+    pids = {str(process.pid) for process in cluster.workers}
     # The one that is killed may not have finished a trial by then.
     assert worker_pids <= pids if killed else worker_pids == pids
 

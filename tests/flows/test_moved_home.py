@@ -23,7 +23,7 @@ def work(trials: int) -> None:
     training(trials=trials)
     traffic(DAY, 1_200, outcomes=True)
     batch_scoring()
-    monitoring()
+    monitoring(reports=False)
 
 
 def test_it_goes_on_in_the_other_folder_and_touches_the_one_before_no_more(
@@ -42,7 +42,7 @@ def test_it_goes_on_in_the_other_folder_and_touches_the_one_before_no_more(
     assert batch_scoring() == []
     assert read_manifest(Store(Settings().store), DAY).parts[0].uri.startswith(now.as_uri())
     batch_scoring(day=DAY)
-    assert [day.day for day in monitoring(day=DAY).days] == [str(DAY)]
+    assert [day.day for day in monitoring(day=DAY, reports=False).days] == [str(DAY)]
     work(2)
     [experiment] = [one for one in mlflow_client().search_experiments() if one.name == served_model()]
     assert experiment.artifact_location == (now / "mlartifacts").as_uri()

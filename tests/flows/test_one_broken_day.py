@@ -105,7 +105,7 @@ def other_columns(store: Store) -> None:
 def test_a_file_of_outcomes_that_cannot_be_read_costs_its_own_rows(days, tmp_path, break_it: Callable):
     break_it(days)
     batch_scoring()
-    monitored = {day.day: day for day in monitoring().days}
+    monitored = {day.day: day for day in monitoring(reports=False).days}
     assert monitored[str(OTHER)].incomplete == 0
     assert monitored[str(BROKEN)].verdict.endswith("(incomplete: 1 unreadable)")
     assert metric("incomplete") == (1, "incomplete")
@@ -114,7 +114,7 @@ def test_a_file_of_outcomes_that_cannot_be_read_costs_its_own_rows(days, tmp_pat
     joined, _, remarks = learnt(days, tmp_path)
     assert joined == {str(day): joined_of(days, day) for day in (BROKEN, OTHER)}
     assert [remark for remark in remarks if "is learnt from without" in remark]
-    assert monitoring().days == []
+    assert monitoring(reports=False).days == []
 
 
 @pytest.mark.parametrize("break_it", [under_way, other_columns])
@@ -122,10 +122,10 @@ def test_the_remedy_followed_works_and_the_labels_call_again(days, tmp_path, bre
     second = table_of(days, OUTCOMES).slice(ROWS // 2)
     break_it(days)
     batch_scoring()
-    monitoring()
+    monitoring(reports=False)
     before, _, _ = learnt(days, tmp_path)
     put(days, f"outcomes/day={BROKEN}/second.parquet", second)
-    [day] = monitoring().days
+    [day] = monitoring(reports=False).days
     assert (day.day, day.incomplete) == (str(BROKEN), 0)
     assert learnt(days, tmp_path)[0][str(BROKEN)] > ROWS - 20 > before[str(BROKEN)]
 
@@ -138,7 +138,12 @@ def test_files_without_rows_and_outcomes_that_wait_are_no_errors(days, tmp_path)
     scored = {day.day: day for day in batch_scoring()}
     assert scored[str(BROKEN)].rows.read == ROWS
     assert [part.rows for part in read_manifest(days, BROKEN).inputs] == [ROWS, 0]
-    assert {day.verdict for day in monitoring().days} <= {"ok", "drifted", "drifted, quality holds", "decayed"}
+    assert {day.verdict for day in monitoring(reports=False).days} <= {
+        "ok",
+        "drifted",
+        "drifted, quality holds",
+        "decayed",
+    }
     assert metric("incomplete") == (0, "ok")
     assert metric("outcomes_share")[0] > 0.98
     assert learnt(days, tmp_path)[2] == []
@@ -164,7 +169,7 @@ def test_campaigns_that_cannot_be_read_cost_their_own_rows(days, tmp_path, conte
     [fault] = read_manifest(days, BROKEN).faults
     assert name in fault.fault
     assert scored[str(OTHER)].unread == 0
-    monitored = {day.day: day for day in monitoring().days}
+    monitored = {day.day: day for day in monitoring(reports=False).days}
     assert monitored[str(BROKEN)].verdict.endswith("(incomplete: 1 unreadable)")
     assert f"incoming/{name}" in [one.path for one in read_status().ignored]
     joined, _, remarks = learnt(days, tmp_path)
@@ -180,14 +185,14 @@ def test_a_day_of_which_nothing_can_be_read_keeps_no_other_from_being_scored(day
     with pytest.raises(BadInput, match=f"day={BROKEN}/campaigns.parquet"):
         batch_scoring()
     assert read_manifest(days, OTHER).rows.read == ROWS
-    assert [day.day for day in monitoring().days] == [str(OTHER)]
+    assert [day.day for day in monitoring(reports=False).days] == [str(OTHER)]
 
 
 def test_a_day_whose_predictions_are_damaged_keeps_neither_the_others_nor_the_call(days):
     batch_scoring()
     days.publish(days.path_of(read_manifest(days, BROKEN).parts[0].uri), b"damaged")
     with pytest.raises(BadInput, match="is not what the manifest of") as caught:
-        monitoring()
+        monitoring(reports=False)
     assert caught.value.remedy == f"Score the day again: `campaign score --day {BROKEN}`."
     assert metric("day_state", OTHER)[1]
     assert metric("retraining", OTHER)[1]
@@ -198,10 +203,10 @@ def test_a_day_that_a_lost_version_scored_says_what_to_do(days, monkeypatch):
     manifest = days.read(f"predictions/day={BROKEN}/manifest.json")
     days.publish(f"predictions/day={BROKEN}/manifest.json", manifest.replace(b'version": "1"', b'version": "99"'))
     with pytest.raises(NoChampion, match="was scored by a version that is lost") as caught:
-        monitoring()
+        monitoring(reports=False)
     assert caught.value.remedy == f"Have today's champion score it: `campaign score --day {BROKEN}`."
     batch_scoring(day=BROKEN)
-    assert [day.day for day in monitoring().days] == [str(BROKEN)]
+    assert [day.day for day in monitoring(reports=False).days] == [str(BROKEN)]
 
 
 # Ids of outcomes that are written otherwise than the campaigns'
@@ -216,7 +221,7 @@ def test_outcomes_of_no_campaign_are_said_measured_and_not_taken_for_learnt(days
     rename(days, str.lower)
     batch_scoring()
     caplog.set_level("WARNING", "prefect")
-    monitoring()
+    monitoring(reports=False)
     assert "They differ in case" in caplog.text
     value, status = metric("unjoined")
     assert (value, status) == (ROWS, "unjoined")
@@ -230,7 +235,7 @@ def test_outcomes_of_no_campaign_are_said_measured_and_not_taken_for_learnt(days
 def test_once_mended_they_are_labels_that_nobody_has_learnt_from(days, tmp_path):
     rename(days, str.lower)
     batch_scoring()
-    monitoring()
+    monitoring(reports=False)
     joined, unjoined, _ = learnt(days, tmp_path)
     model = type("Model", (), {"about": {"days": joined, "unjoined": unjoined}, "schema": home_schema()})
 
@@ -240,7 +245,7 @@ def test_once_mended_they_are_labels_that_nobody_has_learnt_from(days, tmp_path)
 
     assert counted() == 0
     rename(days, str.upper)
-    monitoring()
+    monitoring(reports=False)
     assert counted() == joined_of(days, BROKEN)
 
 

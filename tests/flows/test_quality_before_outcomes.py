@@ -55,18 +55,18 @@ def rows_of(day: date) -> dict[str, Any]:
 
 
 def states_and_call(days: list[date]) -> tuple[list[str], Call]:
-    call = monitoring().call
+    call = monitoring(reports=False).call
     return [rows_of(day)["day_state"].status for day in days], call
 
 
 def test_quality_is_estimated_the_same_night_and_comes_true(store):
     score_days(store, DAYS[:1])
-    [day] = monitoring().days
+    [day] = monitoring(reports=False).days
     assert day.quality.startswith(f"ROC-AUC -, estimated {day.estimated_roc_auc:.4f} (99.9% interval ")
     estimates = {name: row.value for name, row in rows_of(DAYS[0]).items() if name.startswith("estimated_")}
     assert {*estimates} == {"estimated_roc_auc", "estimated_log_loss", "estimated_accuracy"}
     drop_outcomes(store, DAYS[0])
-    monitoring()
+    monitoring(reports=False)
     rows = rows_of(DAYS[0])
     for name, estimate in estimates.items():
         assert rows[name].value == estimate  # outcomes leave it as it was said
@@ -105,7 +105,7 @@ def test_drift_that_outcomes_show_to_be_harmless_alarms_nobody(store):
 
 def test_of_small_days_each_drifted_one_of_a_window_is_shown_to_be_harmless(store):
     score_days(store, DAYS[:4], rows=SMALL, factor=3.0)
-    monitoring()
+    monitoring(reports=False)
     for day in DAYS[2:4]:
         drop_outcomes(store, day)
     states, call = states_and_call(DAYS[:4])
@@ -119,17 +119,17 @@ def test_of_small_days_each_drifted_one_of_a_window_is_shown_to_be_harmless(stor
 def test_where_failures_end_sooner_a_day_is_not_judged_by_them(store):
     score_days(store, DAYS[:1])
     drop_outcomes(store, DAYS[0], lambda outcomes: outcomes[LABEL] == 0)
-    monitored = monitoring()
+    monitored = monitoring(reports=False)
     rows = rows_of(DAYS[0])
     assert 0.4 < rows["outcomes_share"].value < 0.6
     assert rows["realised_success_rate"].value == 0.0  # the figure stands …
     assert (rows["day_state"].status, monitored.call.status) == ("ok", "not needed")  # … and calls for nothing
     drop_outcomes(store, DAYS[0], lambda outcomes: (outcomes[LABEL] == 0) | (outcomes.index % 3 == 0))
-    [day] = monitoring().days
+    [day] = monitoring(reports=False).days
     assert f" by {day.outcomes_share:.0%} of the outcomes, estimated " in day.quality
     assert "judged_roc_auc" not in rows_of(DAYS[0])
     drop_outcomes(store, DAYS[0])
-    [day] = monitoring().days
+    [day] = monitoring(reports=False).days
     assert " of the outcomes" not in day.quality
     rows = rows_of(DAYS[0])
     assert (rows["judged_success_rate"].status, rows["day_state"].status) == ("ok", "ok")

@@ -170,9 +170,9 @@ def play(frame: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     arrive("incoming", frame)
     [scored] = batch_scoring(day=DAY)
     assert (scored.rows.read, scored.rows.quarantined) == (len(frame), 0)
-    assert monitoring(day=DAY).days[0].roc_auc is None
+    assert monitoring(day=DAY, reports=False).days[0].roc_auc is None
     arrive("outcomes", outcomes)
-    [day] = monitoring(day=DAY).days
+    [day] = monitoring(day=DAY, reports=False).days
     assert day.roc_auc is not None
     manifest = read_manifest(Store(Settings().store), DAY)
     assert manifest is not None

@@ -82,7 +82,7 @@ def spoil(store: Store, day: date, chance: random.Random) -> None:
 def test_off_nothing_is_read_or_written(store, second):
     traffic(DAYS[0], ROWS, outcomes=True)
     assert batch_scoring()[0].shadow == ""
-    monitoring()
+    monitoring(reports=False)
     assert "shadow" not in store.folders("")
     assert rows_in_shadow() == []
     assert find_champion(served_model()).number == "1"
@@ -140,7 +140,7 @@ def test_without_a_challenger_the_day_is_scored_as_ever(shadow, second, alias, m
 def test_outcomes_are_measured_under_a_source_of_their_own_that_nobody_takes_for_the_champions(shadow, second):
     traffic(DAYS[0], ROWS, outcomes=True)
     batch_scoring()
-    [day] = monitoring().days
+    [day] = monitoring(reports=False).days
     assert day.model_version == "1"
     rows = {row.metric: row for row in rows_in_shadow()}
     assert {row.model_version for row in rows.values()} == {second}

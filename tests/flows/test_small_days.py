@@ -49,7 +49,7 @@ def test_a_small_day_is_judged_with_those_before_it(store):
     for day in DAYS[:4]:
         traffic(day, ROWS)
     batch_scoring()
-    assert [(day.state, day.days) for day in monitoring().days] == [
+    assert [(day.state, day.days) for day in monitoring(reports=False).days] == [
         ("not judged", 1), ("not judged", 2), ("ok", 3), ("ok", 3),
     ]  # fmt: skip
     assert rows_of(DAYS[1])["prediction_drift", ""].status == "too few rows"
@@ -64,7 +64,7 @@ def test_inputs_are_judged_across_versions_and_predictions_are_not(store, traine
     make_champion(served_model(), "2", "for the sake of it")
     traffic(DAYS[3], ROWS)
     batch_scoring()
-    monitoring()
+    monitoring(reports=False)
     rows = rows_of(DAYS[3])
     assert rows["days_judged", ""].value == 3
     assert rows["column_drift", "GoalAmount"].value is not None
@@ -76,11 +76,11 @@ def test_outcomes_that_trickle_in_are_judged_when_they_are_whole_and_once(store)
     for day in DAYS[:3]:
         traffic(day, ROWS)
     batch_scoring()
-    monitoring()
+    monitoring(reports=False)
     drift = rows_of(DAYS[2])["column_drift", "GoalAmount"]
     for day in DAYS[:3]:
         drop_outcomes(store, day, share=0.5)
-    monitoring()
+    monitoring(reports=False)
     rows = rows_of(DAYS[2])
     assert 0.49 < rows["outcomes_share", ""].value < 0.51
     assert rows["days_judged", "outcomes"].value == 3  # the figure stands …
@@ -88,11 +88,11 @@ def test_outcomes_that_trickle_in_are_judged_when_they_are_whole_and_once(store)
     assert rows["column_drift", "GoalAmount"].computed_at > drift.computed_at
     for day in DAYS[:2]:
         drop_outcomes(store, day)
-    monitoring()
+    monitoring(reports=False)
     judged = rows_of(DAYS[1])
     assert (judged["judged_roc_auc", ""].status, judged["days_judged", "decay"].value) == ("ok", 2)
     drop_outcomes(store, DAYS[2])
-    monitoring()
+    monitoring(reports=False)
     assert ("judged_roc_auc", "") not in rows_of(DAYS[2])  # four hundred new outcomes are too few
     assert rows_of(DAYS[1])["judged_roc_auc", ""].computed_at == judged["judged_roc_auc", ""].computed_at
 
@@ -103,7 +103,7 @@ def test_a_moved_base_rate_is_decay_of_the_window_it_shows_in(store):
     batch_scoring()
     for day in DAYS[:2]:
         drop_outcomes(store, day, word=0.0)
-    call = monitoring().call
+    call = monitoring(reports=False).call
     assert (state_of(DAYS[0]), state_of(DAYS[1])) == ("not judged", "decayed")
     assert call.status == "called"
     assert [reason[: reason.index(" 0.0%")] for reason in call.reasons] == [
@@ -114,10 +114,10 @@ def test_a_moved_base_rate_is_decay_of_the_window_it_shows_in(store):
 def test_drift_is_not_measured_again_when_only_outcomes_came(store, monkeypatch):
     traffic(DAYS[0], 1_200)
     batch_scoring()
-    before = monitoring().days[0]
+    before = monitoring(reports=False).days[0]
     monkeypatch.setattr(monitor, "measure_inputs", lambda *_: pytest.fail("measured again"))
     drop_outcomes(store, DAYS[0])
-    after = monitoring().days[0]
+    after = monitoring(reports=False).days[0]
     assert after.roc_auc > 0.9
     assert (after.prediction_drift, after.report) == (before.prediction_drift, before.report)
 
@@ -126,20 +126,20 @@ def test_outcomes_of_a_day_older_than_the_lookback_are_taken(store):
     old = datetime.now(UTC).date() - timedelta(days=100)
     traffic(old, 1_200)
     batch_scoring(day=old)
-    monitoring(day=old)
-    assert monitoring().days == []
+    monitoring(day=old, reports=False)
+    assert monitoring(reports=False).days == []
     drop_outcomes(store, old)
-    assert [(day.day, day.roc_auc > 0.9) for day in monitoring().days] == [(str(old), True)]
+    assert [(day.day, day.roc_auc > 0.9) for day in monitoring(reports=False).days] == [(str(old), True)]
 
 
 def test_a_day_that_never_gets_whole_is_judged_when_no_more_comes(store, monkeypatch):
     traffic(DAYS[0], 1_200)
     batch_scoring()
     drop_outcomes(store, DAYS[0], share=0.6)
-    monitoring()
+    monitoring(reports=False)
     assert ("judged_roc_auc", "") not in rows_of(DAYS[0])
     monkeypatch.setattr(judge, "scheduled_day", lambda: datetime.now(UTC).date() + timedelta(days=14))
-    monitoring()
+    monitoring(reports=False)
     assert rows_of(DAYS[0])["judged_roc_auc", ""].status == "ok"
 
 
@@ -150,12 +150,12 @@ def test_a_day_that_the_version_learnt_from_is_marked_and_calls_for_nothing(stor
     number = str(max(int(row.version) for row in _versions()))
     make_champion(served_model(), number, "it has learnt from that day")
     batch_scoring(day=DAYS[0])
-    assert [day.state for day in monitoring().days] == ["learnt"]
+    assert [day.state for day in monitoring(reports=False).days] == ["learnt"]
     rows = rows_of(DAYS[0])
     assert rows["outcomes", ""].value == 0
     assert rows["learnt_rows", ""].value == rows["rows_scored", ""].value
     assert ("realised_roc_auc", "") not in rows
-    assert monitoring().call.status == "not needed"
+    assert monitoring(reports=False).call.status == "not needed"
 
 
 def _versions() -> list[Any]:

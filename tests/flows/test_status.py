@@ -44,7 +44,7 @@ def test_each_day_and_the_next_command_as_they_come(store):
     batch_scoring()
     assert (status_of(day), read_status().next) == (("1", "not monitored", False), "campaign monitor")
     assert is_anything_due(None, None, None)
-    monitoring()
+    monitoring(reports=False)
     assert (status_of(day)[:2], read_status().next[:7]) == (("1", "ok"), "nothing")
     assert not is_anything_due(None, None, None)
     traffic(day, 1_200, campaigns=False, outcomes=True)

@@ -45,7 +45,7 @@ def test_the_same_world_is_not_drifted(current, reference):
 
 def test_tripled_goals_and_amounts_are_drift(current, reference):
     current[["GoalAmount", "RaisedAmount"]] *= 3
-    drift = measure_drift(current, reference, FEATURES, Settings())
+    drift = measure_drift(current, reference, FEATURES, Settings(), with_report=False)
     rows = rows_of(drift)
     assert [name for name, row in rows.items() if row.status == DRIFTED] == [
         "GoalAmount", "RaisedAmount", "drifted_columns", "drifted_columns_share",
@@ -57,7 +57,7 @@ def test_tripled_goals_and_amounts_are_drift(current, reference):
 
 def test_one_drifted_column_of_twelve_is_not_a_drifted_day(current, reference):
     current["GoalAmount"] *= 1.15
-    drift = measure_drift(current, reference, FEATURES, Settings())
+    drift = measure_drift(current, reference, FEATURES, Settings(), with_report=False)
     goal = rows_of(drift)["GoalAmount"]
     assert goal.status == DRIFTED
     assert 0.1 <= goal.threshold <= goal.value < 0.3
@@ -66,7 +66,7 @@ def test_one_drifted_column_of_twelve_is_not_a_drifted_day(current, reference):
 
 def test_drifted_predictions_are_a_drifted_day(current, reference):
     current["probability"] **= 4
-    drift = measure_drift(current, reference, FEATURES, Settings())
+    drift = measure_drift(current, reference, FEATURES, Settings(), with_report=False)
     assert rows_of(drift)["prediction_drift"].status == DRIFTED
     assert drift.is_drifted
 
@@ -126,14 +126,14 @@ def test_a_number_that_never_varied_drifts_when_it_moves(current, reference, shi
 @pytest.mark.parametrize(("share", "status"), [(0.01, OK), (0.5, DRIFTED)])
 def test_an_unseen_category_is_a_distance_like_any_other(current, reference, share, status):
     current.loc[current.index < share * len(current), "Category"] = "Podcast"
-    drift = measure_drift(current, reference, FEATURES, Settings())
+    drift = measure_drift(current, reference, FEATURES, Settings(), with_report=False)
     assert rows_of(drift)["Category"].status == status
 
 
 def test_columns_of_the_calendar_are_charted_and_never_count(current, reference):
     month = Column(name="Month", type="number", known="at launch", derive={"month": ["launched"]})
     current, reference = current.assign(Month=3.0), reference.assign(Month=np.arange(len(reference)) % 12 + 1.0)
-    drift = measure_drift(current, reference, (*FEATURES, month), Settings())
+    drift = measure_drift(current, reference, (*FEATURES, month), Settings(), with_report=False)
     row = rows_of(drift)["Month"]
     assert (row.status, row.value > 0.1) == (CALENDAR, True)
     assert not drift.is_drifted
@@ -144,7 +144,9 @@ def test_many_categories_on_few_rows_are_not_drifted_by_chance(reference):
     rng = np.random.default_rng(3)
     names = pd.Series([f"sub-category {number}" for number in range(155)])
     current = day(2, 1_000).assign(Category=rng.choice(names, 1_000))
-    drift = measure_drift(current, reference.assign(Category=rng.choice(names, len(reference))), FEATURES, Settings())
+    drift = measure_drift(
+        current, reference.assign(Category=rng.choice(names, len(reference))), FEATURES, Settings(), with_report=False
+    )
     row = rows_of(drift)["Category"]
     assert row.status == OK
     assert 0.1 < row.value < row.threshold  # which is what chance gives
@@ -152,7 +154,7 @@ def test_many_categories_on_few_rows_are_not_drifted_by_chance(reference):
 
 def test_predictions_of_one_version_may_be_too_few_where_inputs_suffice(current, reference):
     current["probability"] = current["probability"].where(current.index < 700)
-    drift = measure_drift(current, reference, FEATURES, Settings())
+    drift = measure_drift(current, reference, FEATURES, Settings(), with_report=False)
     assert rows_of(drift)["prediction_drift"].status == TOO_FEW_ROWS
     assert rows_of(drift)["GoalAmount"].status == OK
     assert not drift.is_judged

@@ -291,11 +291,23 @@ def test_the_schedules_table_says_what_is_next_and_how_the_last_run_ended(
 def test_how_the_last_run_ended_is_shown_whether_well_or_not(client, deployment, metrics, ended):
     runs = [client.create_flow_run_from_deployment(deployment) for _ in range(3)]
     client.set_flow_run_state(runs[0].id, Failed() if ended is Completed else Completed(), force=True)
-    client.set_flow_run_state(runs[1].id, ended(), force=True)
+    for state in (Running(), ended()):
+        client.set_flow_run_state(runs[1].id, state, force=True)
     client.set_flow_run_state(runs[2].id, Running(), force=True)
+    last = client.read_flow_run(runs[1].id)
+    assert last.start_time < last.end_time
     record_schedules(client, NOW)
-    assert schedule_row().last_state == ended().name
-    assert schedule_row().last_ended == client.read_flow_run(runs[1].id).end_time
+    assert (schedule_row().last_state, schedule_row().last_ended) == (ended().name, last.end_time)
+
+
+def test_each_deployment_has_its_own_runs(client, deployment, in_campaign, metrics):
+    due = datetime.now(UTC) + timedelta(days=1)
+    client.create_flow_run_from_deployment(in_campaign, state=Scheduled(scheduled_time=due))
+    ended = client.create_flow_run_from_deployment(in_campaign)
+    client.set_flow_run_state(ended.id, Failed(), force=True)
+    record_schedules(client, NOW)
+    assert (schedule_row().last_state, schedule_row().next_run) == (None, None)
+    assert (schedule_row("moved/weekly").last_state, schedule_row("moved/weekly").next_run) == ("Failed", due)
 
 
 @pytest.mark.parametrize(("paused", "is_active"), [("the deployment", True), ("its schedule", False)])

@@ -16,7 +16,7 @@ from tasks.sampling import is_in_sample
 from tasks.scoring import shadow
 from tasks.scoring.pieces import plan_day
 from tasks.scoring.score import input_files
-from tasks.scoring.scored_pieces import score_all, score_inputs
+from tasks.scoring.scored_pieces import score_all, score_inputs, shadow_path
 from tasks.scoring.shadow import find_challenger_to_shadow, one_in, publish_shadow
 from tasks.scoring.shadow_part import ShadowPiece
 
@@ -190,3 +190,12 @@ def test_parts_that_no_shadow_lists_go_after_their_grace_and_those_of_this_one_s
     assert publish_shadow(store, input_files(store, DAY), manifest, CHALLENGER, pieces)
     left = {entry.path.rpartition("/")[2] for entry in store.entries(folder)}
     assert left == {piece.part.uri.rpartition("/")[2] for piece in pieces} | {"manifest.json", "young.parquet"}
+
+
+def test_another_challenger_and_the_same_one_of_another_day_write_under_other_names(store, challenger):
+    [piece] = plan_day(store, DAY, input_files(store, DAY), challenger).pieces
+    other = replace(piece, path=piece.path.replace(str(DAY), "2026-11-23"))
+    paths = [shadow_path(piece, challenger), shadow_path(piece, replace(challenger, version="5"))]
+    paths.append(shadow_path(other, challenger))
+    assert len({*paths}) == 3
+    assert all(path.startswith(f"{SHADOW}/day=") for path in paths)

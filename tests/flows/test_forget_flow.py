@@ -127,19 +127,6 @@ def test_who_is_interrupted_before_the_manifest_runs_it_again(day, monkeypatch):
     assert read_manifest(day, DAY).rows.read == 299
 
 
-def test_a_file_that_held_nothing_else_goes(day):
-    day.publish(f"incoming/day={DAY}/one.csv", f"{ID}\n{OTHER}x\n".encode())
-    forget(f"{OTHER}x", published())
-    assert not day.exists(f"incoming/day={DAY}/one.csv")
-
-
-def test_a_file_that_cannot_be_looked_into_is_named(day):
-    day.publish(f"incoming/day={DAY}/broken.parquet", b"PAR1 no more")
-    forgotten = forget(GOOD, published())
-    assert [*forgotten.unread] == [f"incoming/day={DAY}/broken.parquet"]
-    assert f"incoming/day={DAY}/campaigns.parquet" in forgotten.files
-
-
 def test_models_that_learnt_from_it_and_data_sets_elsewhere_are_said(day, trained, trained_once):
     reference = pd.read_parquet(next((trained / "cache/models").glob("*/1-*/reference.parquet")))
     base = pd.read_parquet(trained / "store/base/campaigns.parquet")

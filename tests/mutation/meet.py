@@ -17,14 +17,13 @@ ENDLESS = 60
 
 
 def mirrors_of(module: str) -> list[str]:
-    """The test file of the same name; without one, those of its room that import it, all of them where none does."""
+    """The test file of the same name; without one, those of its room that import it."""
     path = Path(module)
     folder = "tests" / path.parent
     if (named := folder / f"test_{path.name}").exists():
         return [str(named)]
     imported = re.compile(rf"from {'.'.join(path.parent.parts)}(\.{path.stem} import|.* import .*\b{path.stem}\b)")
-    importing = [str(test) for test in sorted(folder.glob("test_*.py")) if imported.search(test.read_text())]
-    return importing or [str(folder)]
+    return [str(test) for test in sorted(folder.glob("test_*.py")) if imported.search(test.read_text())]
 
 
 def others_that_may_notice(module: str, mirrors: list[str]) -> list[str]:
@@ -51,6 +50,8 @@ def meet(copy: Path, module: str) -> str:
 
 
 def _first_failing(copy: Path, chosen: list[str]) -> str:
+    if not chosen:
+        return ""
     options = ["-x", "-q", "-rfE", "-p", "no:cacheprovider", f"--timeout={ENDLESS}", f"--basetemp={copy}.tmp"]
     # Plugins that these tests do without would take longer to import than most of the tests.
     options += ["-p", "pytest_timeout", "-p", "xdist"]

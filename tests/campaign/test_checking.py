@@ -152,6 +152,15 @@ def test_rows_without_an_id_are_told_apart_by_what_is_known_at_launch_and_equal_
     assert [name for batch in outcomes for name in batch.ids.to_pylist()] == ids
 
 
+@pytest.mark.parametrize("name", ["usd_goal", "country", "launched"])
+def test_rows_without_an_id_are_told_apart_by_any_of_what_is_known_at_launch(tmp_path: Path, name: str) -> None:
+    frame = pd.concat([ROWS.head(1)] * 2, ignore_index=True).drop(columns=["ID"])
+    frame.loc[1, name] = next(value for value in ROWS[name] if value != frame[name][0])
+    [batch] = read_campaigns(write(tmp_path, frame, "a.csv"), NO_ID)
+    first, second = batch.ids.to_pylist()
+    assert second not in (first, f"{first}-2")
+
+
 def test_outcomes_without_what_tells_rows_apart_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"a\.parquet: column launched is missing"):
         list(read_outcomes(write(tmp_path, ROWS.drop(columns=["launched"]), "a.parquet"), NO_ID))

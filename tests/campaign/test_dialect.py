@@ -42,6 +42,7 @@ def test_western_is_what_is_mostly_no_utf8() -> None:
     assert is_western("Åland é".encode("cp1252"))
     assert not is_western("Åland é".encode())
     assert not is_western("Åland é ü ö".encode() + b"\xc3")  # one that is cut
+    assert is_western("é".encode() + b"\xe9 ") is False  # as many that are as are none
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -55,3 +56,7 @@ def test_the_delimiter_is_the_one_that_makes_columns(delimiter: str) -> None:
 def test_names_that_are_looked_for_tell_a_delimiter_from_commas_in_numbers() -> None:
     assert find_delimiter(b"id;goal\nC1;1,5\nC2;2,5\n", "", ["id", "goal"]) == ";"
     assert find_delimiter(b"sep=|\r\na,b|c\n1,2|3\n", "", []) == "|"
+
+
+def test_columns_that_most_rows_have_are_better_than_one_that_all_have() -> None:
+    assert find_delimiter(b"a;b\n1;2\n1;2;3\n", "", []) == ";"

@@ -115,3 +115,13 @@ def test_an_empty_batch_is_an_empty_matrix() -> None:
 def test_an_encoder_survives_being_stored(feature_set: str) -> None:
     encoder = Encoder.fit(SCHEMAS[feature_set].features, KNOWN | {"Category": ["Film", "Ünïcode"]})
     assert Encoder.from_json(encoder.features, json.loads(json.dumps(encoder.to_json()))) == encoder
+
+
+@pytest.mark.parametrize(("span", "is_there"), [([0, 2], True), ([1, 2], True), ([2, 2], False), ([-1, 2], False)])
+def test_rare_categories_are_a_span_of_those_that_are_there(span: list[int], is_there: bool) -> None:
+    stored = {"categories": {"Category": ["Art", "Film", "Games"]}, "rare": {"Category": span}}
+    if is_there:
+        assert Encoder.from_json(FEATURES, stored).rare == {"Category": tuple(span)}
+    else:
+        with pytest.raises(ValueError, match=f"2 rare categories of Category from the place {span[0]} on"):
+            Encoder.from_json(FEATURES, stored)

@@ -283,6 +283,10 @@ def with_roots_out_of_order(arrays: Arrays) -> None:
     arrays["roots"][1:] = arrays["roots"][:0:-1]
 
 
+def with_a_first_tree_that_begins_late(arrays: Arrays) -> None:
+    arrays["roots"][0] = 1
+
+
 def without_end(arrays: Arrays) -> None:
     arrays["heights"][0] = 2**31 - 1
 
@@ -309,6 +313,7 @@ def without_nodes(arrays: Arrays) -> None:
         with_short_shares,
         with_counts_for_shares,
         with_roots_out_of_order,
+        with_a_first_tree_that_begins_late,
         without_end,
         without_trees,
         without_nodes,

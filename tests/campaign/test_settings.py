@@ -44,6 +44,7 @@ def test_looking_at_the_settings_writes_nothing(tmp_path: Path) -> None:
         ("CAMPAIGN_STORE", "s3://campaign/", "store", "s3://campaign/"),
         ("CAMPAIGN_DATASET", "kaggle://a/b", "dataset", "kaggle://a/b"),
         ("CAMPAIGN_LOOKBACK_DAYS", "7", "lookback_days", 7),
+        ("CAMPAIGN_KEEP_REPORTS_DAYS", "1", "keep_reports_days", 1),
         ("MLFLOW_TRACKING_URI", "http://mlflow:5000", "mlflow_tracking_uri", "http://mlflow:5000"),
         ("AWS_ENDPOINT_URL", "http://s3:7070", "aws_endpoint_url", "http://s3:7070"),
     ],

@@ -131,6 +131,7 @@ def test_objects_are_listed_by_path_with_size_and_time_and_hidden_ones_only_on_r
 def test_a_folder_that_is_not_there_is_empty(store: Store) -> None:
     assert store.entries("incoming") == []
     assert store.days("incoming") == []
+    assert store.folders("incoming") == []
     assert not store.exists("incoming/a")
 
 

@@ -97,3 +97,11 @@ def test_a_header_of_a_million_columns_is_refused_with_its_line() -> None:
 def test_a_header_of_one_endless_name_is_refused() -> None:
     with pytest.raises(BadInput, match="a name in line 1, the header, is longer than any is read"):
         read(b"a" * 200_000 + b"\n1\n")
+
+
+def test_the_header_is_left_out_of_the_first_records_alone() -> None:
+    rows = [[f"C{number}", "1", "a" * 90] for number in range(3_000)]
+    text = "\n".join(";".join(row) for row in [NAMES, *rows]).encode()
+    batches = read(text, chunk=1 << 12)
+    assert len(batches) > 1
+    assert rows_of(batches) == rows

@@ -63,19 +63,22 @@ class Mutant:
     def lines(self) -> tuple[str, str]:
         """What it changes, before and after; the same text twice where cosmic-ray changes nothing."""
         source = (ROOT / self.path).read_text()
-        changed = mutate_code(source, get_operator(self.operator)(), self.occurrence) or source
-        before, after = source.splitlines(), changed.splitlines()
+        before, after = source.splitlines(), (self.changed() or source).splitlines()
         head = next((n for n, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1]), 0)
         tail = next((n for n, pair in enumerate(zip(before[::-1], after[::-1], strict=False)) if pair[0] != pair[1]), 0)
         told = [" ".join(" ".join(text[head : len(text) - tail]).split()) for text in (before, after)]
         return told[0], told[1]
 
-    def compiles(self) -> bool:
-        changed = mutate_code((ROOT / self.path).read_text(), get_operator(self.operator)(), self.occurrence)
+    def changed(self) -> str | None:
+        """The file with it; None where that is no Python, or names an exception with a dot, which cosmic-ray cannot."""
         try:
-            return changed is not None and compile(changed, self.path, "exec") is not None
-        except SyntaxError:
-            return False
+            changed: str | None = mutate_code(
+                (ROOT / self.path).read_text(), get_operator(self.operator)(), self.occurrence
+            )
+            compile(changed or "", self.path, "exec")
+        except (AttributeError, SyntaxError):
+            return None
+        return changed
 
     def work_item(self) -> WorkItem:
         return WorkItem.single(
@@ -140,7 +143,7 @@ def sample_of(room: str, most: int = PER_ROOM) -> tuple[list[Mutant], list[Equiv
     for mutant in everything:
         if len(drawn) == most:
             break
-        if not mutant.compiles():
+        if mutant.changed() is None:
             continue
         if known := listed.get((mutant.path, *mutant.lines())):
             left_out.append(known)

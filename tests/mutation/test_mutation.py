@@ -69,7 +69,9 @@ def test_what_changes_nothing_is_told_apart(module, monkeypatch):
 
 def test_every_mutant_that_is_said_to_change_nothing_is_still_there():
     for (file, before, after), known in equivalent_mutants().items():
-        assert (before, after) in {mutant.lines() for mutant in mutants_of(file)}, known
+        lines = (ROOT / file).read_text().splitlines()
+        likely = [mutant for mutant in mutants_of(file) if " ".join(lines[mutant.start[0] - 1].split()) in before]
+        assert any(mutant.lines() == (before, after) for mutant in likely), known
 
 
 def test_the_tests_of_a_module_are_those_of_its_name_or_those_that_import_it():

@@ -148,10 +148,13 @@ def test_no_folder_is_forgotten_and_a_file_of_nothing_else_goes(store, folder):
 
 
 def test_a_file_that_cannot_be_looked_into_is_named_and_the_others_lose_the_campaign(store):
-    store.publish(f"outcomes/day={DAY}/broken.parquet", b"PAR1 no more")
+    broken = [f"outcomes/day={DAY}/broken.parquet", f"incoming/day={DAY}/0.parquet"]  # it is the first of its day
+    for path in broken:
+        store.publish(path, b"PAR1 no more")
     forgotten = forget(RICH, SCHEMA)
-    assert [*forgotten.unread] == [f"outcomes/day={DAY}/broken.parquet"]
-    store.delete(f"outcomes/day={DAY}/broken.parquet")
+    assert {*forgotten.unread} == {*broken}
+    for path in broken:
+        store.delete(path)
     assert holders(store, RICH) == []
 
 

@@ -41,6 +41,19 @@ def test_a_container_says_what_it_may_have(tmp_path, monkeypatch, written, expec
     assert container_limit() == expected
 
 
+@pytest.mark.parametrize(("limit", "bound"), [(4 << 30, 7 << 29), (600 << 20, 512 << 20), (5 << 30, None)])
+def test_a_run_may_have_what_the_worker_leaves_of_its_container_and_half_a_gigabyte_at_least(
+    tmp_path, monkeypatch, limit, bound
+):
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    monkeypatch.setattr(memory_limit, "CONTAINER_LIMITS", (tmp_path / "memory.max",))
+    monkeypatch.setattr(memory_limit.resource, "getrlimit", lambda kind: (1 << 32, 1 << 32))  # bounded already
+    bounds = []
+    monkeypatch.setattr(memory_limit.resource, "setrlimit", lambda kind, given: bounds.append(given))
+    memory_limit.limit_memory()
+    assert bounds == ([] if bound is None else [(bound, 1 << 32)])
+
+
 def test_a_run_that_has_no_process_of_its_own_is_not_bounded(monkeypatch):
     monkeypatch.setattr(memory_limit, "limit_memory", lambda: pytest.fail("it is bounded"))
     limit_run(None, SimpleNamespace(deployment_id=None), None)

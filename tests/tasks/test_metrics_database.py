@@ -73,3 +73,16 @@ def test_a_moment_without_a_zone_was_written_in_utc(read):
 def test_a_moment_has_its_zone():
     """Without it a reader elsewhere takes it for a local one."""
     assert now().tzinfo is UTC
+
+
+def test_what_there_is_one_row_of():
+    keys = {name: [column.name for column in table.primary_key] for name, table in METADATA.tables.items()}
+    assert keys == {
+        "metrics": ["day", "source", "model_version", "metric", "column_name"],
+        "scored": ["day"],
+        "champions": ["changed_at"],
+        "monitored": ["day", "source"],
+        "outcome_days": ["day"],
+        "retraining_calls": ["champion", "labels"],
+        "schedules": ["deployment"],
+    }

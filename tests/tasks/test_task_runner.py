@@ -11,7 +11,9 @@ from tasks.task_runner import scheduler_address
 def test_a_run_takes_the_runner_that_is_configured_when_it_starts(flow, monkeypatch):
     """Prefect asks the flow's runner for a duplicate at each start: a flow that was imported before follows."""
     monkeypatch.delenv("CAMPAIGN_DASK_SCHEDULER", raising=False)
-    assert type(flow.task_runner.duplicate()) is ThreadPoolTaskRunner
+    here = flow.task_runner.duplicate()
+    assert type(here) is ThreadPoolTaskRunner
+    assert here._max_workers == 1  # each piece takes all cores and much memory
     monkeypatch.setenv("CAMPAIGN_DASK_SCHEDULER", "tcp://127.0.0.1:1")
     assert isinstance(flow.task_runner.duplicate(), DaskTaskRunner)
     monkeypatch.setenv("CAMPAIGN_DASK_SCHEDULER", "")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 
 from campaign.errors import CampaignError
-from flows.environment import configure_logging, ended_at_once, home_folder, make_home, prepare, use_own_prefect
+from flows.environment import configure_logging, home_folder, make_home, prepare, use_own_prefect, without_heartbeats
 from flows.interruption import answer_interrupts, let_it_end, say_when_interrupted
 from flows.terminal import keep_logs_back, print_table, stages_shown
 
@@ -128,7 +128,7 @@ def demo(
     from flows.demo import play
 
     configure_logging()
-    with ended_at_once():
+    with without_heartbeats():
         play(rows, day_rows, trials)
 
 
@@ -148,7 +148,7 @@ def traffic(
     from flows import traffic as module
 
     configure_logging()
-    with ended_at_once(), stages_shown(module.traffic, vars(module), quiet, verbose):
+    with without_heartbeats(), stages_shown(module.traffic, vars(module), quiet, verbose):
         dropped = module.traffic(day, rows, drift, campaigns, outcomes)
     for uri in dropped:
         typer.echo(uri)
@@ -201,7 +201,7 @@ def train(
     from flows import training as module
 
     configure_logging()
-    with ended_at_once(), stages_shown(module.training, vars(module), quiet, verbose):
+    with without_heartbeats(), stages_shown(module.training, vars(module), quiet, verbose):
         verdict = module.training(data, trials, cast(Any, feature_set), seed)
     own = Settings().home / NAME
     if schema and schema.absolute() != own.absolute():
@@ -232,7 +232,7 @@ def score(
     span = day, from_day, to_day
     days: list[Any] = []
     if days_due(*span):  # a server for nothing would take seconds
-        with ended_at_once(), stages_shown(module.batch_scoring, vars(module), quiet, verbose):
+        with without_heartbeats(), stages_shown(module.batch_scoring, vars(module), quiet, verbose):
             days = module.batch_scoring(*span)
     for scored in days:
         rows, unchanged = scored.rows, " (unchanged)" if scored.reused else ""
@@ -274,7 +274,7 @@ def monitor(
         typer.echo(f"Retraining: {NOT_NEEDED}")
         say_shadow()
         return
-    with ended_at_once(), stages_shown(module.monitoring, vars(module), quiet, verbose):
+    with without_heartbeats(), stages_shown(module.monitoring, vars(module), quiet, verbose):
         monitored = module.monitoring(*wanted)
     for result in monitored.days:
         drift = "-" if result.prediction_drift is None else f"{result.prediction_drift:.3f}"
@@ -321,7 +321,7 @@ def replay(
     from flows.replay.command import play
 
     configure_logging()
-    with ended_at_once():
+    with without_heartbeats():
         play(file, str(schema or ""), first, cast(Any, every), retrain, trials)
 
 

@@ -51,9 +51,9 @@ def use_own_prefect(folder: Path) -> None:
 
 
 @contextmanager
-def ended_at_once() -> Iterator[None]:
-    """Runs under the temporary server have no heartbeat: none looks after them, and Prefect waits for its end, up to a
-    second for each run."""
+def without_heartbeats() -> Iterator[None]:
+    """Under the temporary server nobody watches heartbeats of runs, and at its end each would wait for its own, up to a
+    second."""
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     if os.environ.get("PREFECT_API_URL"):

@@ -93,9 +93,9 @@ def prefect_api() -> Iterator[None]:
     """A Prefect API of the tests' own."""
     from prefect.testing.utilities import prefect_test_harness
 
-    from flows.environment import ended_at_once
+    from flows.environment import without_heartbeats
 
-    with prefect_test_harness(server_startup_timeout=120), ended_at_once():
+    with prefect_test_harness(server_startup_timeout=120), without_heartbeats():
         yield
 
 

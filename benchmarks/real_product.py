@@ -4,7 +4,7 @@ Beside it the same champion as others would serve it: the registered Pipeline, a
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks import measure, world
 from benchmarks.measure import Timed
-from benchmarks.rivals import ONNX
+from benchmarks.rivals import ONNX, as_onnx, forest_within, score_with_onnx
 from benchmarks.scoring import OURS
 
 Floats = NDArray[np.float64]
@@ -103,40 +103,12 @@ def _texts(values: pa.DictionaryArray) -> pd.Series:
 
 
 def _onnx(sources: Path) -> Score:
-    """The champion's forest alone: reading, encoding and the linear part are this project's, for ONNX has none of
-    a file, and what it makes of a Pipeline takes longer."""
+    """The champion's forest alone: reading, encoding and the linear part are this project's."""
     import onnxruntime  # type: ignore[import-untyped]
-    from skl2onnx import to_onnx  # type: ignore[import-untyped]
 
-    from campaign.ensemble import Ensemble, with_score
     from campaign.reading import read_campaigns
 
-    model, forest = _champion(), forest_within(_registered())
-    example = np.zeros((1, forest.n_features_in_), np.float32)
-    stored = to_onnx(forest, example, options={id(forest): {"zipmap": False}})
-    session = onnxruntime.InferenceSession(stored.SerializeToString())
-
-    def score() -> Floats:
-        parts = []
-        for batch in read_campaigns(str(sources), model.schema):
-            matrix = model.encoder.encode(batch)
-            linear = model.predictor.linear.predict(matrix) if isinstance(model.predictor, Ensemble) else None
-            seen = matrix if linear is None else with_score(linear, matrix)
-            of_forest = session.run(None, {"X": np.ascontiguousarray(seen)})[1][:, 1].astype(np.float64)
-            parts.append(of_forest if linear is None else (linear + of_forest) / 2)
-        return np.concatenate(parts)
-
-    return score
-
-
-def forest_within(part: Any) -> Any:
-    """The fitted forest in a Pipeline, however deep it stands; None if there is none."""
-    from sklearn.base import BaseEstimator
-    from sklearn.ensemble import RandomForestClassifier
-
-    if isinstance(part, RandomForestClassifier) and hasattr(part, "estimators_"):
-        return part
-    held: Iterable[Any] = part if isinstance(part, list | tuple) else ()
-    if isinstance(part, dict | BaseEstimator):
-        held = (part if isinstance(part, dict) else vars(part)).values()
-    return next((forest for value in held if (forest := forest_within(value)) is not None), None)
+    model, session = _champion(), onnxruntime.InferenceSession(as_onnx(forest_within(_registered())))
+    return lambda: np.concatenate([
+        score_with_onnx(session, model, batch) for batch in read_campaigns(str(sources), model.schema)
+    ])  # fmt: skip

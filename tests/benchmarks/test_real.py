@@ -8,11 +8,12 @@ import pytest
 
 from benchmarks import real_page, report
 from benchmarks.real_figures import LOG_LOSS, ROC_AUC, Difference, difference, figures_of
-from benchmarks.real_product import OURS, forest_within
+from benchmarks.real_product import OURS
 from benchmarks.real_rivals import CATBOOST, OF_SKLEARN, fit_rival
 from benchmarks.real_rows import read_rows, write_sources
 from benchmarks.real_splits import BEFORE, BY_ID, LATEST, evaluations_of, split_by_time
 from benchmarks.real_targets import MET, MISSED, NOT_TOLD_APART, quality_targets, verdict
+from benchmarks.rivals import forest_within
 from campaign.identity import bucket_of
 from campaign.schema_file import parse_schema
 

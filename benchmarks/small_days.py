@@ -91,8 +91,8 @@ class Year:
     seen_after: int | None
 
 
-def live_through(rate: float, seed: int, daily: int, change: str) -> Year:
-    """A year of campaigns, judged as monitoring would, with one of the changes on its hundredth day."""
+def live_through(rate: float, seed: int, daily: int, change: str, length: int) -> Year:
+    """Campaigns of so many days, judged as monitoring would, with one of the changes on its hundredth day."""
     settings, world = Settings(), World(seed, rate)
     rng = np.random.default_rng([seed, int(rate * 1000)])
     learnt = world.draw(FITTED + TESTED, rng)
@@ -103,19 +103,22 @@ def live_through(rate: float, seed: int, daily: int, change: str) -> Year:
     with TemporaryDirectory() as folder:
         reference.to_parquet(Path(folder) / REFERENCE)
         bar = bar_of(test_metrics, TESTED, Path(folder), settings)
-    before, after = world.draw(CHANGE * daily, rng), world.draw((DAYS - CHANGE) * daily, rng, *CHANGES[change])
+    before, after = world.draw(CHANGE * daily, rng), world.draw((length - CHANGE) * daily, rng, *CHANGES[change])
     rows = pd.concat([before, after], ignore_index=True)
     rows["probability"] = forest.predict_proba(codes_of(rows))[:, 1]
+    decided = rows[: (length - LATEST_END) * daily]
     if change == TRIPLED:
-        drifted = (n for n in range(CHANGE, DAYS) if _is_drifted(rows, n, daily, reference, settings))
+        drifted = (n for n in range(CHANGE, length) if _is_drifted(rows, n, daily, reference, settings))
         seen = next(drifted, None)
     elif change == HALVED:
-        verdicts = _judge_outcomes(rows, daily, bar, settings)
+        verdicts = _judge_outcomes(decided, daily, bar, settings)
         seen = next((last for last, is_decayed in verdicts if is_decayed and last >= CHANGE), None)
     else:
-        days = [_is_drifted(rows, number, daily, reference, settings) for number in range(DAYS)]
-        sustained = sum(days[n] and sum(days[max(0, n + 1 - RECENT_DAYS) : n + 1]) >= DRIFTED_DAYS for n in range(DAYS))
-        decayed = sum(is_decayed for _, is_decayed in _judge_outcomes(rows, daily, bar, settings))
+        days = [_is_drifted(rows, number, daily, reference, settings) for number in range(length)]
+        sustained = sum(
+            days[n] and sum(days[max(0, n + 1 - RECENT_DAYS) : n + 1]) >= DRIFTED_DAYS for n in range(length)
+        )
+        decayed = sum(is_decayed for _, is_decayed in _judge_outcomes(decided, daily, bar, settings))
         return Year(sum(days) + decayed, sustained + decayed, None)
     return Year(0, 0, None if seen is None else (seen + 1 - CHANGE) * daily)
 
@@ -131,7 +134,7 @@ def _is_drifted(rows: pd.DataFrame, number: int, daily: int, reference: pd.DataF
 
 def _judge_outcomes(rows: pd.DataFrame, daily: int, bar: Any, settings: Settings) -> list[tuple[int, bool]]:
     """The last day of each window of outcomes, and whether it decayed. All of a day's are known when its last ended."""
-    by_day = [rows[number * daily : (number + 1) * daily] for number in range(DAYS - LATEST_END)]
+    by_day = [rows[number * daily : (number + 1) * daily] for number in range(len(rows) // daily)]
     records = [
         OutcomeDay(FIRST + timedelta(number), "1", daily, float(day["probability"].sum()), 1.0, FIRST)
         for number, day in enumerate(by_day)
@@ -154,13 +157,14 @@ def _live_through(arguments: tuple[Any, ...]) -> Year:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
-    seeds = range(1, parser.parse_args().seeds + 1)
+    parser.add_argument("--days", type=int, default=DAYS, help="of a year (default: %(default)s)")
+    args = parser.parse_args()
+    seeds = range(1, args.seeds + 1)
     plans = [(rate, daily, change) for change in CHANGES for rate, daily in WORLDS]
     plans.remove((0.03, 17, HALVED))
     with ProcessPoolExecutor() as pool:
-        years = list(
-            pool.map(_live_through, [(rate, seed, daily, change) for rate, daily, change in plans for seed in seeds])
-        )
+        lives = [(rate, seed, daily, change, args.days) for rate, daily, change in plans for seed in seeds]
+        years = list(pool.map(_live_through, lives))
     results = [_result(years[place * len(seeds) : (place + 1) * len(seeds)], *plan) for place, plan in enumerate(plans)]
     measure.save_results("small_days", [target for _, target in results], {"small days": [row for row, _ in results]})
     print("Halved rates are not looked for at 17 a day and a base rate of .03: a year has some 190 successes there.")

@@ -8,7 +8,7 @@ UV := $(BIN)/uv
 ENV_FILE ?= .env
 export COMPOSE_ENV_FILES := $(ENV_FILE)
 
-.PHONY: help demo test test-quick mutate check ui web grafana-preview bench bench-real bench-serving champion up down clean-stack redeploy stack-demo backup restore images e2e lock docs clean
+.PHONY: help demo test test-quick mutate check ui web grafana-preview bench bench-real bench-serving bench-smoke champion up down clean-stack redeploy stack-demo backup restore images e2e lock docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ bench-real: .venv/installed-bench ## measure it beside other models on the campa
 
 bench-serving: .venv/installed ## time the web service beside what it replaces
 	@$(BIN)/python -m benchmarks.serving $(ARGS)
+
+bench-smoke: .venv/installed-dev ## run every benchmark at a tiny size
+	@$(BIN)/pytest -n 2 --dist load $(ARGS) tests/benchmarks/every_benchmark.py
 
 champion: .venv/installed ## list the versions, and who was champion when and why
 	@$(BIN)/campaign champion

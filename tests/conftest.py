@@ -31,7 +31,9 @@ OF_THE_WORLD = ("tests/flows/test_loop.py", "tests/infra/test_grafana.py", "test
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file's tests run in one process, and so do those that look at what the one loop left."""
+    """With --dist loadfile, a file's tests run in one process, and so do those that look at what the one loop left."""
+    if config.getoption("dist") != "loadfile":
+        return None
     from xdist.scheduler import LoadFileScheduling
 
     class ByFile(LoadFileScheduling):  # type: ignore[misc]

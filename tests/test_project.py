@@ -52,6 +52,12 @@ def test_what_operations_says_to_type_is_what_make_e2e_types():
     ]  # fmt: skip
 
 
+def test_no_two_test_files_have_one_name():
+    """pytest would import the first for both."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted({*names})
+
+
 def test_the_locks_pin_every_package_with_hashes_and_name_no_address():
     for lock in ("requirements-uv.lock", "requirements.lock", "requirements-dev.lock", "benchmarks/requirements.lock"):
         text = (ROOT / lock).read_text()

@@ -37,3 +37,20 @@ def test_how_it_is_written_is_found() -> None:
     assert profile.text.decimal == ","
     assert profile.numbers[:2].tolist() == [1234.5, 12.25]
     assert profile_column("day", pa.array(["11/22/2026", "01/02/2026"]), WAYS).text.date_order == "MDY"
+
+
+@pytest.mark.parametrize(
+    ("values", "missing"),
+    [
+        (["US", "GB", "DE", "NA"] * 9, 0),  # Namibia
+        (["US", "GB", "DE", "FR", "x", "NA"] * 9, 9),  # one in five is no code
+        (["US", "GB", "DE", "FR", "IT", "x", "NA"] * 9, 0),
+        (["US", "GB", "NA"] * 9, 9),  # two words may be anything
+        (["yes", "no", "maybe", "NA"] * 9, 9),
+        (["US", "GB", "DE", "unknown", "NA"] * 9, 18),
+        (["US", "GB", "DE", "unknown"] * 9, 9),
+    ],
+)
+def test_na_is_a_country_among_codes_of_countries_and_a_missing_value_elsewhere(values: list[str], missing: int) -> None:
+    profile = profile_column("country", pa.array(values), WAYS)
+    assert (profile.kind, profile.missing) == ("category", missing)

@@ -1,12 +1,16 @@
 import sys
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 
 from tasks.training.examples import Examples
 from tasks.training.grow import Grown, fit_trees, grow
+from tasks.training.prepare_rows import Prepared
 from tasks.training.search_space import Recipe, forest_params
 from tests.tasks.training.made_up_rows import BOTH, FOREST, examples_from, rows_of
 
@@ -138,3 +142,49 @@ def test_rows_count_by_their_weight_whoever_grew_the_trees(monkeypatch, without_
         grow(Recipe(**{**FOREST, "half_life": half_life}), rows, 1, never).sizes[-1] for half_life in (None, 0.1)
     )
     assert recent.log_loss < 0.2 < alike.log_loss
+
+
+@pytest.fixture
+def intelex_fits(monkeypatch) -> list[tuple[RandomForestClassifier, np.ndarray]]:
+    """Each fit of a scikit-learn-intelex that is scikit-learn itself, and takes no weights: its forest and its rows."""
+    fits = []
+
+    class Recording(RandomForestClassifier):
+        def fit(self, X: np.ndarray, y: np.ndarray) -> Any:
+            fits.append((self, X[:, 0]))
+            return super().fit(X, y)
+
+    monkeypatch.setitem(sys.modules, "sklearnex.ensemble", SimpleNamespace(RandomForestClassifier=Recording))
+    return fits
+
+
+def weighed(weight: np.ndarray, y: np.ndarray) -> Prepared:
+    """Rows whose only number is their place."""
+    X = np.arange(len(y), dtype=np.float32)[:, None]
+    return replace(examples_from(np.tile(X, (2, 1)), np.tile(y, 2), len(y)).prepared(FOREST)[0], weight=weight)
+
+
+def test_where_no_weights_are_known_the_heaviest_rows_are_drawn_always_and_others_by_their_share(intelex_fits):
+    weight = np.repeat([1.5, 0.75, 0.15], 2_000)
+    trees = fit_trees(forest_params(recipe(20)), weighed(weight, (np.arange(6_000) % 2).astype(np.int8)), 20, 1)
+    assert len(trees) == 20
+    assert [forest.n_estimators for forest, _ in intelex_fits] == [8, 8, 4]
+    assert len({forest.random_state for forest, _ in intelex_fits}) == 3
+    for _, rows in intelex_fits:
+        drawn = np.bincount(rows.astype(int) // 2_000, minlength=3) / 2_000
+        assert drawn[0] == 1
+        assert drawn[1:] == pytest.approx([0.5, 0.1], abs=0.05)
+    assert not np.array_equal(intelex_fits[0][1], intelex_fits[1][1])
+
+
+def test_where_the_rows_drawn_are_of_one_outcome_all_are_taken(intelex_fits):
+    """The only success weighs next to nothing."""
+    y = (np.arange(100) == 7).astype(np.int8)
+    assert len(fit_trees(forest_params(recipe(2)), weighed(np.where(y, 1e-9, 1.0), y), 2, 1)) == 2
+    assert [len(rows) for _, rows in intelex_fits] == [100]
+
+
+def test_rows_that_weigh_the_same_are_all_taken_at_once(intelex_fits):
+    prepared = replace(weighed(np.ones(40), (np.arange(40) % 2).astype(np.int8)), weight=None)
+    fit_trees(forest_params(recipe(20)), prepared, 20, 1)
+    assert [(forest.n_estimators, len(rows)) for forest, rows in intelex_fits] == [(20, 40)]

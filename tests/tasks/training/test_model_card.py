@@ -97,3 +97,14 @@ def test_the_card_leads_with_what_to_expect_which_is_the_later_figure_where_time
     assert "Of the earlier rows 10.0% succeeded, of the latest 30.0%: the world moves" in text
     steady = replace(later, metrics=later.metrics | {"base_rate_later": 0.11})
     assert "the world moves" not in model_card(model, scores, steady, fitted.choice, data, explored)
+
+
+def test_the_six_features_that_are_missed_most_are_named(card_facts):
+    fitted, scores, data, explored = card_facts()
+    about = describe_model(fitted, scores, None, data, explored, [])
+    model = ScoringModel("m", "1", SCHEMA, Encoder(SCHEMA.features, KNOWN_CATEGORIES), smallest_forest(), about)
+    many = replace(scores, importance={f"feature {place}": 0.3 - place / 100 for place in range(1, 9)})
+    text = model_card(model, many, None, fitted.choice, data, explored)
+    named = [line for line in text.splitlines() if line.startswith("| feature ") and "ROC-AUC" not in line]
+    assert named[0] == "| feature 1 | +0.2900 |"
+    assert [line.split(" | ")[0] for line in named] == [f"| feature {place}" for place in range(1, 7)]

@@ -77,6 +77,8 @@ def test_where_values_are_missing_they_may_be():
         ([999] * 5 + [*range(395)], ""),  # a large value like others
         ([999] * 200 + [*range(500, 700)], ""),  # and no further from them than they are from one another
         ([99] * 200 + [*range(40)] * 5, "99"),
+        ([999] * 60 + [0] * 20 + [*range(1, 321)], "999"),  # thrice as frequent as any other
+        ([999] * 59 + [0] * 20 + [*range(1, 322)], ""),
         ([7] * 200 + [*range(200)], ""),
         ([-1, 0] * 200, ""),
     ],

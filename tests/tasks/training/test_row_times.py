@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from tasks.training.row_times import MIN_RARER, ages_of, cut_at, in_order, recency_weights, times_of
+from tasks.training.row_times import MIN_RARER, ages_of, cut_at, in_order, latest_rows, recency_weights, times_of
 
 DAY = 86_400.0
 LABEL = (np.arange(200) % 2).astype(np.int8)
@@ -43,6 +43,26 @@ def test_rows_that_do_not_say_when_count_as_the_earliest():
 def test_without_times_there_is_no_cut(times):
     assert cut_at(times, LABEL) is None
     assert not ages_of(times, 200).any()
+
+
+def test_without_times_or_rows_none_is_the_latest():
+    assert latest_rows(None, LABEL) is None
+    assert latest_rows(np.empty((0, 2)), LABEL[:0]) is None
+    assert cut_at(np.empty((0, 2)), LABEL[:0]) is None
+    assert ages_of(np.empty((0, 2)), 0).tolist() == []
+
+
+def test_the_latest_rows_are_those_launched_last_decided_or_not():
+    times = daily()[::-1]
+    times[:, 1] = np.nan
+    latest = latest_rows(times, LABEL)
+    assert latest.tolist() == [True] * 41 + [False] * 159
+    label = LABEL.copy()
+    label[: 41 - 2 * MIN_RARER] = 0
+    label[41 - 2 * MIN_RARER : 41] = [0, 1] * MIN_RARER
+    assert latest_rows(times, label) is not None
+    label[40] = 0
+    assert latest_rows(times, label) is None
 
 
 def test_a_side_with_hardly_a_success_is_not_judged():

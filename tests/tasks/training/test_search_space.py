@@ -4,6 +4,7 @@ import pytest
 from tasks.training.search_space import (
     HALF_LIVES,
     MAX_TREES,
+    SPACE_VERSION,
     ForestParams,
     first_guesses,
     forest_params,
@@ -44,3 +45,23 @@ def test_a_forest_is_given_its_own_parameters_alone():
     recipe = recipe_of(first_guesses(True)[0], 7)
     assert forest_params(recipe).keys() == ForestParams.__annotations__.keys()
     assert (recipe["n_estimators"], recipe["half_life"]) == (7, 0.5)
+
+
+def test_whoever_takes_up_an_interrupted_search_goes_on_in_the_same_space():
+    """Where this changes, so has SPACE_VERSION: studies of another space are other studies."""
+    study = optuna.create_study()
+    suggest(study.ask(), knows_time=True)
+    [trial] = study.get_trials()
+    whole, share, one_of = (
+        optuna.distributions.IntDistribution, optuna.distributions.FloatDistribution,
+        optuna.distributions.CategoricalDistribution,
+    )  # fmt: skip
+    assert SPACE_VERSION == "3"
+    assert trial.distributions == {
+        "n_estimators": whole(16, 128, log=True),
+        "min_samples_leaf": whole(1, 64, log=True),
+        "max_features": share(0.2, 1.0),
+        "max_samples": share(0.3, 1.0),
+        "linear": one_of([True, False]),
+        "half_life": one_of([None, 0.5, 0.25]),
+    }

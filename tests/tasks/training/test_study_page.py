@@ -22,8 +22,9 @@ def study_of(trials: int) -> optuna.Study:
     return study
 
 
-def test_one_trial_is_no_search():
+def test_one_trial_is_no_search_and_two_are():
     assert study_page(study_of(1)) is None
+    assert "How good each trial is" in str(study_page(study_of(2)))
 
 
 def test_trials_are_counted_from_one():

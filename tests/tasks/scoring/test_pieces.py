@@ -1,5 +1,7 @@
 from dataclasses import replace
 from datetime import date
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +11,18 @@ import pytest
 from campaign import synthetic
 from campaign.encoding import Encoder
 from campaign.model import ScoringModel
+from campaign.reading import read_campaigns
 from campaign.schema import ID
 from campaign.store import Store
-from tasks.scoring.pieces import Piece, Plan, UnreadableInput, plan_day, split_among_tasks
+from tasks.scoring.pieces import (
+    Piece,
+    Plan,
+    UnreadableInput,
+    every_row_has_an_id,
+    plan_day,
+    rows_to_expect,
+    split_among_tasks,
+)
 from tasks.scoring.score import input_files
 from tests.published import FEATURES, KNOWN_CATEGORIES, SCHEMA
 
@@ -131,3 +142,102 @@ def test_an_input_at_fault_is_not_read_again_and_stands_in_the_plan_with_its_fau
     # It is another input once it is whole.
     planned(tmp_path, [campaigns(20, "a"), campaigns(30, "b")])
     assert plan_day(store, DAY, input_files(store, DAY), MODEL).pieces[0].path != plan.pieces[0].path
+
+
+def test_a_row_group_of_which_half_has_room_joins_the_piece_before_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.scoring.pieces.PIECE_ROWS", 150)
+    assert spans(planned(tmp_path / "half", [campaigns(200)])) == [[(0, (0, 1), 0, 200)]]
+    monkeypatch.setattr("tasks.scoring.pieces.PIECE_ROWS", 149)
+    assert spans(planned(tmp_path / "less", [campaigns(200)])) == [[(0, (0,), 0, 100)], [(0, (1,), 100, 100)]]
+
+
+@pytest.mark.parametrize("piece_rows", [100, 1_000])
+def test_each_piece_knows_its_own_repeats_by_their_place_in_it(tmp_path, monkeypatch, piece_rows):
+    monkeypatch.setattr("tasks.scoring.pieces.PIECE_ROWS", piece_rows)
+    table = campaigns(300)
+    twice = pa.concat_tables([table.slice(0, 150), table.slice(0, 100), table.slice(7, 1), table.slice(150, 49)])
+    found = [(span.first_row, span.repeated.tolist()) for piece in planned(tmp_path, [twice]).pieces
+             for span in piece.spans]  # fmt: skip
+    groups = [(0, []), (100, [*range(50, 100)]), (200, [*range(51)])]
+    assert found == (groups if piece_rows == 100 else [(0, [*range(150, 251)])])
+
+
+@pytest.mark.parametrize("piece_rows", [7, 1_000])
+def test_equal_rows_without_an_id_are_no_repeats_and_each_piece_knows_its_own_by_their_place(
+    store, model, monkeypatch, piece_rows
+):
+    monkeypatch.setattr("tasks.scoring.pieces.PIECE_ROWS", piece_rows)
+    monkeypatch.setattr("tasks.scoring.pieces.read_campaigns", partial(read_campaigns, batch_rows=3))
+    spans = [span for piece in plan_day(store, DAY, input_files(store, DAY), model).pieces for span in piece.spans]
+    assert [row for span in spans for row in span.repeated] == []
+    numbered = {(span.place, span.first_row + row): made for span in spans for row, made in span.numbered}
+    assert [*numbered] == [(0, row) for row in (*range(2, 20), *range(21, 30))] + [(1, 1)]
+    first, *_, last = numbered.values()
+    assert (first[-2:], last[-2:]) == ("-2", "-2")
+    assert [numbered[0, row].rpartition("-")[2] for row in range(21, 30)] == [str(count) for count in range(2, 11)]
+    assert all(0 <= row < span.rows for span in spans for row, _ in span.numbered)
+
+
+def test_rows_without_an_id_that_differ_are_no_repeats(tmp_path):
+    table = campaigns(40)
+    ids = [None if row in (3, 5) else name for row, name in enumerate(table.column(ID).to_pylist())]
+    [piece] = planned(tmp_path, [table.set_column(0, ID, [ids])]).pieces
+    assert piece.spans[0].repeated.tolist() == []
+
+
+def test_room_is_made_for_the_rows_of_the_parquet_files_that_are_read(tmp_path):
+    store = Store(tmp_path.as_uri())
+    planned(tmp_path, [campaigns(20, "a"), campaigns(30, "b"), campaigns(40, "c")])
+    store.publish(f"incoming/day={DAY}/d.csv", b"a,b\n1,2\n")
+    assert rows_to_expect(store, input_files(store, DAY), {1: "no Parquet"}) == 60
+
+
+@pytest.mark.parametrize(
+    ("ids", "known"),
+    [
+        (["a", "b"], True),
+        ([7, 8], True),
+        (["a", None], False),
+        (["", "a"], False),
+        ([" a", "b"], False),  # spaces alone may stand between them
+        (["-", "a"], False),
+        (["(", "-"], False),
+        (["+", "z"], False),
+        (["(", ","], True),
+        (["NA", "NB"], False),  # a word for a missing value
+        (["A", "Z"], False),
+        (["Na", "Nb"], False),
+        (["NO", "NT"], True),
+    ],
+)
+def test_a_file_says_by_its_statistics_whether_each_row_has_an_id(tmp_path, ids, known):
+    """Then no other column is read for the ids."""
+    pq.write_table(pa.table({ID: ids, "GoalAmount": [1.0] * len(ids)}), tmp_path / "a.parquet", row_group_size=2)
+    assert every_row_has_an_id(pq.read_metadata(tmp_path / "a.parquet"), SCHEMA) is known
+
+
+@pytest.mark.parametrize(
+    ("table", "options"),
+    [
+        ({"GoalAmount": [1.0]}, {}),
+        ({ID: ["a"], f" {ID.lower()}": ["b"]}, {}),
+        ({ID: ["a"]}, {"write_statistics": False}),
+        ({ID: [b"a"], "GoalAmount": [1.0]}, {"write_statistics": ["GoalAmount"]}),
+        ({ID: pa.array([None], pa.string())}, {}),
+        ({ID: ["a", "b", None, "c"]}, {"row_group_size": 2}),
+    ],
+    ids=["no id", "two", "no statistics", "none of the id", "nothing but nulls", "the last row group"],
+)
+def test_a_file_that_does_not_say_so_is_not_taken_to(tmp_path, table, options):
+    pq.write_table(pa.table(table), tmp_path / "a.parquet", **options)
+    assert not every_row_has_an_id(pq.read_metadata(tmp_path / "a.parquet"), SCHEMA)
+
+
+def test_a_writer_that_does_not_count_missing_values_says_nothing_of_them():
+    statistics = SimpleNamespace(has_null_count=False, has_min_max=True, null_count=None, min="a", max="b")
+    column = SimpleNamespace(path_in_schema=ID, statistics=statistics)
+    group = SimpleNamespace(num_columns=1, column=lambda at: column)
+    metadata = SimpleNamespace(num_row_groups=1, row_group=lambda number: group)
+    assert not every_row_has_an_id(metadata, SCHEMA)
+    statistics.has_null_count, statistics.null_count = True, 0
+    assert every_row_has_an_id(metadata, SCHEMA)

@@ -169,7 +169,8 @@ def test_the_champion_of_a_run_is_read_once(monkeypatch):
     read = []
     monkeypatch.setattr(score, "load_version", lambda version: read.append(version) or version.number)
     score.load_champion.cache_clear()
-    assert [score.load_champion(number, "m", "run") for number in ("1", "1", "2")] == ["1", "1", "2"]
+    asked = ["1", "1", "2", "1", "2"]  # two, while a run that began with the former champion goes on
+    assert [score.load_champion(number, "m", "run") for number in asked] == asked
     score.load_champion.cache_clear()
     assert [(version.model, version.number, version.run_id) for version in read] == [
         ("m", "1", "run"),
@@ -194,3 +195,26 @@ def test_a_store_that_is_away_is_not_taken_for_a_day_that_nobody_scored(store, m
 
 def unreachable(path: str) -> bytes:
     raise StoreError("The store is away.", "Wait.")
+
+
+@pytest.mark.parametrize(("champion", "reused"), [("1", True), ("2", False)])
+def test_the_challenger_scores_alone_only_where_the_champion_had_nothing_to_do(
+    manifest, scoring, monkeypatch, champion, reused
+):
+    published = []
+
+    def publish_shadow(store, entries, manifest, challenger, pieces):
+        published.append((challenger.number, pieces))
+        return True
+
+    monkeypatch.setattr(score, "publish_shadow", publish_shadow)
+    challenger = replace(CHAMPION, number="3")
+    day = score_day.fn(DAY, replace(CHAMPION, number=champion), challenger=challenger)
+    assert (day.reused, day.shadow) == (reused, "3")
+    assert published == [("3", None if reused else [])]
+
+
+def test_a_day_that_the_challenger_could_not_score_has_no_shadow(manifest, scoring, monkeypatch):
+    monkeypatch.setattr(score, "publish_shadow", lambda *given: False)
+    assert score_day.fn(DAY, CHAMPION, challenger=replace(CHAMPION, number="3")).shadow == ""
+    assert score_day.fn(DAY, CHAMPION).shadow == ""

@@ -122,3 +122,13 @@ def test_no_label_of_a_picture_lies_over_another(campaigns: pd.DataFrame) -> Non
             labels = [label for label in panel.get_yticklabels() if label.get_text()]
             boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.y0)
             assert all(below.y1 <= above.y0 for below, above in pairwise(boxes))
+
+
+@pytest.mark.parametrize(("numbers", "down"), [(1, 1), (5, 2)])
+def test_violins_have_room_in_however_many_rows(campaigns: pd.DataFrame, numbers: int, down: int) -> None:
+    figure: Any = violins(campaigns[[*NUMBERS[:numbers], LABEL]], FEATURES)
+    figure.draw_without_rendering()
+    sizes = [panel.get_window_extent().size / figure.dpi for panel in figure.axes]
+    assert len({round(panel.get_position().y0, 2) for panel in figure.axes}) == down
+    assert min(height for _, height in sizes) > 2
+    assert min(width for width, _ in sizes) > 1.5

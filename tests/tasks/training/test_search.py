@@ -1,4 +1,5 @@
 import logging
+from contextlib import nullcontext
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -8,7 +9,8 @@ import pytest
 from campaign.errors import BadInput
 from campaign.settings import Settings
 from tasks.mlflow_run import Run, find_or_create_experiment, mlflow_client
-from tasks.training.search import _best_trials, _refuse_sqlite, log_missing, search_share
+from tasks.training import search as search_module
+from tasks.training.search import _best_trials, _refuse_sqlite, log_missing, search, search_share
 from tasks.training.study import COUNTED, shares_of
 
 
@@ -80,3 +82,29 @@ def test_every_worker_of_a_cluster_draws_other_points_and_searches_the_same_fore
     # The sampler's seed grows with the trials that the study has: shares that begin later must not meet earlier ones.
     assert min(b - a for a, b in pairwise(sorted(drawn))) >= 1000
     assert grown == [(0, 15, 7), (1, 15, 7), (2, 15, 7)]
+
+
+@pytest.mark.parametrize(("trials", "percent"), [(4, 100), (8, 50), (3, 100)])
+def test_a_search_that_is_taken_up_shows_how_far_it_is(own_home, study, monkeypatch, trials, percent):
+    """Another training of the same data may have made more trials than this one is to make."""
+    begun: list[tuple] = []
+    examples = SimpleNamespace(knows_time=False, by_time=False, fitted=SimpleNamespace(y=[0, 1]))
+    named = {
+        "examples_of": lambda parts: examples,
+        "open_study": lambda name, url, seed, knows_time: study,
+        "mlflow_client": lambda: None,
+        "find_or_create_experiment": lambda client, model: "1",
+        "log_missing": lambda client, experiment, run, trials: None,
+        "create_progress_artifact": lambda *progress: begun.append(progress),
+        "shares_of": lambda existing, total, workers, most: [],
+        "reporting_to": lambda run: nullcontext(),
+        "study_page": lambda study: None,
+        "create_table_artifact": lambda *table: None,
+        "get_run_logger": lambda: logging.getLogger("search"),
+    }
+    for name, instead in named.items():
+        monkeypatch.setattr(search_module, name, instead)
+    searched = search.fn(SimpleNamespace(labels=lambda part: [0, 1]), Run("run", "study", "m"), trials, 7)
+    assert begun == [(percent, "search-progress", "Study study")]
+    assert (searched.trials, searched.reused, searched.rows) == (4, 4, 2)
+    assert (searched.cpu_seconds, searched.cpu_seconds_saved) == (6.0, 2.0)

@@ -114,13 +114,19 @@ def mutants_of(path: str) -> Iterator[Mutant]:
         operator = get_operator(name)()
         places = ((node, *place) for node in nodes for place in operator.mutation_positions(node))
         for occurrence, (node, start, end) in enumerate(places):
-            definition = ASTQuery(node).get_definition_name()
-            if definition in KERNELS or _is_no_code(node):
+            if _is_no_code(node) or KERNELS & {*_definitions_around(node)}:
                 continue
-            what = f"{path} {definition} {name} {lines[start[0] - 1].strip()}"
+            what = f"{path} {ASTQuery(node).get_definition_name()} {name} {lines[start[0] - 1].strip()}"
             alike[what] += 1
             key = hashlib.sha256(f"{SEED} {what} {alike[what]}".encode()).hexdigest()
             yield Mutant(path, name, occurrence, start, end, key[:16])
+
+
+def _definitions_around(node: parso.tree.NodeOrLeaf | None) -> Iterator[str]:
+    while node is not None:
+        if node.type == "funcdef":
+            yield node.name.value
+        node = node.parent
 
 
 def _is_no_code(node: parso.tree.NodeOrLeaf) -> bool:

@@ -25,7 +25,6 @@ from campaign.store import Store
 from flows.batch_scoring import batch_scoring
 from flows.training import training
 from tasks.manifest import read_manifest
-from tasks.synthetic_days import write_training_data
 from tasks.task_runner import count_workers
 from tasks.training.study import COUNTED
 
@@ -74,17 +73,12 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def home(prefect_api: None, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home with a champion."""
-    folder = tmp_path_factory.mktemp("cluster") / "home"
+def home(trained: Path, postgres: str) -> Iterator[Path]:
+    """A home with a champion, whose searches are in a database that all reach."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CAMPAIGN_HOME", str(folder))
         patch.setenv("CAMPAIGN_OPTUNA_URL", postgres)
-        for name in ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_DATASET"):
-            patch.delenv(name, raising=False)
-        write_training_data(Store(Settings().store), 4_000)
-        training(trials=2)
-        yield folder
+        patch.delenv("CAMPAIGN_DATASET", raising=False)
+        yield trained
 
 
 @pytest.fixture(scope="module")

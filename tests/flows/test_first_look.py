@@ -1,16 +1,16 @@
 """`campaign init`, as it is typed."""
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from campaign.errors import BadInput
 from campaign.schema_file import parse_schema
-
-CAMPAIGN = Path(sys.executable).with_name("campaign")
+from flows import cli
 
 
 @pytest.fixture
@@ -27,17 +27,21 @@ def projects(tmp_path: Path) -> Path:
     return tmp_path / "projects.csv"
 
 
-def campaign(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"COLUMNS": "120"}
-    return subprocess.run(
-        [CAMPAIGN, *map(str, arguments)], env=environment, capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def campaign(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The command line in this process."""
+    monkeypatch.setattr(cli, "prepare", lambda: None)
+    monkeypatch.setenv("CAMPAIGN_HOME", "")  # so that it is as before afterwards
+    monkeypatch.setenv("COLUMNS", "120")
+    return lambda *words: CliRunner().invoke(cli.app, [*map(str, words)])
 
 
-def test_a_file_becomes_a_schema_that_is_written_over_only_on_request(tmp_path: Path, projects: Path) -> None:
+def test_a_file_becomes_a_schema_that_is_written_over_only_on_request(
+    tmp_path: Path, projects: Path, campaign: Callable[..., Result]
+) -> None:
     home = tmp_path / "home"
     first = campaign("--home", home, "init", projects)
-    assert first.returncode == 0, first.stderr
+    assert first.exit_code == 0, first.output
     schema = parse_schema((home / "campaign.toml").read_text())
     assert (schema.name, schema.row.id, schema.outcome.column) == ("projects", "ID", "state")
     assert schema.column("backers").known == "at the end"
@@ -45,10 +49,8 @@ def test_a_file_becomes_a_schema_that_is_written_over_only_on_request(tmp_path: 
     assert any(line.split()[:3] == ["backers", "number", "at"] and "1.00" in line for line in lines)
     assert lines[-1] == f"Next: campaign --home {home} train {projects}"
     again = campaign("--home", home, "init", projects)
-    assert again.returncode == 1
-    assert f"{home}/campaign.toml is there already." in again.stderr
-    assert (
-        campaign("--home", home, "init", projects, "--force", "--outcome", "state", "--success", "failed").returncode
-        == 0
-    )
+    assert isinstance(again.exception, BadInput)
+    assert again.exception.cause == f"{home}/campaign.toml is there already."
+    other = campaign("--home", home, "init", projects, "--force", "--outcome", "state", "--success", "failed")
+    assert other.exit_code == 0, other.output
     assert parse_schema((home / "campaign.toml").read_text()).outcome.success == ("failed",)

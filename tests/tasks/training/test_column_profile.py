@@ -51,6 +51,8 @@ def test_how_it_is_written_is_found() -> None:
         (["US", "GB", "DE", "unknown"] * 9, 9),
     ],
 )
-def test_na_is_a_country_among_codes_of_countries_and_a_missing_value_elsewhere(values: list[str], missing: int) -> None:
+def test_na_is_a_country_among_codes_of_countries_and_a_missing_value_elsewhere(
+    values: list[str], missing: int
+) -> None:
     profile = profile_column("country", pa.array(values), WAYS)
     assert (profile.kind, profile.missing) == ("category", missing)

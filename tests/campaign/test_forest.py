@@ -332,6 +332,16 @@ def test_a_forest_that_could_lead_astray_is_refused_by_name(
         Forest.load(path)
 
 
+@pytest.mark.parametrize("damage", [with_roots_out_of_order, with_a_first_tree_that_begins_late])
+def test_trees_that_do_not_lie_one_behind_the_other_are_refused_as_such(
+    forest: Forest, damage: Callable[[Arrays], None]
+) -> None:
+    arrays = {name: getattr(forest, name).copy() for name in DTYPES}
+    damage(arrays)
+    with pytest.raises(ValueError, match="a tree has not between 1 and"):
+        Forest(**arrays, n_features=forest.n_features)
+
+
 @pytest.mark.parametrize("part", [0.0, 0.3, 0.99])
 def test_a_file_cut_short_is_refused_by_name(forest: Forest, tmp_path: Path, part: float) -> None:
     path = tmp_path / "forest.npz"

@@ -6,7 +6,7 @@ from evidently.legacy.core import ColumnType
 from scipy.spatial.distance import jensenshannon
 
 from tasks.monitoring import chance
-from tasks.monitoring.chance import chance_limit, count_values
+from tasks.monitoring.chance import _thinned, chance_limit, count_values
 
 RNG = np.random.default_rng(5)
 
@@ -75,3 +75,10 @@ def test_categories_far_beyond_chance_need_no_thousand_re_splits(monkeypatch):
 def test_of_numbers_with_long_tails_a_hundred_re_splits_never_suffice():
     reference, current = pd.Series(RNG.lognormal(8, 3, 2_000)), pd.Series(RNG.lognormal(8, 3, 1_000))
     assert chance_limit(reference, current, False, 1e9) == chance_limit(reference, current, False)
+
+
+@pytest.mark.parametrize(("rows", "kept"), [(10_000, 10_000), (10_001, 10_000), (60_000, 10_000)])
+def test_of_many_rows_ten_thousand_are_drawn_and_none_twice(rows, kept):
+    drawn = _thinned(np.arange(float(rows)), np.random.default_rng(1))
+    assert len(drawn) == len(set(drawn)) == kept
+    assert drawn.mean() == pytest.approx(rows / 2, rel=0.03)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -5,7 +7,7 @@ import pytest
 
 from campaign import synthetic
 from campaign.settings import Settings
-from tasks.monitoring.drift import measure_drift
+from tasks.monitoring.drift import ColumnDrift, Drift, DriftMethod, measure_drift
 from tasks.monitoring.drift_error import sampling_errors
 from tests.published import FEATURES
 
@@ -51,3 +53,17 @@ def test_a_distance_that_cannot_be_computed_has_no_error_either(reference):
     current = day(2, 1_500)
     current["NumBackers"] = np.nan
     assert "NumBackers" not in errors_of(current, reference, 9_000)
+
+
+@pytest.mark.parametrize(("rows", "share_left"), [(2_000, 0.5), (4_000, 0.75), (10**9, 1.0)])
+def test_the_error_of_a_mean_is_that_of_its_ten_groups_means(rows, share_left):
+    """Beside a reference that is 0 throughout, the distance is the mean (over Evidently's least deviation, 0.001)."""
+    values = np.random.default_rng(4).lognormal(size=1_000)
+    column = ColumnDrift("GoalAmount", DriftMethod.WASSERSTEIN, 0.1, 1.0, "ok")
+    prediction = replace(column, name="probability")
+    frames = [pd.DataFrame(dict.fromkeys(("GoalAmount", "probability"), given)) for given in (values, [0.0] * 50)]
+    error, other = sampling_errors(*frames, Drift([column, prediction], 0.5), rows)
+    of_groups = values.reshape(100, 10).mean(axis=0).std(ddof=1) / 10**0.5
+    assert error.value == pytest.approx(1_000 * of_groups * share_left**0.5)
+    assert (error.metric, error.column_name, error.method) == ("column_drift_error", "GoalAmount", "jackknife")
+    assert (other.metric, other.column_name, other.value) == ("prediction_drift_error", "", error.value)

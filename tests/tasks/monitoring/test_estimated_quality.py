@@ -38,6 +38,7 @@ def by_name(rows: list[MetricRow]) -> dict[str, MetricRow]:
         (calibrated(2_000, 0.35), 0.0, 0.95, BELOW_BAR),
         (calibrated(2_000, 0.35), 0.11, 0.95, NOT_TRUSTED),  # whoever cannot be trusted proves nothing
         (calibrated(59 * 17, 0.03), 0.0, 0.93, OK),  # nor does what is as unsure as thirty successes
+        (calibrated(1_000, 0.35), 0.0, 0.7, OK),
         (calibrated(999, 0.35), 0.0, 0.7, TOO_FEW_ROWS),
         (np.zeros(2_000), 0.0, 0.7, NOT_COMPUTABLE),
     ],

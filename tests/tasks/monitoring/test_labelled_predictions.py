@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -69,3 +71,17 @@ def test_days_are_put_together():
     other.add(np.array([0.4, 0.9]), np.array([1, NO_OUTCOME], np.int8))
     both.merge(other)
     assert [part.tolist() for part in both.pairs()] == [[0, 1], [0.2, 0.4], [1.0, 2.0]]
+
+
+def test_what_is_held_grows_with_the_probabilities_that_differ_and_not_with_the_rows(monkeypatch):
+    monkeypatch.setattr("tasks.monitoring.labelled_predictions.MAX_PAIRS", 100)
+    predictions, all_differ = LabelledPredictions(), LabelledPredictions()
+    for start in range(0, 100_000, 100):
+        predictions.add(np.arange(start, start + 100) % 40 / 40, np.ones(100, np.int8))
+    assert predictions.rows == 100_000
+    assert len(pickle.dumps(predictions)) < 10_000
+    for start in range(0, 2_000, 100):
+        all_differ.add(np.arange(start, start + 100) / 2_000, np.zeros(100, np.int8))
+    assert [part.tolist() for part in all_differ.pairs()] == [
+        [0] * 2_000, [row / 2_000 for row in range(2_000)], [1.0] * 2_000,
+    ]  # fmt: skip

@@ -1,12 +1,8 @@
-from dataclasses import replace
+import re
 from datetime import date
 
-import pytest
-
 from tasks.manifest import Manifest, Rows
-from tasks.monitoring.metric_rows import NOT_TRUSTED, OK, TOO_FEW_ROWS, MetricRow
-from tasks.monitoring.monitor import count_rows
-from tasks.monitoring.monitored_day import MonitoredDay
+from tasks.monitoring.monitor import REPORT_POLICY, count_rows, find_scored_days, headed, monitor_day
 
 DAY = date(2026, 11, 22)
 MANIFEST = Manifest(
@@ -31,30 +27,20 @@ def test_a_day_without_a_scored_row_has_no_success_rate():
     assert rows["missing_values_share"] == 0
 
 
-ESTIMATE = MetricRow("estimated_roc_auc", 0.748, OK, method="99.9% interval 0.731 to 0.765, if the world keeps still")
+REPORT = """<!doctype html><html><head lang="en"><meta charset="utf-8"><title>Evidently
+</title></head><body class="wide"><header>Drift</header><svg><title>a mark</title></svg>
+<script>const template = "<head></head><body></body>"</script></body></html>"""
 
 
-def realised(share: float) -> list[MetricRow]:
-    return [MetricRow("realised_roc_auc", 0.7524), MetricRow("outcomes_share", share)]
+def test_a_report_says_of_what_it_is_and_stays_as_it_was_otherwise():
+    page = headed(REPORT, Manifest(str(DAY), "<m>", "2", [], [], [], Rows(0, 0, 0), "", 0))
+    of = "&lt;m&gt; version 2, campaigns of 2026-11-22"
+    heading = re.compile(rf"<h1[^>]*>{of}, beside its reference</h1>")
+    assert page.startswith(f'<!doctype html><html><head lang="en">{REPORT_POLICY}<title>Drift of {of}</title><meta')
+    assert re.search(rf'<body class="wide">{heading.pattern}<header>Drift</header>', page)
+    without = heading.sub("", page).replace(f"{REPORT_POLICY}<title>Drift of {of}</title>", "")
+    assert without == REPORT.replace("<title>Evidently\n</title>", "")
 
 
-@pytest.mark.parametrize(
-    ("rows", "sentence"),
-    [
-        ([], "ROC-AUC -"),
-        (realised(1.0), "ROC-AUC 0.7524"),
-        (realised(0.9), "ROC-AUC 0.7524"),
-        (realised(0.47), "ROC-AUC 0.7524 by 47% of the outcomes"),
-        ([ESTIMATE], "ROC-AUC -, estimated 0.7480 (99.9% interval 0.731 to 0.765)"),
-        ([*realised(1.0), ESTIMATE], "ROC-AUC 0.7524, estimated 0.7480 (99.9% interval 0.731 to 0.765)"),
-        (
-            [replace(ESTIMATE, status=NOT_TRUSTED), MetricRow("unseen_rows_share", 0.67, NOT_TRUSTED)],
-            "ROC-AUC -, no estimate: 67% of the rows hold what training never saw",
-        ),
-        ([MetricRow("estimated_roc_auc", None, TOO_FEW_ROWS), MetricRow("unseen_rows_share", 0.0)], "ROC-AUC -"),
-    ],
-)
-def test_quality_is_told_with_what_it_is_by_and_what_was_to_be_expected(rows, sentence):
-    always = [MetricRow("day_state", None), MetricRow("days_judged", 1.0), MetricRow("day_drifted", 0.0)]
-    always += [MetricRow("prediction_drift", 0.05), MetricRow("sample_rows", 1_000.0)]
-    assert MonitoredDay.of(DAY, "1", [*always, *rows], "").quality == sentence
+def test_the_steps_of_monitoring_stand_in_prefect_under_their_names():
+    assert [step.name for step in (find_scored_days, monitor_day)] == ["find_scored_days", "monitor day"]

@@ -1,6 +1,7 @@
 """What is older than it is kept is deleted, and nothing else."""
 
 import logging
+import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 from campaign.settings import Settings
 from campaign.store import Store
 from tasks.mlflow_run import find_or_create_experiment, mlflow_client
-from tasks.model_versions import CHALLENGER, list_versions, make_champion
+from tasks.model_versions import CHALLENGER, Version, list_versions, make_champion
 from tasks.monitoring.retention import (
     delete_day,
     delete_expired,
@@ -163,3 +164,35 @@ def test_versions_grow_old_by_the_clock_of_utc_whatever_day_the_run_is_about(own
 
 def test_a_model_that_was_never_registered_has_no_expired_versions(own_home: Path) -> None:
     assert expired_versions(MODEL, datetime.now(UTC), keep_days=1) == []
+
+
+def test_expired_versions_are_deleted_with_the_days_and_counted(tmp_path: Path, monkeypatch) -> None:
+    versions = [Version(MODEL, number, "run", {}, datetime(2026, 1, 1, tzinfo=UTC)) for number in ("2", "4")]
+    deleted: list[Version] = []
+    monkeypatch.setenv("CAMPAIGN_STORE", tmp_path.as_uri())
+    for name, instead in {
+        "expired_versions": lambda *_: versions,
+        "delete_version": deleted.append,
+        "scheduled_day": lambda: TODAY,
+        "get_run_logger": lambda: logging.getLogger("retention"),
+    }.items():
+        monkeypatch.setattr(f"tasks.monitoring.retention.{name}", instead)
+    assert delete_expired.fn() == {"versions": 2}
+    assert deleted == versions
+
+
+@pytest.mark.parametrize(
+    ("path", "expired"),
+    [
+        ("reports/day=2026-10-01/drift.html", True),
+        ("quarantine/dataset=abc/part.parquet", True),
+        (f"reports/day={TODAY}/drift.html", False),
+    ],
+)
+def test_one_kind_of_expired_files_is_enough_to_call_for_their_deletion(tmp_path: Path, path: str, expired: bool):
+    store = Store(tmp_path.as_uri())
+    store.publish(path, b"rows")
+    written = (datetime.now() - timedelta(days=400)).timestamp()
+    if "dataset" in path:
+        os.utime(tmp_path / path, (written, written))
+    assert has_expired_files(store, Settings(keep_reports_days=30, keep_quarantine_days=30), TODAY) is expired

@@ -25,8 +25,8 @@ def store(own_home: Path, tmp_path: Path) -> Store:
     return Store(tmp_path.as_uri())
 
 
-def put_day(store: Store, days_ago: int, rows: int, version: str = "1") -> Manifest:
-    """A scored day, whose predictions say how long ago it was."""
+def put_day(store: Store, days_ago: int, rows: int, version: str = "1", bad: int = 0) -> Manifest:
+    """A scored day, whose predictions say how long ago it was; so many rows counted as bad."""
     day = DAY - timedelta(days=days_ago)
     table = pa.Table.from_batches(synthetic.campaigns(rows, seed=days_ago + 1, prefix=f"{day}-"))
     predictions = pa.table({ID: table[ID], "probability": [days_ago / 1_000] * rows})
@@ -36,7 +36,7 @@ def put_day(store: Store, days_ago: int, rows: int, version: str = "1") -> Manif
         pq.write_table(written, file)
         published = store.publish(f"{name}/day={day}/a.parquet", file.getvalue())
         parts[name] = [Part(published.uri, published.sha256, rows)]
-    counts = Rows(rows, rows, 0)
+    counts = Rows(rows, rows - bad, bad)
     manifest = Manifest(str(day), "m", version, parts["incoming"], parts["predictions"], [], counts, "", 0)
     manifest.publish(store)
     return manifest
@@ -96,3 +96,11 @@ def test_more_predictions_than_inputs_lose_none(store):
     window = window_of(store, few)
     assert len(window.sample) == 1_100
     assert window.sample["probability"].notna().sum() == 1_100
+
+
+@pytest.mark.parametrize(("rows", "bad", "days"), [(1_000, 1, (1, 2)), (999, 0, (2, 2)), (1_001, 1, (1, 1))])
+def test_inputs_are_enough_by_the_rows_read_and_predictions_by_those_scored(store, rows, bad, days):
+    put_day(store, 1, 400)
+    window = window_of(store, put_day(store, 0, rows, bad=bad))
+    assert (window.days, window.prediction_days) == days
+    assert window.rows == rows + 400 * (days[0] - 1)

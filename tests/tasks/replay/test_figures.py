@@ -112,7 +112,7 @@ def test_each_campaign_has_the_probability_and_the_version_that_scored_it_on_its
     given = {day: dict(zip(ids[days == np.datetime64(day)], np.linspace(0.1, 0.9, 10), strict=True))
              for day in (first, second, third)}  # fmt: skip
     lost = given[second].popitem()[0]
-    publish(store, first, "7", dict(reversed(given[first].items())) | {"a stranger": 0.5})
+    publish(store, first, "7", dict(reversed(given[first].items())) | {f"stranger {n}": 0.5 for n in range(50)})
     publish(store, second, "12", given[second])
     publish(store, third, "12", given[third])
     weeks = periods_of(history, first, "day")[:3]  # the third of which nothing was scored on
@@ -132,6 +132,10 @@ def test_a_span_goes_from_the_first_day_of_its_first_period_to_the_last_of_its_l
     span = Span(months[:2], rows_of(history, months[:2]))
     assert (span.days[0], span.days[-1], len(span.days)) == (date(2024, 1, 15), date(2024, 2, 29), 17 + 29)
     assert str(span) == "2024-01-15 to 2024-02"
+    whole = Span(months, rows_of(history, months))
+    assert (whole.days[-1], len(whole.days), str(whole)) == (date(2024, 4, 30), 107, "2024-01-15 to 2024-04")
+    alone = Span(months[2:3], rows_of(history, months[2:3]))
+    assert (len(alone.days), str(alone)) == (31, "2024-03")
 
 
 def test_five_hundred_outcomes_are_enough_and_ten_of_the_rarer_kind(history):

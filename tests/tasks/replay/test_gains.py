@@ -125,3 +125,21 @@ def test_a_span_of_one_outcome_of_a_kind_says_nothing(world, rarer, is_enough):
         own, judged = replace(history, label=label), np.arange(len(label)) < 100
         gain = gain_of(own, Predictions(never.probability, never.version + 1), never, [first], judged)
         assert (gain is not None) == is_enough
+
+
+@pytest.mark.parametrize("measure", ["roc_auc", "log_loss"])
+def test_who_is_surely_not_better_is_worse_and_who_may_be_as_good_is_neither(measure):
+    for high, is_worse in ((-1e-9, True), (0.0, False)):
+        gain = replace(CLEAR, roc_auc=Figure(-0.01, -0.02, 0.01), log_loss=Figure(-0.01, -0.02, 0.01))
+        gain = replace(gain, **{measure: Figure(-0.01, -0.02, high)})
+        assert (gain.is_worse_in_one, gain.is_worse, gain.is_better) == (is_worse, is_worse, False)
+        # Better in one measure and worse in the other is neither.
+        mixed = replace(CLEAR, **{measure: Figure(-0.01, -0.02, high)})
+        assert (mixed.is_worse_in_one, mixed.is_worse, mixed.is_better) == (is_worse, False, not is_worse)
+
+
+@pytest.mark.parametrize(("high", "is_small"), [(0.0049, True), (0.005, False)])
+@pytest.mark.parametrize("measure", ["roc_auc", "log_loss"])
+def test_a_gain_is_small_where_it_cannot_matter_in_either_measure(measure, high, is_small):
+    small = replace(CLEAR, roc_auc=Figure(0, -0.02, 0.001), log_loss=Figure(0, -0.02, 0.001))
+    assert replace(small, **{measure: Figure(0, -0.02, high)}).is_small is is_small

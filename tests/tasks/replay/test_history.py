@@ -108,3 +108,11 @@ def test_a_file_without_times_is_refused_by_name(tmp_path, times):
 def test_a_day_goes_from_midnight_to_midnight_in_utc():
     days = days_of(np.array([-1.0, 0.0, 50_000.0, 86_399.9, 86_400.0]))
     assert days.astype(str).tolist() == ["1969-12-31", "1970-01-01", "1970-01-01", "1970-01-01", "1970-01-02"]
+
+
+def test_whoever_is_given_the_rows_reads_times_and_need_not_know_how_they_were_written(tmp_path):
+    schema = parse_schema(TOML + '[text]\ndateOrder = "DMY"\ntimezone = "Europe/Berlin"\n')
+    projects = make_projects(5, 5).assign(launched="02.01.2024 00:30:00", deadline="05.01.2024")
+    rows = read_history(str(write_projects(tmp_path, projects)[0]), schema).rows
+    for name, moment in (("launched", datetime(2024, 1, 1, 23, 30)), ("deadline", datetime(2024, 1, 4, 23))):
+        assert set(rows.column(name).to_pylist()) == {moment.replace(tzinfo=UTC)}

@@ -9,6 +9,7 @@ by room is printed; of a whole sample it is written to docs/development.md, with
 """
 
 import argparse
+import os
 import time
 
 from rich.console import Console
@@ -33,7 +34,11 @@ def main() -> None:
         f"{all_of_them} mutants, {PER_ROOM} out of a room, drawn with seed {SEED}; {known} have met their tests. "
         f"At most {asked.minutes:g} minutes, {PROCESSES} at a time."
     )
-    session.run(time.monotonic() + 60 * asked.minutes)
+    try:
+        session.run(time.monotonic() + 60 * asked.minutes)
+    except KeyboardInterrupt:
+        print(f"Interrupted. {len(session.noticed_by)} have met their tests: `make mutate` goes on.", flush=True)
+        os._exit(130)  # threads wait for the tests that run, which end by themselves
     Console(width=110).print(table(samples, session.noticed_by))
     if len(session.noticed_by) < all_of_them:
         print(f"{all_of_them - len(session.noticed_by)} are left: `make mutate` goes on with them.")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+TESTS = ("tests/campaign", "tests/tasks")
 QUICK = ("-m", "not servers")
 NO_TEST = 5
 # Seconds until a test is said to run for ever: a loop may have lost its end.
@@ -30,7 +31,7 @@ def others_that_may_notice(module: str, mirrors: list[str]) -> list[str]:
     """The rest of `make test-quick`, own room first, without what cannot meet the module: imports run one way, from
     tasks/ to campaign/, and from the rooms of tasks/ to what stands beside them."""
     path = Path(module)
-    tests = [test for room in ("campaign", "tasks") for test in sorted(Path("tests", room).rglob("test_*.py"))]
+    tests = [test for folder in TESTS for test in sorted(Path(folder).rglob("test_*.py"))]
     own = "tests" / path.parent
     if path.parent != Path("campaign"):
         tests = [test for test in tests if test.parent != Path("tests/campaign")]
@@ -46,10 +47,11 @@ def meet(copy: Path, module: str) -> str:
     """The id of the first test that fails, "" where none does."""
     os.chdir(copy)
     mirrors = mirrors_of(module)
-    return _first_failing(copy, mirrors) or _first_failing(copy, [*QUICK, *others_that_may_notice(module, mirrors)])
+    return first_failing(copy, mirrors) or first_failing(copy, [*QUICK, *others_that_may_notice(module, mirrors)])
 
 
-def _first_failing(copy: Path, chosen: list[str]) -> str:
+def first_failing(copy: Path, chosen: list[str]) -> str:
+    """The id of the first of the chosen tests of a tree that fails, "" where none does."""
     if not chosen:
         return ""
     options = ["-x", "-q", "-rfE", "-p", "no:cacheprovider", f"--timeout={ENDLESS}", f"--basetemp={copy}.tmp"]
@@ -58,12 +60,19 @@ def _first_failing(copy: Path, chosen: list[str]) -> str:
     environment = os.environ | {
         "PYTHONPATH": str(copy), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "NUMBA_CACHE_DIR": f"{copy}.numba",
     }  # fmt: skip
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *chosen], env=environment, capture_output=True, text=True
-    )
+    command, parent = [sys.executable, "-m", "pytest", *options, *chosen], os.getppid()
+    with subprocess.Popen(command, cwd=copy, env=environment, stdout=subprocess.PIPE, text=True) as run:
+        while True:
+            try:
+                said = run.communicate(timeout=2)[0]
+                break
+            except subprocess.TimeoutExpired:
+                if os.getppid() != parent:  # whoever asked was interrupted
+                    run.kill()
+                    sys.exit(1)
     if run.returncode in (0, NO_TEST):
         return ""
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", run.stdout, flags=re.MULTILINE)
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", said, flags=re.MULTILINE)
     return failed[1] if failed else f"{chosen[-1]}: pytest ended with {run.returncode}"
 
 

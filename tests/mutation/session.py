@@ -16,6 +16,7 @@ from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.work_db import use_db
 from cosmic_ray.work_item import WorkerOutcome, WorkResult
 
+from tests.mutation.meet import TESTS, first_failing
 from tests.mutation.mutants import ROOT, Mutant
 
 FOLDER, DATABASE = ROOT / ".mutation", "session.sqlite"
@@ -45,9 +46,14 @@ class Session:
         for number in range(PROCESSES):
             copies.put(_copy_of_tree(FOLDER / f"copy-{number}"))
         waiting = [mutant for key, mutant in self.mutants.items() if key not in self.noticed_by]
-        with ThreadPoolExecutor(PROCESSES) as pool:
+        if waiting and (failed := first_failing(FOLDER / "copy-0", ["-n", str(PROCESSES), *TESTS])):
+            raise SystemExit(f"{failed} fails without any mutant: mend it first.")
+        pool = ThreadPoolExecutor(PROCESSES)
+        try:
             for met in [pool.submit(self._meet, mutant, copies, until) for mutant in waiting]:
                 met.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _meet(self, mutant: Mutant, copies: SimpleQueue[Path], until: float) -> None:
         if time.monotonic() > until:
@@ -58,6 +64,8 @@ class Session:
         mutations = [evolve(each, module_path=copy / each.module_path) for each in item.mutations]
         result = mutate_and_test(mutations, command, TIMEOUT)
         copies.put(copy)
+        if result.worker_outcome is not WorkerOutcome.NORMAL:
+            raise RuntimeError(f"{mutant.path}, line {mutant.start[0]}: {result.output}")
         noticed_by = ((result.output or "").strip().splitlines() or [""])[-1]
         self.keep(mutant, noticed_by, result)
         print(
@@ -78,12 +86,12 @@ class Session:
         return key in self.mutants and told["of"] == self._digest(self.mutants[key], told["noticed_by"])
 
     def _digest(self, mutant: Mutant, noticed_by: str) -> str:
-        """Of the files a result stands on: the module and the test that noticed, or else all code and tests."""
+        """Of the files a result stands on: the module and the test that noticed, or else all that it met."""
         test = ROOT / noticed_by.partition("::")[0]
         if noticed_by and test.is_file():
             return _digest_of((ROOT / mutant.path, test))
         return _digest_of(
-            path for room in ("campaign", "tasks", "tests") for path in sorted((ROOT / room).rglob("*.py"))
+            path for room in ("campaign", "tasks", *TESTS) for path in sorted((ROOT / room).rglob("*.py"))
         )
 
 

@@ -105,7 +105,7 @@ def modules_of(room: str) -> list[str]:
     return sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / room).glob("*.py"))
 
 
-def mutants_of(path: str) -> Iterator[Mutant]:
+def mutants_of(path: str, seed: int = SEED) -> Iterator[Mutant]:
     """All mutants of a file, but for those in kernels, annotations and the signs between parameters."""
     source = (ROOT / path).read_text()
     tree, lines = get_ast(source), source.splitlines()
@@ -118,7 +118,7 @@ def mutants_of(path: str) -> Iterator[Mutant]:
                 continue
             what = f"{path} {ASTQuery(node).get_definition_name()} {name} {lines[start[0] - 1].strip()}"
             alike[what] += 1
-            key = hashlib.sha256(f"{SEED} {what} {alike[what]}".encode()).hexdigest()
+            key = hashlib.sha256(f"{seed} {what} {alike[what]}".encode()).hexdigest()
             yield Mutant(path, name, occurrence, start, end, key[:16])
 
 
@@ -142,10 +142,12 @@ def _is_no_code(node: parso.tree.NodeOrLeaf) -> bool:
     return False
 
 
-def sample_of(room: str, most: int = PER_ROOM) -> tuple[list[Mutant], list[Equivalent]]:
+def sample_of(room: str, most: int = PER_ROOM, seed: int = SEED) -> tuple[list[Mutant], list[Equivalent]]:
     """`most` mutants of a room, and those that were drawn as well and change nothing."""
     listed, drawn, left_out = equivalent_mutants(), list[Mutant](), list[Equivalent]()
-    everything = sorted((mutant for path in modules_of(room) for mutant in mutants_of(path)), key=lambda one: one.key)
+    everything = sorted(
+        (mutant for path in modules_of(room) for mutant in mutants_of(path, seed)), key=lambda one: one.key
+    )
     for mutant in everything:
         if len(drawn) == most:
             break

@@ -6,10 +6,9 @@ from pathlib import Path
 from rich.table import Table
 
 from tests.mutation.meet import mirrors_of
-from tests.mutation.mutants import PER_ROOM, ROOT, SEED, Equivalent, Mutant
+from tests.mutation.mutants import PER_ROOM, ROOT, Equivalent, Mutant
 
 PAGE = ROOT / "docs" / "development.md"
-MARKS = "<!-- mutants -->", "<!-- /mutants -->"
 Samples = Mapping[str, tuple[list[Mutant], list[Equivalent]]]
 HEAD = ("room", "met", "by the mirror", "by test-quick", "not noticed", "score")
 
@@ -43,23 +42,31 @@ def _is_of_mirror(mutant: Mutant, noticed_by: str) -> bool:
     return any(noticed_by.startswith(mirror) for mirror in mirrors_of(mutant.path))
 
 
-def write_page(samples: Samples, noticed_by: Mapping[str, str]) -> None:
-    """Put the score into the page, in place of the one before."""
-    before, _, rest = PAGE.read_text().partition(MARKS[0])
-    after = rest.partition(MARKS[1])[2]
-    written = "\n".join((MARKS[0], *_section(samples, noticed_by), MARKS[1]))
+def marks_of(seed: int) -> tuple[str, str]:
+    """What the score of a seed stands between."""
+    return f"<!-- mutants {seed} -->", f"<!-- /mutants {seed} -->"
+
+
+def write_page(samples: Samples, noticed_by: Mapping[str, str], seed: int) -> None:
+    """Put the score into the page in place of the one before, if the page has a place for that of the seed."""
+    begin, end = marks_of(seed)
+    before, found, rest = PAGE.read_text().partition(begin)
+    if not found:
+        return
+    after = rest.partition(end)[2]
+    written = "\n".join((begin, *_section(samples, noticed_by, seed), end))
     told = before + written + after
     unfinished = Path(f"{PAGE}.writing")
     unfinished.write_text(told)
     unfinished.replace(PAGE)
 
 
-def _section(samples: Samples, noticed_by: Mapping[str, str]) -> list[str]:
+def _section(samples: Samples, noticed_by: Mapping[str, str], seed: int) -> list[str]:
     missed = [one for drawn, _ in samples.values() for one in drawn if not noticed_by[one.key]]
     left_out = [one for _, listed in samples.values() for one in listed]
     cells = [HEAD, ("---", *["---:"] * (len(HEAD) - 1)), *rows(samples, noticed_by)]
     return [
-        f"Seed {SEED}, {PER_ROOM} mutants out of each room:",
+        f"Seed {seed}, {PER_ROOM} mutants out of each room:",
         "",
         *("| " + " | ".join(line) + " |" for line in cells),
         "",

@@ -19,7 +19,7 @@ from cosmic_ray.work_item import WorkerOutcome, WorkResult
 from tests.mutation.meet import TESTS, first_failing
 from tests.mutation.mutants import ROOT, Mutant
 
-FOLDER, DATABASE = ROOT / ".mutation", "session.sqlite"
+FOLDER = ROOT / ".mutation"
 MET = WorkResult(WorkerOutcome.NORMAL)
 # Seconds after which a mutant's tests are ended. It counts as noticed: a loop without end is.
 TIMEOUT = 600
@@ -27,12 +27,13 @@ PROCESSES = 2
 
 
 class Session:
-    """The sample and its results so far."""
+    """The sample of a seed and its results so far."""
 
-    def __init__(self, sample: list[Mutant]) -> None:
+    def __init__(self, sample: list[Mutant], seed: int) -> None:
         self.mutants = {mutant.key: mutant for mutant in sample}
+        self.database = FOLDER / f"seed-{seed}.sqlite"
         FOLDER.mkdir(exist_ok=True)
-        with use_db(FOLDER / DATABASE) as database:
+        with use_db(self.database) as database:
             known = {key: result for key, result in database.results if self._still_holds(key, result)}
             database.clear()
             database.add_work_items(mutant.work_item() for mutant in sample)
@@ -77,7 +78,7 @@ class Session:
     def keep(self, mutant: Mutant, noticed_by: str, result: WorkResult = MET) -> None:
         """What came of a mutant: the test that noticed, or ""."""
         told = {"noticed_by": noticed_by, "of": self._digest(mutant, noticed_by)}
-        with use_db(FOLDER / DATABASE) as database:
+        with use_db(self.database) as database:
             database.set_result(mutant.key, evolve(result, output=json.dumps(told)))
         self.noticed_by[mutant.key] = noticed_by
 

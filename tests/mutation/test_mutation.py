@@ -7,8 +7,8 @@ import pytest
 
 from tests.mutation import mutants, session
 from tests.mutation.meet import mirrors_of
-from tests.mutation.mutants import KERNELS, ROOMS, ROOT, Mutant, equivalent_mutants, mutants_of, sample_of
-from tests.mutation.score import MARKS, PAGE, rows
+from tests.mutation.mutants import KERNELS, ROOMS, ROOT, SEED, Mutant, equivalent_mutants, mutants_of, sample_of
+from tests.mutation.score import PAGE, marks_of, rows
 
 
 @pytest.fixture
@@ -93,11 +93,11 @@ def test_a_result_holds_until_the_module_or_the_test_that_noticed_changes(tmp_pa
         (tmp_path / name).write_text("A = 1\n")
     mutant = Mutant("tasks/days.py", "core/NumberReplacer", 0, (1, 4), (1, 5), "0" * 16)
     for noticed_by, kept in (("tests/tasks/test_days.py::test_a", True), ("", False)):
-        begun = session.Session([mutant])
+        begun = session.Session([mutant], 1)
         begun.keep(mutant, noticed_by)
-        assert session.Session([mutant]).noticed_by == {mutant.key: noticed_by}
+        assert session.Session([mutant], 1).noticed_by == {mutant.key: noticed_by}
         (tmp_path / "tests/tasks/test_manifest.py").write_text(f"A = {noticed_by!r}\n")
-        assert (session.Session([mutant]).noticed_by == {mutant.key: noticed_by}) is kept
+        assert (session.Session([mutant], 1).noticed_by == {mutant.key: noticed_by}) is kept
 
 
 def test_the_score_is_by_room_and_of_all():
@@ -110,4 +110,4 @@ def test_the_score_is_by_room_and_of_all():
     assert rows({"tasks": (drawn, [])}, noticed_by) == [
         (name, "3", "1", "1", "1", "66.7%") for name in ("tasks", "all")
     ]
-    assert all(PAGE.read_text().count(mark) == 1 for mark in MARKS)
+    assert all(PAGE.read_text().count(mark) == 1 for mark in marks_of(SEED))

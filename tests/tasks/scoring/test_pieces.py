@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -241,3 +242,15 @@ def test_a_writer_that_does_not_count_missing_values_says_nothing_of_them():
     assert not every_row_has_an_id(metadata, SCHEMA)
     statistics.has_null_count, statistics.null_count = True, 0
     assert every_row_has_an_id(metadata, SCHEMA)
+
+
+def test_a_text_is_a_piece_of_its_own_with_all_its_rows(tmp_path):
+    store = Store(tmp_path.as_uri())
+    for number in range(2):
+        text = campaigns(30 + number, f"{number}_").to_pandas().to_csv(index=False)
+        store.publish(f"incoming/day={DAY}/{number}.csv", text.encode())
+    plan = plan_day(store, DAY, input_files(store, DAY), MODEL)
+    assert spans(plan) == [[(0, (), 0, 30)], [(1, (), 0, 31)]]
+    assert [part.rows for part in plan.inputs] == [30, 31]
+    names = [piece.path.partition("/")[2] for piece in plan.pieces]
+    assert [re.sub("-[0-9a-f]{12}-", "-", name) for name in names] == ["part-00000.parquet", "part-00001.parquet"]

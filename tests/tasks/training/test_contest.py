@@ -119,3 +119,16 @@ def test_a_champion_from_before_models_carried_their_schema_is_contested_by_its_
     assert roc_auc(parts.labels("test"), probability) > 0.9
     strangers = pa.Table.from_batches(synthetic.campaigns(3_000, seed=2))
     assert not is_same_world(old, FORMAT_1 / "reference.parquet", *gathered(tmp_path / "others", strangers, SCHEMA))
+
+
+def test_without_a_goal_and_anything_known_at_launch_the_first_number_tells_campaigns_apart(tmp_path):
+    late = parse_schema(
+        PUBLISHED_TOML.replace('role = "goal"\n', "").replace('known = "at launch"', 'known = "while running"')
+    )
+    path = str(tmp_path / "base.parquet")
+    pq.write_table(table(), path)
+    champion = fitted(late, path)
+    pq.write_table(table().append_column("probability", pa.array(np.zeros(ROWS))), tmp_path / "reference.parquet")
+    for campaigns, same in ((table(), True), (table(2), False)):
+        data, parts = gathered(tmp_path / f"data-{same}", campaigns, late)
+        assert is_same_world(champion, tmp_path / "reference.parquet", data, parts) is same

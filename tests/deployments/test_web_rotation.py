@@ -53,7 +53,8 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         f"{folder}/artifacts",
     ]
     log = (folder / "log").open("w")
-    server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # as the stack's has it
+    server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder, start_new_session=True)
     uri = f"http://127.0.0.1:{port}"
     try:
         for _ in range(600):
@@ -208,7 +209,7 @@ def test_two_hundred_swaps_under_load_lose_no_request(web: Web, tmp_path: Path) 
         answer = web.ask.post("/predict", json=FILM).json()
         probabilities[answer["model_version"]] = answer["probability"]
     swapped = threading.Event()
-    answered = [0, 0, 0, 0]
+    answered = [0, 0]
 
     def load(place: int) -> None:
         with httpx.Client(base_url=f"http://127.0.0.1:{web.port}", timeout=30) as client:
@@ -222,7 +223,7 @@ def test_two_hundred_swaps_under_load_lose_no_request(web: Web, tmp_path: Path) 
                 ):
                     failures.append(answer.text)
 
-    threads = [threading.Thread(target=load, args=(place,)) for place in range(4)]
+    threads = [threading.Thread(target=load, args=(place,)) for place in range(len(answered))]
     for thread in threads:
         thread.start()
     swaps = web.service.rotation.live

@@ -20,7 +20,12 @@ from tasks.model_versions import find_champion
 
 ROOT = Path(__file__).parents[2]
 LOGINS = {"admin": "the-password-of-admin", "trainer": "the-password-of-trainer", "reader": "the-password-of-reader"}
-SET_UP = "import json, sys; from infra.mlflow.set_up import set_up; set_up(sys.argv[1], json.loads(sys.argv[2]))"
+SET_UP = """
+import json, sys
+from infra.mlflow.set_up import set_up
+for logins in sys.argv[2:]:
+    set_up(sys.argv[1], json.loads(logins))
+"""
 
 
 def free_port() -> int:
@@ -29,8 +34,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def set_up(database: str, logins: dict[str, str]) -> None:
-    command = [sys.executable, "-c", SET_UP, database, json.dumps(logins)]
+def set_up(database: str, *logins: dict[str, str]) -> None:
+    """One after the other."""
+    command = [sys.executable, "-c", SET_UP, database, *map(json.dumps, logins)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
 
 
@@ -40,9 +46,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     database, config, port = f"sqlite:///{folder}/mlflow.db", folder / "auth.ini", free_port()
     text = (ROOT / "infra" / "mlflow" / "basic_auth.ini").read_text()
     config.write_text(text.replace("postgresql+psycopg2:///?service=mlflow", f"sqlite:///{folder}/auth.db"))
-    for logins in (LOGINS | {"reader": "the-password-of-before"}, LOGINS, LOGINS):  # it is changed, then nothing is
-        set_up(f"sqlite:///{folder}/auth.db", logins)
-    own = {"MLFLOW_AUTH_CONFIG_PATH": str(config), "MLFLOW_FLASK_SERVER_SECRET_KEY": "of-this-test"}
+    before = LOGINS | {"reader": "the-password-of-before"}
+    set_up(f"sqlite:///{folder}/auth.db", before, LOGINS, LOGINS)  # it is changed, then nothing is
+    own = {
+        "MLFLOW_AUTH_CONFIG_PATH": str(config), "MLFLOW_FLASK_SERVER_SECRET_KEY": "of-this-test",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }  # fmt: skip
     words = [
         "server", f"--backend-store-uri={database}", f"--artifacts-destination={folder}/artifacts",
         "--app-name=basic-auth", "--enable-workspaces", "--host=127.0.0.1", f"--port={port}", "--workers=1",

@@ -148,7 +148,7 @@ def test_a_search_that_is_killed_goes_on_where_it_stopped(environment, own_home,
     data = write_training_data(Store(f"file://{tmp_path}"), 8_000).uri
     command = [CAMPAIGN, "train", data, "--trials", "8"]
     killed = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
-    while not (home / "optuna.db").exists() or "RUNNING" not in list(states_after_three_trials(home)):
+    while not (home / "optuna.db").exists() or not is_at_a_fourth_trial(home):
         assert killed.poll() is None, "the search was over before it could be killed"
         time.sleep(0.02)
     os.killpg(killed.pid, signal.SIGKILL)
@@ -167,13 +167,18 @@ def test_a_search_that_is_killed_goes_on_where_it_stopped(environment, own_home,
     assert sum(name.startswith("trial-") for name in names) == 8
 
 
-def states_after_three_trials(home: Path) -> list[str]:
-    """The states of all trials, once three are finished."""
+def is_at_a_fourth_trial(home: Path) -> bool:
+    """Whether three are finished, and a process has put its name to another one."""
     try:
         states = list(trials(home).values())
+        with closing(sqlite3.connect(home / "optuna.db")) as studies:
+            [(signed,)] = studies.execute(
+                "SELECT count(*) FROM trials JOIN trial_user_attributes USING (trial_id) "
+                "WHERE state = 'RUNNING' AND key = 'worker'"
+            )
     except sqlite3.OperationalError:  # the tables are being made
-        return []
-    return states if states.count("COMPLETE") + states.count("PRUNED") >= 3 else []
+        return False
+    return states.count("COMPLETE") + states.count("PRUNED") >= 3 and signed > 0
 
 
 @pytest.fixture

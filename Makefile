@@ -22,7 +22,7 @@ test: .venv/installed-dev ## run the tests
 test-quick: .venv/installed-dev ## run those of campaign/ and tasks/ that need no server
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not servers" $(ARGS) tests/campaign tests/tasks
 
-mutate: .venv/installed-dev ## see how many one-line faults the tests notice (about two hours; goes on where it was)
+mutate: .venv/installed-dev ## see how many one-line faults the tests notice (at most 150 minutes; goes on where it was)
 	@$(BIN)/python -m tests.mutation $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 check: .venv/installed-dev ## lint and types

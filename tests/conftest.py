@@ -58,16 +58,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((n for n, name in enumerate(folders) if f"tests/{name}/" in item.nodeid), 9))
 
 
+@pytest.fixture(scope="session")
+def of_all_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes of xdist share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @pytest.fixture(scope="session", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(tmp_path_factory: pytest.TempPathFactory, of_all_processes: Path) -> Iterator[Path]:
     """CAMPAIGN_HOME of the session. A test that writes takes a home of its own (`own_home`)."""
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAMPAIGN_HOME", str(folder))
         # Compiled once for all tests, whatever home they use and whatever process they run in.
-        base = tmp_path_factory.getbasetemp()
-        of_all = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-        patch.setenv("NUMBA_CACHE_DIR", os.environ.get("NUMBA_CACHE_DIR", str(of_all / "numba")))
+        patch.setenv("NUMBA_CACHE_DIR", os.environ.get("NUMBA_CACHE_DIR", str(of_all_processes / "numba")))
         yield folder
 
 

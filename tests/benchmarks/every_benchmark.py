@@ -1,4 +1,4 @@
-"""Every benchmark still goes through, at a tiny size: `make bench-smoke`, a few minutes. No figure is judged.
+"""Every benchmark still goes through, at a tiny size: `make bench-smoke`. No figure is judged.
 
 `make test` leaves it out, for its name does not begin with test_.
 """
@@ -61,10 +61,9 @@ NAMES = {*PRINTING, *(benchmark.name for benchmark in SAVING)}
 
 
 @pytest.fixture(scope="session")
-def champion_home(tmp_path_factory) -> Path:
+def champion_home(of_all_processes) -> Path:
     """A home whose champion learnt from few rows: trained by the process that asks for it first, for all of them."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "champion"
+    folder = of_all_processes / "champion"
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

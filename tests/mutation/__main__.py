@@ -2,11 +2,10 @@
 
     make mutate                     # 300 mutants, the same number out of every room; Ctrl-C, and again: goes on
     make mutate MINUTES=30          # as far as it gets in half an hour
-    make mutate ARGS="--room tasks/replay"
     make mutate ARGS="--seed 35"    # others, which no test was written for
 
 A mutant meets the test file that mirrors its module and then, where that notices nothing, `make test-quick`. The score
-by room is printed; of a whole sample it is written to docs/development.md, with what nobody noticed.
+by room is printed; of the whole sample it is written to docs/development.md, with what nobody noticed.
 """
 
 import argparse
@@ -24,12 +23,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="make mutate", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--room", choices=ROOMS, action="append", help="this room alone")
     parser.add_argument("--minutes", type=float, default=150.0, help="time after which no further mutant is begun")
     parser.add_argument("--seed", type=int, default=SEED, help="of another sample")
     asked = parser.parse_args()
-    rooms = asked.room or ROOMS
-    samples = {room: sample_of(room, seed=asked.seed) for room in rooms}
+    samples = {room: sample_of(room, seed=asked.seed) for room in ROOMS}
     session = Session([mutant for drawn, _ in samples.values() for mutant in drawn], asked.seed)
     known, all_of_them = len(session.noticed_by), len(session.mutants)
     print(
@@ -44,7 +41,7 @@ def main() -> None:
     Console(width=110).print(table(samples, session.noticed_by))
     if len(session.noticed_by) < all_of_them:
         print(f"{all_of_them - len(session.noticed_by)} are left: `make mutate` goes on with them.")
-    elif len(rooms) == len(ROOMS):
+    else:
         write_page(samples, session.noticed_by, asked.seed)
 
 

@@ -56,10 +56,6 @@ class Mutant:
     end: tuple[int, int]
     key: str
 
-    @property
-    def room(self) -> str:
-        return Path(self.path).parent.as_posix()
-
     def lines(self) -> tuple[str, str]:
         """What it changes, before and after; the same text twice where cosmic-ray changes nothing."""
         source = (ROOT / self.path).read_text()
@@ -106,7 +102,8 @@ def modules_of(room: str) -> list[str]:
 
 
 def mutants_of(path: str, seed: int = SEED) -> Iterator[Mutant]:
-    """All mutants of a file, but for those in kernels, annotations and the signs between parameters."""
+    """All mutants of a file, but for those in kernels and annotations, of signs between parameters, and of what stands
+    directly within a dict's braces."""
     source = (ROOT / path).read_text()
     tree, lines = get_ast(source), source.splitlines()
     nodes, alike = [*ast_nodes(tree)], Counter[str]()

@@ -20,7 +20,6 @@ from tests.mutation.meet import TESTS, first_failing
 from tests.mutation.mutants import ROOT, Mutant
 
 FOLDER = ROOT / ".mutation"
-MET = WorkResult(WorkerOutcome.NORMAL)
 # Seconds after which a mutant's tests are ended. It counts as noticed: a loop without end is.
 TIMEOUT = 600
 PROCESSES = 2
@@ -75,7 +74,7 @@ class Session:
             flush=True,
         )
 
-    def keep(self, mutant: Mutant, noticed_by: str, result: WorkResult = MET) -> None:
+    def keep(self, mutant: Mutant, noticed_by: str, result: WorkResult) -> None:
         """What came of a mutant: the test that noticed, or ""."""
         told = {"noticed_by": noticed_by, "of": self._digest(mutant, noticed_by)}
         with use_db(self.database) as database:

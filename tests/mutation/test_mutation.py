@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from cosmic_ray.work_item import WorkerOutcome, WorkResult
 
 from tests.mutation import mutants, session
 from tests.mutation.meet import mirrors_of
@@ -94,7 +95,7 @@ def test_a_result_holds_until_the_module_or_the_test_that_noticed_changes(tmp_pa
     mutant = Mutant("tasks/days.py", "core/NumberReplacer", 0, (1, 4), (1, 5), "0" * 16)
     for noticed_by, kept in (("tests/tasks/test_days.py::test_a", True), ("", False)):
         begun = session.Session([mutant], 1)
-        begun.keep(mutant, noticed_by)
+        begun.keep(mutant, noticed_by, WorkResult(WorkerOutcome.NORMAL))
         assert session.Session([mutant], 1).noticed_by == {mutant.key: noticed_by}
         (tmp_path / "tests/tasks/test_manifest.py").write_text(f"A = {noticed_by!r}\n")
         assert (session.Session([mutant], 1).noticed_by == {mutant.key: noticed_by}) is kept

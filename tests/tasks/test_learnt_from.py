@@ -1,10 +1,8 @@
 """Which versions and data sets still know a campaign, in words."""
 
-import os
 import shutil
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -29,30 +27,23 @@ def learn(path: Path, *ids: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory):
+def registry(own_registry: Path) -> Path:
     """Version 1 is of before ids were kept; version 2 is champion; the files of version 3 are lost."""
-    folder = tmp_path_factory.mktemp("registry")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("CAMPAIGN_METRICS_URL", "MLFLOW_TRACKING_URI"):
-            patch.delenv(name, raising=False)
-        patch.setenv("CAMPAIGN_HOME", str(folder / "home"))
-        (folder / "home").mkdir()
-        client = mlflow_client()
-        client.create_registered_model(MODEL)
-        experiment = client.create_experiment(MODEL, (folder / "artifacts").as_uri())
-        for number in "123":
-            files = folder / number / "extra_files"
-            files.mkdir(parents=True)
-            pd.DataFrame({ID: [KEPT, BOTH]}).to_parquet(files / REFERENCE)
-            if number == "2":
-                learn(files / LEARNT, FITTED, BOTH)
-            (files.parent / "MLmodel").write_text("flavors: {}\n")
-            client.create_model_version(MODEL, str(files.parent), client.create_run(experiment).info.run_id)
-        shutil.rmtree(folder / "3")
-        make_champion(MODEL, "2", "the best")
-        yield
-    mlflow.set_tracking_uri(Settings().mlflow_tracking_uri)  # MLflow remembers where it was,
-    os.environ.pop("MLFLOW_TRACKING_URI", None)  # there too
+    folder = own_registry
+    client = mlflow_client()
+    client.create_registered_model(MODEL)
+    experiment = client.create_experiment(MODEL, (folder / "artifacts").as_uri())
+    for number in "123":
+        files = folder / number / "extra_files"
+        files.mkdir(parents=True)
+        pd.DataFrame({ID: [KEPT, BOTH]}).to_parquet(files / REFERENCE)
+        if number == "2":
+            learn(files / LEARNT, FITTED, BOTH)
+        (files.parent / "MLmodel").write_text("flavors: {}\n")
+        client.create_model_version(MODEL, str(files.parent), client.create_run(experiment).info.run_id)
+    shutil.rmtree(folder / "3")
+    make_champion(MODEL, "2", "the best")
+    return folder
 
 
 @pytest.mark.parametrize(

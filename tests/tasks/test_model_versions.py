@@ -1,9 +1,6 @@
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import mlflow
 import pytest
 import sqlalchemy as sa
 from mlflow.exceptions import MlflowException
@@ -27,27 +24,20 @@ MODEL = "model"
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory) -> Iterator[Path]:
+def registry(own_registry: Path) -> Path:
     """A registry with three versions: two are ours, and the third has nothing beside its MLmodel."""
-    folder: Path = tmp_path_factory.mktemp("registry")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("CAMPAIGN_METRICS_URL", "MLFLOW_TRACKING_URI"):
-            patch.delenv(name, raising=False)
-        patch.setenv("CAMPAIGN_HOME", str(folder / "home"))
-        (folder / "home").mkdir()
-        client = mlflow_client()
-        client.create_registered_model(MODEL)
-        experiment = client.create_experiment("model", (folder / "artifacts").as_uri())
-        for number, extra in enumerate(["extra_files", "extra_files", "elsewhere"]):
-            source = folder / f"model-{number}"
-            (source / extra).mkdir(parents=True)
-            (source / extra / "model.json").write_text(str(number))
-            (source / "MLmodel").write_text("flavors: {}\n")
-            run = client.create_run(experiment).info.run_id
-            client.create_model_version(MODEL, str(source), run)
-        yield folder
-    mlflow.set_tracking_uri(Settings().mlflow_tracking_uri)  # MLflow remembers where it was,
-    os.environ.pop("MLFLOW_TRACKING_URI", None)  # there too
+    folder = own_registry
+    client = mlflow_client()
+    client.create_registered_model(MODEL)
+    experiment = client.create_experiment("model", (folder / "artifacts").as_uri())
+    for number, extra in enumerate(["extra_files", "extra_files", "elsewhere"]):
+        source = folder / f"model-{number}"
+        (source / extra).mkdir(parents=True)
+        (source / extra / "model.json").write_text(str(number))
+        (source / "MLmodel").write_text("flavors: {}\n")
+        run = client.create_run(experiment).info.run_id
+        client.create_model_version(MODEL, str(source), run)
+    return folder
 
 
 @pytest.fixture

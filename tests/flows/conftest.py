@@ -6,27 +6,44 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from campaign.schema_file import served_model
 from campaign.settings import Settings
 from campaign.store import Store
 from flows.training import training
+from tasks.mlflow_run import mlflow_client
 from tasks.model_versions import make_champion
 from tasks.synthetic_days import write_training_data
+from tasks.training import evaluation_plots, explore
 
 OF_THE_WORLD = ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_OPTUNA_URL")  # it may have set them for the session
 
 
-@pytest.fixture(scope="session")
-def trained_once(prefect_api: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a champion, of which each module gets a copy."""
-    home = tmp_path_factory.mktemp("trained") / "home"
+@pytest.fixture(scope="module", autouse=True)
+def without_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Half of a small training is drawing. The world's has its pictures, and tests/tasks looks at each of them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CAMPAIGN_HOME", str(home))
+        if request.module.__name__ != "test_loop":
+            patch.setattr(explore, "figures", lambda *_: {})
+            patch.setattr(evaluation_plots, "figures", lambda *_: {})
+        yield
+
+
+@pytest.fixture(scope="session")
+def trained_once(prefect_api: None, of_all_processes: Path) -> Path:
+    """A home with a champion, of which each module gets a copy. The process that is first makes it for all."""
+    home = of_all_processes / "trained"
+    with FileLock(of_all_processes / "trained.lock"), pytest.MonkeyPatch.context() as patch:
+        if home.exists():
+            return home
+        making = of_all_processes / "being trained"
+        patch.setenv("CAMPAIGN_HOME", str(making))
         for name in OF_THE_WORLD:
             patch.delenv(name, raising=False)
         write_training_data(Store(Settings().store), 4_000)
         training(trials=2)
+        making.rename(home)
     return home
 
 
@@ -51,6 +68,14 @@ def store(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sto
     monkeypatch.setenv("CAMPAIGN_METRICS_URL", f"sqlite:///{tmp_path}/metrics.db")
     make_champion(served_model(), "1", "the world begins anew")
     return Store(Settings().store)
+
+
+def register_again() -> str:
+    """Another version, the equal of the first one."""
+    client = mlflow_client()
+    first = client.get_model_version(served_model(), "1")
+    again = client.create_model_version(served_model(), first.source, first.run_id, model_id=first.model_id)
+    return str(again.version)
 
 
 @pytest.fixture

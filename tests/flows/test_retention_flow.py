@@ -1,6 +1,5 @@
 """Who deletes what has expired: a home's monitoring itself, a stack's asks the flow retention to."""
 
-import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +10,11 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter
 from prefect.flow_engine import run_flow
-from test_terminal import CAMPAIGN
+from typer.testing import CliRunner
 
 from campaign.settings import Settings
 from campaign.store import Store
+from flows import cli
 from flows.monitoring import is_anything_due, monitoring
 from flows.retention import retention
 from tasks.monitoring import retention_call
@@ -86,8 +86,9 @@ def test_a_run_of_retention_deletes(old, monkeypatch):
     assert retention() == {}
 
 
-def test_campaign_monitor_of_a_home_deletes_itself(old, environment):
+def test_campaign_monitor_of_a_home_deletes_itself(old, monkeypatch):
+    monkeypatch.setattr(cli, "prepare", lambda: None)
     assert is_anything_due(None, None, None)
-    subprocess.run([CAMPAIGN, "monitor"], env=environment, check=True, timeout=240)
+    CliRunner().invoke(cli.app, ["monitor"], catch_exceptions=False)
     assert not old.exists(OLD)
     assert not is_anything_due(None, None, None)

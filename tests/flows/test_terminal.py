@@ -97,7 +97,7 @@ def scored(trained: Path) -> Path:
     return trained
 
 
-@pytest.mark.parametrize("command", ["score", "monitor", "demo"])
+@pytest.mark.parametrize("command", ["score", "demo"])
 def test_ctrl_c_ends_a_command_whose_server_has_just_been_started(environment, scored, command):
     words = [command] if command == "demo" else [command, "--day", str(datetime.now(UTC).date())]
     terminal = Terminal(environment | {"CAMPAIGN_HOME": str(scored)}, *words)

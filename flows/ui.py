@@ -31,7 +31,16 @@ def serve() -> None:
     page = page_of_runs()
     ports = {"mlflow": free_port(MLFLOW_PORT), "prefect": free_port(PREFECT_PORT)}
     commands = {
-        "mlflow": ["server", "--backend-store-uri", settings.mlflow_tracking_uri, "--host", "127.0.0.1"],
+        # One process is enough for who sits here; MLflow's default is four.
+        "mlflow": [
+            "server",
+            "--backend-store-uri",
+            settings.mlflow_tracking_uri,
+            "--host",
+            "127.0.0.1",
+            "--workers",
+            "1",
+        ],
         "prefect": ["server", "start", "--host", "127.0.0.1"],
     }
     prefect = [f"http://{host}:{ports['prefect']}" for host in ("127.0.0.1", "localhost")]

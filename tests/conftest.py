@@ -66,13 +66,14 @@ def of_all_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, of_all_processes: Path) -> Iterator[Path]:
+def home(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Path]:
     """CAMPAIGN_HOME of the session. A test that writes takes a home of its own (`own_home`)."""
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAMPAIGN_HOME", str(folder))
-        # Compiled once for all tests, whatever home they use and whatever process they run in.
-        patch.setenv("NUMBA_CACHE_DIR", os.environ.get("NUMBA_CACHE_DIR", str(of_all_processes / "numba")))
+        # Compiled once, whatever home a test uses, whatever process it runs in, and for the next time.
+        compiled = os.environ.get("NUMBA_CACHE_DIR") or str(pytestconfig.cache.mkdir("numba"))
+        patch.setenv("NUMBA_CACHE_DIR", compiled)
         yield folder
 
 
@@ -220,7 +221,7 @@ def world(prefect_api: None, s3: str, postgres: str, home: Path) -> Iterator[Wor
         patch.setenv("CAMPAIGN_OPTUNA_URL", postgres)
         days = [datetime.now(UTC).date() - timedelta(days=8 - n) for n in range(8)]
         drifts = [World.DRIFT if n >= 5 else 1.0 for n in range(8)]
-        write_training_data(Store("s3://campaign/world"), 16_000)
+        write_training_data(Store("s3://campaign/world"), 8_000)
         for day, drift in zip(days[:7], drifts, strict=False):
             traffic(day, World.ROWS, drift)
         first = training(trials=3)

@@ -91,19 +91,32 @@ def browser() -> Iterator[Browser]:
 def visiting(
     browser: Browser, address: str, refusals: bool = False, width: int = 1440, **options: Any
 ) -> Iterator[Page]:
-    """An open page that may talk to its own origin only and whose console has to stay empty.
+    """A page of a browser that was never here, closed in the end."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+    page = context.new_page()
+    with watched(page, address, refusals):
+        yield page
+        context.close()
+
+
+@contextmanager
+def watched(page: Page, address: str, refusals: bool = False) -> Iterator[Page]:
+    """A page that may talk to its own origin only and whose console has to stay empty.
 
     With `refusals`, Chromium's own notes of answers that are none, and of requests that failed, are no error.
     """
-    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-    page = context.new_page()
     asked: list[str] = []
     wrong: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    listeners: dict[Any, Any] = {
+        "request": lambda request: asked.append(request.url),
+        "pageerror": lambda error: wrong.append(str(error)),
+        "console": lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None,
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)
     yield page
-    context.close()
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
     assert [url for url in asked if not url.startswith((f"{address}/", f"blob:{address}/"))] == []
     noted = "Failed to load resource" if refusals else "\0"
     assert [message for message in wrong if noted not in message] == []
@@ -115,17 +128,31 @@ def opened(page: Page, address: str) -> Page:
     return page
 
 
-@pytest.fixture
-def page(browser: Browser, site: str) -> Iterator[Page]:
-    with visiting(browser, site) as page:
-        yield opened(page, site)
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    """What most tests open the page in: to start Chromium's processes for each of them takes longer than to test."""
+    with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
+        yield context.new_page()
 
 
 @pytest.fixture
-def refusing(browser: Browser, site: str) -> Iterator[Page]:
+def fresh(tab: Page) -> Iterator[Page]:
+    yield tab
+    tab.unroute_all(behavior="ignoreErrors")
+    tab.goto("about:blank")
+
+
+@pytest.fixture
+def page(fresh: Page, site: str) -> Iterator[Page]:
+    with watched(fresh, site):
+        yield opened(fresh, site)
+
+
+@pytest.fixture
+def refusing(fresh: Page, site: str) -> Iterator[Page]:
     """A page that is going to be refused something."""
-    with visiting(browser, site, refusals=True) as page:
-        yield opened(page, site)
+    with watched(fresh, site, refusals=True):
+        yield opened(fresh, site)
 
 
 def typed(page: Page, **values: Any) -> dict[str, Any]:

@@ -124,15 +124,27 @@ def test_so_is_a_prefect_that_is_not_there(environment, tmp_path):
     assert "Traceback" not in ended.stderr
 
 
+NAMED_BEHIND = """
+import os, sys
+from flows import cli
+def make_home():
+    print("prefect" in sys.modules)
+    from prefect.settings import get_current_settings
+    print(get_current_settings().server.database.connection_url.get_secret_value(), os.environ["CAMPAIGN_HOME"])
+    sys.exit(0)
+cli.make_home = make_home
+cli.main()
+"""
+
+
 def test_a_home_that_is_named_behind_the_command_has_everything(environment, tmp_path, monkeypatch):
-    """The folder that it is typed in is nobody's home, and stays as it is."""
-    del environment["CAMPAIGN_HOME"]
+    """Prefect's database too, as it is not imported yet. The folder that it is typed in stays as it is."""
+    environment |= {"CAMPAIGN_HOME": str(tmp_path / "elsewhere")}
     (tmp_path / "typed-in").mkdir()
-    monkeypatch.chdir(tmp_path / "typed-in")
-    ended = run(environment, "traffic", "--home", str(tmp_path / "mine"), "--rows", "50")
-    assert ended.returncode == 0, ended.stderr
-    assert (tmp_path / "mine/prefect/prefect.db").exists()
-    assert [*(tmp_path / "typed-in").iterdir()] == []
+    words = [sys.executable, "-c", NAMED_BEHIND, "traffic", "--home", str(tmp_path / "mine")]
+    said = subprocess.check_output(words, env=environment, text=True, cwd=tmp_path / "typed-in").splitlines()
+    assert said == ["False", f"sqlite+aiosqlite:///{tmp_path}/mine/prefect/prefect.db {tmp_path}/mine"]
+    assert [*tmp_path.iterdir()] == [tmp_path / "typed-in"]
 
 
 def trials(home: Path) -> dict[int, str]:
@@ -142,7 +154,7 @@ def trials(home: Path) -> dict[int, str]:
 
 def test_a_search_that_is_killed_goes_on_where_it_stopped(environment, own_home, prefect_api, tmp_path):
     home = own_home
-    data = write_training_data(Store(f"file://{tmp_path}"), 8_000).uri
+    data = write_training_data(Store(f"file://{tmp_path}"), 5_000).uri
     command = [CAMPAIGN, "train", data, "--trials", "8"]
     environment |= {"PREFECT_API_URL": PREFECT_API_URL.value()}
     killed = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)

@@ -1,6 +1,7 @@
 """A small world for the tests: a real Prefect API, MLflow store, Postgres and S3 endpoint, and one loop in it."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
+
+from campaign.sqlite import sqlite_file, sqlite_url
 
 # Before Prefect is imported: a developer's own server, profile and stores are not the tests' business.
 for name in [*os.environ]:
@@ -75,6 +79,35 @@ def home(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
         compiled = os.environ.get("NUMBA_CACHE_DIR") or str(pytestconfig.cache.mkdir("numba"))
         patch.setenv("NUMBA_CACHE_DIR", compiled)
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mlflow_tables(of_all_processes: Path) -> Iterator[None]:
+    """MLflow takes a second to make the tables of a new home: here they are made once, and copied."""
+    from tasks import mlflow_run
+
+    follow, empty = mlflow_run.follow, of_all_processes / "mlflow.db"
+
+    def follow_with_tables(database: str, artifacts: str) -> None:
+        file = sqlite_file(database)
+        if file is not None and file.parent.exists() and not file.exists():
+            with FileLock(f"{empty}.lock"):
+                if not empty.exists():
+                    make_mlflow_tables(empty)
+            shutil.copy(empty, file)
+        follow(database, artifacts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mlflow_run, "follow", follow_with_tables)
+        yield
+
+
+def make_mlflow_tables(file: Path) -> None:
+    from mlflow import MlflowClient
+
+    partial = file.with_suffix(".partial")
+    MlflowClient(sqlite_url(partial)).search_experiments()
+    partial.rename(file)
 
 
 @pytest.fixture

@@ -40,8 +40,8 @@ class ScoredDay:
     successful: int
     unsuccessful: int
     reused: bool
-    unread: int = 0
-    shadow: str = ""
+    unread: int
+    shadow: str
 
 
 def input_files(store: Store, day: date) -> list[Entry]:

@@ -54,8 +54,8 @@ class Choice:
     standard_error: float
     reason: str
     rows: int
-    judged_rows: int = 0
-    by_time: bool = False
+    judged_rows: int
+    by_time: bool
     shift: float = 0.0
     threshold: float = THRESHOLD
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
-from web_world import FILM, Web, process
+from web_world import FILM, Web, client_of, process
 
 from campaign import synthetic
 from campaign.encoding import Encoder
@@ -83,7 +83,7 @@ def test_an_answer_that_could_not_be_written_is_neither_counted_nor_captured(web
 
     with monkeypatch.context() as patch:
         patch.setattr(f"deployments.web_service.routes.{path[1:].replace('/', '_')}.json.dumps", fail)
-        with suppress(httpx.HTTPError), httpx.Client(base_url=web.ask.base_url) as client:
+        with suppress(httpx.HTTPError), client_of(str(web.ask.base_url)) as client:
             assert client.post(path, json=[FILM] if "batch" in path else FILM).status_code == 500
     assert web.count("campaign_predictions_total") == counted
     web.service.capture.flush()
@@ -332,7 +332,7 @@ def test_a_day_that_is_not_there_is_no_work(kept: Capture) -> None:
 
 
 def test_ending_the_service_writes_what_was_answered(champion: Path, own_home: Path) -> None:
-    with process(champion, own_home) as (server, url), httpx.Client(base_url=url) as client:
+    with process(champion, own_home) as (server, url), client_of(url) as client:
         asked = [client.post("/predict", json=FILM).json()["prediction_id"] for _ in range(20)]
         server.terminate()
         server.wait()
@@ -341,7 +341,7 @@ def test_ending_the_service_writes_what_was_answered(champion: Path, own_home: P
 
 def test_kill_9_tears_no_file_and_loses_only_what_came_after_the_last_flush(champion: Path, own_home: Path) -> None:
     store, asked = Store(str(own_home / "store")), []
-    with process(champion, own_home) as (server, url), httpx.Client(base_url=url) as client:
+    with process(champion, own_home) as (server, url), client_of(url) as client:
         while len(files(store)) < 2:
             asked.append(client.post("/predict", json=FILM).json()["prediction_id"])
         server.send_signal(signal.SIGKILL)
@@ -353,7 +353,7 @@ def test_kill_9_tears_no_file_and_loses_only_what_came_after_the_last_flush(cham
 
 def test_several_workers_capture_count_and_answer_alike(champion: Path, own_home: Path) -> None:
     with process(champion, own_home, "--workers", "2") as (server, url):
-        asked = [httpx.post(f"{url}/predict", json=FILM).json()["prediction_id"] for _ in range(30)]
+        asked = [httpx.post(f"{url}/predict", json=FILM, verify=False).json()["prediction_id"] for _ in range(30)]
         metrics = httpx.get(f"{url}/metrics").text
         server.terminate()
         server.wait()

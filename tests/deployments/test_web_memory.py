@@ -10,13 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
-import httpx
 import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from web_world import FILM, process
+from web_world import FILM, client_of, process
 
 from campaign import synthetic
 from deployments.web_service.parquet import ParquetDecoder
@@ -112,10 +111,10 @@ BODIES = {
 
 @pytest.fixture(scope="module")
 def service(champion: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[psutil.Process, str]]:
-    with process(champion, tmp_path_factory.mktemp("memory")) as (server, url):
+    with process(champion, tmp_path_factory.mktemp("memory")) as (server, url), client_of(url) as client:
         usual = parquet({"Title": said_once("x", 100)})
         for kind, body in ((PARQUET, usual), (JSON, json_of(json.dumps(FILM), 100))):
-            assert httpx.post(f"{url}/predict/batch", content=body, headers={"content-type": kind}).status_code == 200
+            assert client.post("/predict/batch", content=body, headers={"content-type": kind}).status_code == 200
         yield psutil.Process(server.pid), url
 
 
@@ -142,14 +141,15 @@ def test_what_swells_in_memory_is_refused_and_nobody_else_notices(service, name:
             most = max(most, memory_of(server))
 
     def ask() -> None:
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with client_of(url) as client:
             while not (others and done.is_set()):  # once at least: four refusals may come before its first answer
                 others.append(client.post("/predict", json=FILM).status_code)
                 others.append(client.get("/healthz").status_code)
 
     def attack(_: int) -> int:
         headers = {"content-type": kind, "accept": "text/csv"}
-        return httpx.post(f"{url}/predict/batch", content=body, headers=headers, timeout=120).status_code
+        with client_of(url, timeout=120) as client:
+            return client.post("/predict/batch", content=body, headers=headers).status_code
 
     threads = [Thread(target=watch), Thread(target=ask)]
     for thread in threads:

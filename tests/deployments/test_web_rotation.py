@@ -7,12 +7,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from web_world import FILM, Web, free_port, write_bundle
+from web_world import FILM, Web, client_of, free_port, write_bundle
 
 from deployments.champion import MLFLOW_LIMITS
 
@@ -212,7 +211,7 @@ def test_fifty_swaps_under_load_lose_no_request(web: Web, tmp_path: Path) -> Non
     answered = [0, 0]
 
     def load(place: int) -> None:
-        with httpx.Client(base_url=f"http://127.0.0.1:{web.port}", timeout=30) as client:
+        with client_of(f"http://127.0.0.1:{web.port}") as client:
             while not swapped.is_set():
                 answer = client.post("/predict", json=FILM)
                 answered[place] += 1

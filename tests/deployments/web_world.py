@@ -55,13 +55,18 @@ def write_bundle(folder: Path, version: str, trees: int = 5, feature_set: str = 
     return folder
 
 
+def client_of(url: str, timeout: float = 30) -> httpx.Client:
+    """Without the certificates of the world's authorities, which take longer to read than most requests."""
+    return httpx.Client(base_url=url, timeout=timeout, verify=False)
+
+
 class Web:
     """A service that runs: `ask` for a client's side, `service` for its parts."""
 
     def __init__(self, app: Any, port: int) -> None:
         self.port = port
         self.service = app.state.service
-        self.ask = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        self.ask = client_of(f"http://127.0.0.1:{port}")
 
     def __enter__(self) -> "Web":
         return self
@@ -121,13 +126,14 @@ def process(
     with subprocess.Popen(command, cwd=home, env=os.environ | own, stdout=subprocess.DEVNULL) as server:
         try:
             url = f"http://127.0.0.1:{port}"
-            for _ in range(1200):
-                try:
-                    if httpx.get(f"{url}{ready}").status_code == 200:
-                        break
-                except httpx.TransportError:
-                    assert server.poll() is None, "the service ended"
-                threading.Event().wait(0.05)
+            with client_of(url) as client:
+                for _ in range(1200):
+                    try:
+                        if client.get(ready).status_code == 200:
+                            break
+                    except httpx.TransportError:
+                        assert server.poll() is None, "the service ended"
+                    threading.Event().wait(0.05)
             yield server, url
         finally:
             server.kill()

@@ -102,8 +102,8 @@ def modules_of(room: str) -> list[str]:
 
 
 def mutants_of(path: str, seed: int = SEED) -> Iterator[Mutant]:
-    """All mutants of a file, but for those in kernels and annotations, of signs between parameters, and of what stands
-    directly within a dict's braces."""
+    """All mutants of a file, but for those in kernels and annotations, and of signs between parameters and of `**`
+    within a dict, which are no operators."""
     source = (ROOT / path).read_text()
     tree, lines = get_ast(source), source.splitlines()
     nodes, alike = [*ast_nodes(tree)], Counter[str]()
@@ -127,7 +127,8 @@ def _definitions_around(node: parso.tree.NodeOrLeaf | None) -> Iterator[str]:
 
 
 def _is_no_code(node: parso.tree.NodeOrLeaf) -> bool:
-    if node.parent is not None and node.parent.type in ("parameters", "dictorsetmaker"):
+    around = node.parent.type if node.parent is not None else ""
+    if around == "parameters" or (around == "dictorsetmaker" and node.get_code().strip() == "**"):
         return True
     while node.parent is not None:
         place = node.parent.children.index(node)

@@ -39,7 +39,7 @@ def card_facts():
         waiting: int = 0, available: int = 80, made_up: bool = False, bad_in_days: int = 0
     ) -> tuple[Fitted, Scores, Dataset, Explored]:
         candidate = Candidate(3, recipe_of(first_guesses(False)[0], 8), Size(8, 0.9, 0.3, 40.0))
-        choice = Choice(candidate, candidate, 0.0, 0.0, "the best", 60)
+        choice = Choice(candidate, candidate, 0.0, 0.0, "the best", 60, 20, False)
         fitted = Fitted("folder", "pipeline", 80, available, choice, 0.25)
         scores = Scores({"roc_auc": 0.9}, {"roc_auc": (0.85, 0.95)}, {"GoalAmount": 0.3}, 20, "reference.parquet")
         data = Dataset(

@@ -16,11 +16,14 @@ help: ## list the targets
 demo: .venv/installed ## play the whole loop: train, score, drift, decay, retrain, do better
 	@$(BIN)/campaign demo $(ARGS)
 
+# pytest keeps what it compiled of the tests, whatever the machine says of Python's own.
+test test-quick: export PYTHONDONTWRITEBYTECODE :=
+
 test: .venv/installed-dev ## run the tests
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-quick: .venv/installed-dev ## run those of campaign/ and tasks/ that need no server
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not servers" $(ARGS) tests/campaign tests/tasks
+	@$(BIN)/pytest -n 3 --dist loadfile -m "not servers" $(ARGS) tests/campaign tests/tasks
 
 mutate: .venv/installed-dev ## see how many one-line faults the tests notice (at most 150 minutes; goes on where it was)
 	@$(BIN)/python -m tests.mutation $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)

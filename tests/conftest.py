@@ -24,6 +24,8 @@ for name in [*os.environ]:
         del os.environ[name]
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
+# No test looks at task runs in Prefect's database; to write them there is a third of what its server does.
+os.environ["PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED"] = "false"
 
 from flows.environment import ENVIRONMENT  # noqa: E402
 

@@ -139,24 +139,20 @@ def score_again(store: Store, flow) -> dict[str, str]:
     return digests(store)
 
 
-def test_a_day_scored_on_the_cluster_has_the_bytes_of_one_scored_here(day, cluster, monkeypatch):
+def test_a_day_scored_on_the_cluster_has_the_bytes_of_one_scored_here_though_a_worker_is_killed(
+    day, cluster, monkeypatch
+):
+    first_part = lambda: any("part-" in entry.path for entry in day.entries("predictions"))  # noqa: E731
+    killing = cluster.kill_a_worker(first_part)
     cluster_digests = score_again(day, batch_scoring)
+    killing.join()
+    assert cluster.workers[-1].wait(10) == -signal.SIGKILL
     cluster_manifest = read_manifest(day, DAY)
     monkeypatch.delenv("CAMPAIGN_DASK_SCHEDULER")
     assert score_again(day, batch_scoring) == cluster_digests
     assert len(cluster_manifest.parts) == 12
     assert cluster_manifest.rows == read_manifest(day, DAY).rows
     assert cluster_manifest.rows.quarantined > 2_000  # those of the first file that come again in the second
-
-
-def test_a_worker_killed_while_it_scores_costs_time_alone(day, cluster, monkeypatch):
-    first_part = lambda: any("part-" in entry.path for entry in day.entries("predictions"))  # noqa: E731
-    killing = cluster.kill_a_worker(first_part)
-    cluster_digests = score_again(day, batch_scoring)
-    killing.join()
-    assert cluster.workers[-1].wait(10) == -signal.SIGKILL
-    monkeypatch.delenv("CAMPAIGN_DASK_SCHEDULER")
-    assert score_again(day, batch_scoring) == cluster_digests
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,20 @@ def champion(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
     return write_bundle(tmp_path_factory.mktemp("champion") / "bundle", "7", about=about)
 
 
+def decode_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that decodes Parquet takes longer to start than most tests: here it waits for the first body."""
+    from deployments.web_service.parquet import ParquetDecoder
+    from deployments.web_service.service import Service
+
+    class StartedLate(ParquetDecoder):
+        def start(self) -> None:
+            if self._turn.locked():  # by who reads
+                super().start()
+
+    of = Service.of
+    monkeypatch.setattr(Service, "of", lambda settings: replace(of(settings), parquet=StartedLate()))
+
+
 @pytest.fixture
 def serve(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Web]]:
     """Starts services with these variables; what threads do now and then, tests do themselves."""
@@ -37,6 +52,7 @@ def serve(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
     for module, name in ((capture, "FLUSH_SECONDS"), (merging, "EVERY_SECONDS"), (rotation, "POLL_SECONDS")):
         monkeypatch.setattr(module, name, NEVER)
+    decode_late(monkeypatch)
     with ExitStack() as stack:
 
         def start(**variables: str) -> Web:

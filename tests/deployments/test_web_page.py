@@ -136,10 +136,10 @@ def tab(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def fresh(tab: Page) -> Iterator[Page]:
+def fresh(tab: Page, site: str) -> Iterator[Page]:
     yield tab
     tab.unroute_all(behavior="ignoreErrors")
-    tab.goto("about:blank")
+    tab.goto(f"{site}/healthz")
 
 
 @pytest.fixture

@@ -139,6 +139,12 @@ def score_again(store: Store, flow) -> dict[str, str]:
     return digests(store)
 
 
+def test_a_search_on_the_cluster_wants_a_database_that_all_reach(cluster, monkeypatch):
+    monkeypatch.delenv("CAMPAIGN_OPTUNA_URL")
+    with pytest.raises(BadInput, match="CAMPAIGN_OPTUNA_URL"):
+        training(trials=4, seed=99)
+
+
 def test_a_day_scored_on_the_cluster_has_the_bytes_of_one_scored_here_though_a_worker_is_killed(
     day, cluster, monkeypatch
 ):
@@ -183,9 +189,3 @@ def test_a_search_on_the_cluster_makes_as_many_trials_as_were_asked_for_though_a
     assert len({tuple(trial.params.values()) for trial in trials}) == 10
     assert verdict.version
     assert workers() == {str(process.pid) for process in cluster.workers}
-
-
-def test_a_search_on_the_cluster_wants_a_database_that_all_reach(cluster, monkeypatch):
-    monkeypatch.delenv("CAMPAIGN_OPTUNA_URL")
-    with pytest.raises(BadInput, match="CAMPAIGN_OPTUNA_URL"):
-        training(trials=4, seed=99)

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,8 @@ from rich.console import Console
 
 from campaign.store import Store
 from flows import terminal
-from flows.batch_scoring import batch_scoring
 from flows.environment import configure_logging
 from flows.terminal import stages_shown
-from flows.traffic import traffic
 from tasks.progress import report
 from tasks.synthetic_days import write_training_data
 
@@ -87,27 +84,15 @@ def test_ctrl_c_ends_a_training_says_what_is_kept_and_leaves_nothing_running(env
     assert not serving(tmp_path / "home")
 
 
-@pytest.fixture(scope="module")
-def scored(trained: Path) -> Path:
-    """A home with a champion, and a day that it scored."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CAMPAIGN_HOME", str(trained))
-        traffic(datetime.now(UTC).date(), 300)
-        batch_scoring()
-    return trained
-
-
-@pytest.mark.parametrize("command", ["score", "demo"])
-def test_ctrl_c_ends_a_command_whose_server_has_just_been_started(environment, scored, command):
-    words = [command] if command == "demo" else [command, "--day", str(datetime.now(UTC).date())]
-    terminal = Terminal(environment | {"CAMPAIGN_HOME": str(scored)}, *words)
-    while not serving(scored):
+def test_ctrl_c_ends_a_command_whose_server_has_just_been_started(environment, tmp_path):
+    terminal = Terminal(environment, "demo")
+    while not serving(tmp_path / "home"):
         terminal.read_some()
     terminal.press_ctrl_c(times=3)
     assert terminal.end() == 130
     assert terminal.text.strip().splitlines()[-1].startswith("Interrupted."), terminal.text
     assert "Traceback" not in terminal.text
-    assert not serving(scored)
+    assert not serving(tmp_path / "home")
 
 
 def serving(home: Path) -> list[int]:

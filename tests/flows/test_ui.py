@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,22 +14,15 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect, sync_playwright
+from prefect.settings import PREFECT_API_URL
 from test_terminal import CAMPAIGN
 
 from campaign.schema_file import served_model
+from flows.environment import use_own_prefect
 from tasks.mlflow_run import mlflow_client
 from tasks.model_versions import find_version
 
 EVIL = "http://evil.example"
-TEMPORARY_SERVER = """
-from flows.environment import make_home, prepare
-prepare()
-make_home()
-from prefect.server.api.server import SubprocessASGIServer
-with SubprocessASGIServer() as server:
-    print(server.address, flush=True)
-    input()
-"""
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SECONDS = 60_000  # milliseconds; MLflow's first page of a server that has just started takes its time
 
@@ -135,8 +127,12 @@ def test_prefects_server_listens_on_this_machine_alone(served):
         assert other_address.connect_ex(("127.0.0.2", int(served.prefect.rpartition(":")[2]))) != 0
 
 
-def test_pages_of_other_sites_read_nothing_from_a_temporary_server(environment):
-    command = [sys.executable, "-c", TEMPORARY_SERVER]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert origin_let_in(server.stdout.readline().strip(), EVIL) == [None, None]
-        server.communicate("\n")
+def test_pages_of_other_sites_read_nothing_from_a_temporary_server(prefect_api, monkeypatch, tmp_path):
+    """A home's has the origins of the tests' own."""
+    assert origin_let_in(PREFECT_API_URL.value().removesuffix("/api"), EVIL) == [None, None]
+    with_origins = os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"]
+    for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILE", "PREFECT_SERVER_DATABASE_CONNECTION_URL",
+                 "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"):  # fmt: skip
+        monkeypatch.setenv(name, "of nobody")  # put back afterwards
+    use_own_prefect(tmp_path)
+    assert os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] == with_origins

@@ -102,9 +102,10 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_odd_columns_are_drawn_without_a_warning(campaigns: pd.DataFrame, damage: dict[str, Any]) -> None:
+    damaged = campaigns[["GoalAmount", "NumUpdates", "Category", "Country", LABEL]].assign(**damage)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for figure in figures(campaigns.assign(**damage), FEATURES).values():
+        for figure in figures(damaged, FEATURES).values():
             figure.savefig(BytesIO())
 
 

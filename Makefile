@@ -22,8 +22,8 @@ test test-quick: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/installed-dev ## run the tests
 	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-quick: .venv/installed-dev ## run those of campaign/ and tasks/ that need no server
-	@$(BIN)/pytest -n 3 --dist loadfile -m "not servers" $(ARGS) tests/campaign tests/tasks
+test-quick: .venv/installed-dev ## run those of campaign/ and tasks/ that need neither servers nor processes of their own
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not outer" $(ARGS) tests/campaign tests/tasks
 
 mutate: .venv/installed-dev ## see how many one-line faults the tests notice (at most 150 minutes; goes on where it was)
 	@$(BIN)/python -m tests.mutation $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)

@@ -52,7 +52,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByFile(config, log)
 
 
-# What `make test-quick` does without.
+# `make test-quick` does without what needs one of them, and without what is marked so itself.
 SERVERS = {"prefect_api", "postgres", "s3", "mlflow_server"}
 
 
@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     in the end."""
     for item in items:
         if SERVERS & {*getattr(item, "fixturenames", ())}:
-            item.add_marker("servers")
+            item.add_marker("outer")
     folders = ("flows", "deployments", "infra")
     items.sort(key=lambda item: next((n for n, name in enumerate(folders) if f"tests/{name}/" in item.nodeid), 9))
 

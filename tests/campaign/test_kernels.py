@@ -35,6 +35,7 @@ def empty_cache():
     cache_folder.cache_clear()
 
 
+@pytest.mark.outer
 def test_what_one_process_compiled_another_takes_from_a_folder_it_cannot_write_to(tmp_path: Path) -> None:
     hits = []
     for mode in ("compiling", "read-only"):

@@ -12,6 +12,7 @@ from campaign import synthetic
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.outer
 @pytest.mark.parametrize(("name", "count"), [("a.parquet", 1_000), ("a.csv", 300), ("a.csv.gz", 300)])
 def test_damaged_files_are_read_or_refused_by_name_within_a_limit_of_memory(
     tmp_path: Path, name: str, count: int

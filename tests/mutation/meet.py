@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 TESTS = ("tests/campaign", "tests/tasks")
-QUICK = ("-m", "not servers")
+QUICK = ("-m", "not outer")
 NO_TEST = 5
 # Seconds until a test is said to run for ever: a loop may have lost its end.
 ENDLESS = 60

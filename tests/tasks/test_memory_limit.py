@@ -59,6 +59,7 @@ def test_a_run_that_has_no_process_of_its_own_is_not_bounded(monkeypatch):
     limit_run(None, SimpleNamespace(deployment_id=None), None)
 
 
+@pytest.mark.outer
 def test_a_file_of_four_gigabytes_in_four_kilobytes_is_refused_by_name_and_the_next_is_read(tmp_path):
     rows = 65_536
     table = pa.Table.from_batches(synthetic.campaigns(rows)).drop_columns("CampaignID")

@@ -32,7 +32,7 @@ def errors_of(current: pd.DataFrame, reference: pd.DataFrame, rows: int) -> dict
 def test_the_error_is_how_much_the_distance_of_other_samples_differs(reference):
     amounts = ("GoalAmount", "RaisedAmount")
     columns = [column for column in FEATURES if column.name in amounts]
-    whole = day(2, 20_000)
+    whole = day(2, 60_000)
     samples = [whole.sample(2_000, random_state=seed) for seed in range(12)]
     distances = []
     for sample in samples:

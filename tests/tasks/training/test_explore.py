@@ -34,6 +34,7 @@ def test_quality_survives_an_empty_frame(campaigns: pd.DataFrame) -> None:
     assert quality(campaigns.head(0), FEATURES)["missing"].sum() == 0
 
 
+@pytest.mark.outer
 def test_importing_the_file_leaves_the_drawing_libraries_alone() -> None:
     code = "import sys, tasks.training.explore; sys.exit(bool({'matplotlib', 'seaborn'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -137,6 +137,7 @@ tasks.training.study.run_trials(study, examples, share, 5, 1, print)
 
 
 @pytest.mark.usefixtures("at_once")
+@pytest.mark.outer
 def test_a_trial_of_a_killed_process_is_taken_up_with_its_parameters(url, examples):
     bring_to(opened(url), examples, 2)
     assert subprocess.run([sys.executable, "-c", KILLED, url]).returncode == -9

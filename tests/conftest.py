@@ -74,14 +74,16 @@ def of_all_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Path]:
+def home(
+    tmp_path_factory: pytest.TempPathFactory, of_all_processes: Path, pytestconfig: pytest.Config
+) -> Iterator[Path]:
     """CAMPAIGN_HOME of the session. A test that writes takes a home of its own (`own_home`)."""
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAMPAIGN_HOME", str(folder))
         # Compiled once, whatever home a test uses, whatever process it runs in, and for the next time.
-        compiled = os.environ.get("NUMBA_CACHE_DIR") or str(pytestconfig.cache.mkdir("numba"))
-        patch.setenv("NUMBA_CACHE_DIR", compiled)
+        kept = pytestconfig.cache.mkdir("numba") if hasattr(pytestconfig, "cache") else of_all_processes / "numba"
+        patch.setenv("NUMBA_CACHE_DIR", os.environ.get("NUMBA_CACHE_DIR") or str(kept))
         yield folder
 
 

@@ -91,6 +91,7 @@ def test_a_node_that_two_paths_lead_to_is_refused():
         Forest(n_features=FEATURES, **arrays)
 
 
+@pytest.mark.outer
 def test_an_archive_that_inflates_without_end_is_refused_before_it_is_inflated(tmp_path: Path):
     path = tmp_path / "forest.npz"
     FOREST.save(path)

@@ -722,6 +722,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest
     assert str(refusal(uri)) == f"{uri}: there is no such file. Check the path."
 
 
+@pytest.mark.outer
 @pytest.mark.usefixtures("s3")
 def test_a_store_that_is_away_is_not_taken_for_a_damaged_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

@@ -306,6 +306,7 @@ def nobody_listens(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{probe.getsockname()[1]}")
 
 
+@pytest.mark.outer
 @pytest.mark.usefixtures("nobody_listens")
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize(

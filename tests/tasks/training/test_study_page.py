@@ -32,6 +32,7 @@ def test_trials_are_counted_from_one():
     assert list(history.data[0].x) == [1, 2, 3]
 
 
+@pytest.mark.outer
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine (apt install chromium)")
 def test_every_plot_has_marks_without_a_network(tmp_path: Path):
     page_of_study = study_page(study_of(8))

@@ -26,7 +26,7 @@ os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
 # As the temporary server of a home has it.
 os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ""
-# No test looks at task runs in Prefect's database; to write them there is a third of what its server does.
+# No test looks at task runs in Prefect's database, and to write them keeps its server busy.
 os.environ["PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED"] = "false"
 
 from flows.environment import ENVIRONMENT  # noqa: E402

@@ -3,7 +3,6 @@
 `make test` leaves it out, for its name does not begin with test_.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from benchmarks import measure, report, scale, serving_contenders, world
 from benchmarks.real_contenders import RIVALS, SERVED
@@ -65,8 +65,7 @@ def champion_home(of_all_processes) -> Path:
     """A home whose champion learnt from few rows: trained by the process that asks for it first, for all of them."""
     folder = of_all_processes / "champion"
     folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder / "lock"):
         world.make_home(folder, rows=3_000, trials=1)
     return folder / "home"
 

@@ -22,7 +22,7 @@ OF_THE_WORLD = ("CAMPAIGN_STORE", "CAMPAIGN_METRICS_URL", "CAMPAIGN_OPTUNA_URL")
 
 @pytest.fixture(scope="module", autouse=True)
 def without_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Half of a small training is drawing. The world's has its pictures, and tests/tasks looks at each of them."""
+    """To draw takes much of a small training. The world's has its pictures, and tests/tasks looks at each of them."""
     with pytest.MonkeyPatch.context() as patch:
         if request.module.__name__ != "test_loop":
             patch.setattr(explore, "figures", lambda *_: {})
